@@ -1,0 +1,37 @@
+# `make demo` and `make test` do all the set-up on a fresh machine.
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= python3
+
+.PHONY: install chromium demo app check test clean
+
+install: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev]"
+	touch $@
+
+# The browser tests need a Chromium; see the script for where it comes from.
+chromium: install
+	PATH="$(CURDIR)/$(BIN):$$PATH" sh tests/e2e/install_chromium.sh
+
+# EMORL_DEMO_SERVE=0 runs without the dashboard and ends when the run is finished.
+demo: install
+	$(BIN)/emorl demo $(if $(filter 0,$(EMORL_DEMO_SERVE)),--no-serve)
+
+app: install
+	$(BIN)/emorl dashboard
+
+check: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: check chromium
+	$(BIN)/pytest
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,43 @@
+"""The command line: ``emorl`` = ``python -m engine``.
+
+Exit codes: 0 done, 1 failure, 2 wrong input, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+
+from engine.commands.parser import build_parser
+from engine.errors import EmorlError
+
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    options = build_parser().parse_args(arguments)
+    logging.basicConfig(
+        level=logging.ERROR if options.quiet else logging.WARNING,
+        format="%(levelname)s %(message)s",
+    )
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        return int(options.command(options))
+    except EmorlError as error:
+        print(f"emorl: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("\nemorl: stopped; the same command goes on from here.", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The commands of ``emorl``: ``parser`` names them all, each module does one."""

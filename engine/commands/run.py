@@ -1,0 +1,73 @@
+"""``emorl run``, ``train`` and ``search``."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine.artifacts import RunFolder, existing_run, run_folder
+from engine.commands.progress import Bars
+from engine.config import RunConfig
+from engine.config_file import read_config
+from engine.errors import ConfigError
+
+if TYPE_CHECKING:
+    from engine.pipeline import Stage
+
+
+def run(options: argparse.Namespace) -> int:
+    """Train all objectives, then search."""
+    return execute_stages(*_chosen(options), ("train", "search"), quiet=options.quiet)
+
+
+def train(options: argparse.Namespace) -> int:
+    """Train all objectives."""
+    return execute_stages(*_chosen(options), ("train",), quiet=options.quiet)
+
+
+def search(options: argparse.Namespace) -> int:
+    """Search with the adapters that are there."""
+    return execute_stages(*_chosen(options), ("search",), quiet=options.quiet)
+
+
+def execute_stages(
+    config: RunConfig, folder: RunFolder, stages: tuple[Stage, ...], *, quiet: bool
+) -> int:
+    """Do the stages with progress bars, and say where the results are."""
+    # Imported here: Torch takes seconds, and wrong input should be told at once.
+    from transformers.utils import logging as transformers_logging
+
+    from engine.pipeline import execute
+
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    execute(config, folder, Bars(quiet=quiet), stages)
+    if not quiet:
+        print(
+            f"Run {folder.run_id!r} is in {folder.root}. See it: `emorl dashboard`, "
+            f"`emorl summary {folder.run_id}`."
+        )
+    return 0
+
+
+def _chosen(options: argparse.Namespace) -> tuple[RunConfig, RunFolder]:
+    """Return the settings and the folder that the command line names."""
+    path = Path(options.config)
+    if path.suffix == ".toml" or path.is_file():
+        config = read_config(path, changes=options.changes)
+        if config.data.path:
+            absolute = str(Path(config.data.path).expanduser().absolute())
+            config = replace(config, data=replace(config.data, path=absolute))
+        if options.seed is not None:
+            config = replace(config, seed=options.seed)
+        name = options.name or (path.stem if config.name == "run" else config.name)
+        config = replace(config, name=name)
+        return config, run_folder(options.artifacts, config.name)
+    folder = existing_run(options.artifacts, options.config)
+    if options.changes or options.seed is not None or options.name is not None:
+        raise ConfigError(
+            f"{options.config!r} is a stored run; its settings are fixed. Give a settings file "
+            "to start another one."
+        )
+    return read_config(folder.config), folder

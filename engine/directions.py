@@ -1,0 +1,65 @@
+"""Weights up to scale: greedy ensemble text depends on the direction of the weights only.
+
+Scaling all weights by c > 0 scales every combined logit by c and moves no argmax (for a head
+without bias), so ``(0.5, 0.25, 0)`` and ``(1, 0.5, 0)`` are one ensemble. The zero vector has no
+direction: all its logits are equal.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+
+from engine.errors import WeightsError
+from engine.records import Weights
+
+ZERO_KEY = "zero"
+"""Key of the zero vector, the one weight vector without a direction."""
+
+_KEY_DIGITS = 12
+
+
+def check_weights(weights: Sequence[float], n_objectives: int) -> Weights:
+    """Return ``weights`` as a tuple of floats.
+
+    Raises:
+        WeightsError: If there is not one finite number, 0 or above, per objective.
+    """
+    try:
+        numbers = tuple(float(weight) for weight in weights)
+    except (TypeError, ValueError) as error:
+        raise WeightsError(f"Weights must be {n_objectives} numbers, got {weights!r}.") from error
+    if len(numbers) != n_objectives:
+        raise WeightsError(
+            f"Need one weight per objective: {n_objectives} objectives, got {len(numbers)} "
+            f"weights {list(numbers)}. Give {n_objectives} numbers in the order of objectives."
+        )
+    if any(not math.isfinite(weight) or weight < 0 for weight in numbers):
+        raise WeightsError(f"Weights must be finite and 0 or above, got {list(numbers)}.")
+    return numbers
+
+
+def canonical_direction(weights: Weights) -> Weights:
+    """Scale weights to sum one; weights on one ray give the very same floats.
+
+    The division is done on exact fractions, so that it does not depend on the scale.
+
+    Raises:
+        WeightsError: For the zero vector.
+    """
+    exact = [Fraction(weight) for weight in weights]
+    total = sum(exact)
+    if total == 0:
+        raise WeightsError(
+            "The zero vector has no direction: with all weights 0 every token has logit 0. "
+            "Give at least one weight above 0."
+        )
+    return tuple(float(weight / total) for weight in exact)
+
+
+def direction_key(weights: Weights) -> str:
+    """Return a text that is the same for all weights on one ray, and ``zero`` for zero."""
+    if not any(weights):
+        return ZERO_KEY
+    return ",".join(f"{part:.{_KEY_DIGITS}g}" for part in canonical_direction(weights))

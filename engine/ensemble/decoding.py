@@ -1,0 +1,108 @@
+"""Decoding of one ensemble under many weight vectors at once, greedily or sampled.
+
+Under greedy decoding different weights often choose the same next token, so their texts share a
+prefix. A *pair* is (prompt, weights); pairs with one prompt and one prefix share a *node*, and the
+model reads each node once. A node splits when its pairs disagree on the next token.
+
+Knows no text: prompts come in and responses go out as tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+Aggregate = Callable[[Tensor, Tensor, nn.Module], Tensor]
+"""(states, weights, head) -> scores; see ``aggregation``."""
+
+Choose = Callable[[Tensor], Tensor]
+"""Scores ``(n, vocab)`` -> tokens ``(n,)``."""
+
+
+def most_likely(scores: Tensor) -> Tensor:
+    """Choose the token with the largest score; the first one where several tie."""
+    return scores.argmax(dim=-1)
+
+
+def sampled(temperature: float, generator: torch.Generator) -> Choose:
+    """Return a choice by chance: softmax of the scores over the temperature.
+
+    Args:
+        temperature: Above 0.
+        generator: Source of randomness, on the device of the scores.
+    """
+
+    def choose(scores: Tensor) -> Tensor:
+        probabilities = torch.softmax(scores.float() / temperature, dim=-1)
+        return torch.multinomial(probabilities, 1, generator=generator).squeeze(-1)
+
+    return choose
+
+
+class Forward(Protocol):
+    """What decoding needs of a back end; see ``HuggingFaceForward`` for the shapes."""
+
+    head: nn.Module
+
+    def start(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Read the prompts; return states ``(n_members, n_prompts, d_model)``."""
+
+    def step(self, parents: Tensor, tokens: Tensor) -> Tensor:
+        """Grow nodes by a token; return states ``(n_members, n_nodes, d_model)``."""
+
+
+@torch.no_grad()
+def decode(
+    forward: Forward,
+    aggregate: Aggregate,
+    input_ids: Tensor,
+    attention_mask: Tensor,
+    weights: Tensor,
+    *,
+    max_new_tokens: int,
+    eos_token_ids: tuple[int, ...],
+    choose: Choose = most_likely,
+) -> list[list[list[int]]]:
+    """Decode every prompt under every weight vector.
+
+    Repeat a weight vector to sample several responses with it.
+
+    Args:
+        forward: A fresh back end for the ensemble's members.
+        aggregate: One of ``aggregation.LEVELS``.
+        input_ids: Prompts, ``(n_prompts, length)``.
+        attention_mask: Same shape.
+        weights: ``(n_weights, n_members)``.
+        max_new_tokens: Longest response, the end token included.
+        eos_token_ids: Tokens that end a response.
+        choose: How a token is taken from the scores.
+
+    Returns:
+        Tokens per weight vector, per prompt; the end token is included where it was chosen.
+    """
+    n_prompts, n_weights = len(input_ids), len(weights)
+    device = input_ids.device
+    ends = torch.tensor(eos_token_ids, device=device)
+    texts = torch.full((n_weights * n_prompts, max_new_tokens), -1, device=device)
+    # Pairs still being written, weight-major, and the node that each one stands on.
+    alive = torch.arange(n_weights * n_prompts, device=device)
+    node_of = alive % n_prompts
+    pair_weights = weights.to(device).repeat_interleave(n_prompts, dim=0)
+    states = forward.start(input_ids, attention_mask)
+    for position in range(max_new_tokens):
+        scores = aggregate(states[:, node_of], pair_weights[alive], forward.head)
+        chosen = choose(scores)
+        texts[alive, position] = chosen
+        going_on = ~torch.isin(chosen, ends)
+        alive, node_of, chosen = alive[going_on], node_of[going_on], chosen[going_on]
+        if not len(alive) or position + 1 == max_new_tokens:
+            break
+        children, node_of = torch.unique(
+            torch.stack([node_of, chosen], dim=1), dim=0, return_inverse=True
+        )
+        states = forward.step(children[:, 0], children[:, 1])
+    rows = [[token for token in row if token >= 0] for row in texts.tolist()]
+    return [rows[start : start + n_prompts] for start in range(0, len(rows), n_prompts)]

@@ -1,0 +1,91 @@
+"""The error tree: catch ``EmorlError`` to catch everything this project raises on purpose.
+
+::
+
+    EmorlError
+    ├── InputError            the user can mend it: exit code 2
+    │   ├── ConfigError       a setting
+    │   ├── DataError         a data file
+    │   ├── ModelError        a model or adapter folder
+    │   ├── RewardError       a reward: unknown, not loadable, or a score that is no score
+    │   ├── WeightsError      a weight vector
+    │   ├── PromptError       a prompt
+    │   ├── RunNotFoundError  a run that is not there
+    │   └── StudyError        a study, an annotator or a rating
+    └── FailureError          something outside broke: exit code 1
+        ├── TrainingError     the policy diverged
+        └── StoreError        a database or snapshot cannot be read or written
+            ├── RunLockedError      another engine works on the run
+            ├── SchemaVersionError  the file was written by another version
+            └── DiskError           no room, or the disk refused the write
+
+Every message says what was expected, what came, and what to do.
+"""
+
+
+class EmorlError(Exception):
+    """Root of every error that this project raises on purpose."""
+
+    exit_code = 1
+
+
+class InputError(EmorlError):
+    """Something the user gave does not fit; the message says how to mend it."""
+
+    exit_code = 2
+
+
+class ConfigError(InputError):
+    """A setting is unknown, of the wrong type, or impossible."""
+
+
+class DataError(InputError):
+    """A data file is missing, unreadable, or has bad rows."""
+
+
+class ModelError(InputError):
+    """A model or adapter cannot be loaded or does not fit the others."""
+
+
+class RewardError(InputError):
+    """A reward is unknown, cannot be loaded, or returned something that is no score in [0, 1]."""
+
+
+class WeightsError(InputError):
+    """A weight vector has the wrong length or impossible numbers."""
+
+
+class PromptError(InputError):
+    """A prompt is empty or longer than the policy can read."""
+
+
+class RunNotFoundError(InputError):
+    """There is no run of that name."""
+
+
+class StudyError(InputError):
+    """A study, an annotator or a rating is unknown or refused."""
+
+
+class FailureError(EmorlError):
+    """Something outside of the user's input broke; what was acknowledged is kept."""
+
+
+class TrainingError(FailureError):
+    """Training cannot go on: the loss or a gradient is not a number."""
+
+
+class StoreError(FailureError):
+    """A database or a published snapshot cannot be read or written."""
+
+
+class RunLockedError(StoreError):
+    """Another process holds the run's database."""
+
+
+class SchemaVersionError(StoreError):
+    """The file was written by another version of this project."""
+
+
+class DiskError(StoreError):
+    """The disk is full or refused the write; committed rows are kept."""

@@ -1,0 +1,277 @@
+"""The policy: a base language model with its tokenizer, and LoRA adapters on it.
+
+Encoder-decoder and decoder-only models come through the same functions; the only difference a
+caller sees is ``Policy.is_encoder_decoder``. Adapters are kept in PEFT's own safetensors layout.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from peft import LoraConfig, PeftModel, TaskType, get_peft_model
+from torch import Tensor
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForSeq2SeqLM,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+
+from engine.config import AdapterConfig, PolicyConfig
+from engine.embedded import embedded_path
+from engine.errors import ModelError, PromptError
+
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A base model, its tokenizer, and what is needed to read prompts and write text."""
+
+    model: PreTrainedModel | PeftModel
+    tokenizer: PreTrainedTokenizerBase
+    config: PolicyConfig
+    device: torch.device
+
+    @property
+    def base(self) -> PreTrainedModel:
+        """The Hugging Face model, with adapter layers in place if there are any."""
+        if isinstance(self.model, PeftModel):
+            return cast(PreTrainedModel, self.model.get_base_model())
+        return self.model
+
+    @property
+    def is_encoder_decoder(self) -> bool:
+        """Whether prompts go into an encoder (T5) or before the response (Llama, Qwen)."""
+        return bool(self.base.config.is_encoder_decoder)
+
+    @property
+    def eos_token_ids(self) -> tuple[int, ...]:
+        """Tokens that end a response."""
+        ids = self.base.generation_config.eos_token_id
+        if ids is None:
+            ids = self.base.config.eos_token_id
+        if ids is None:
+            ids = self.tokenizer.eos_token_id
+        return tuple(ids) if isinstance(ids, list | tuple) else (int(ids),)
+
+    @property
+    def decoder_start_token_id(self) -> int:
+        """Token before an encoder-decoder's response.
+
+        Raises:
+            ModelError: If the model names none.
+        """
+        token = self.base.generation_config.decoder_start_token_id
+        if token is None:
+            token = self.base.config.decoder_start_token_id
+        if token is None:
+            raise ModelError(
+                f"{self.config.model!r} has no decoder_start_token_id in its config; "
+                "an encoder-decoder model needs one."
+            )
+        return int(token)
+
+    @property
+    def pad_token_id(self) -> int:
+        """Token that fills up short rows."""
+        return int(self.tokenizer.pad_token_id)
+
+    def encode(self, prompts: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """Turn prompts into tokens, cut at ``max_prompt_tokens``.
+
+        Returns:
+            Token ids and attention mask, both ``(len(prompts), longest)`` on the device; padded
+            on the right for an encoder, on the left for a decoder-only model.
+        """
+        texts = [self.config.prompt_template.replace("{prompt}", prompt) for prompt in prompts]
+        batch = self.tokenizer(
+            texts,
+            padding=True,
+            padding_side="right" if self.is_encoder_decoder else "left",
+            truncation=True,
+            max_length=self.config.max_prompt_tokens,
+            return_tensors="pt",
+        )
+        return batch["input_ids"].to(self.device), batch["attention_mask"].to(self.device)
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """Turn response tokens into text, without special tokens."""
+        text = self.tokenizer.decode(list(tokens), skip_special_tokens=True)
+        return str(text).strip()
+
+    def check_prompt(self, prompt: str) -> str:
+        """Return a prompt that a person typed, stripped.
+
+        Raises:
+            PromptError: If it is blank or longer than the policy reads.
+        """
+        stripped = prompt.strip()
+        if not stripped:
+            raise PromptError("The prompt is empty. Type what a client could say.")
+        text = self.config.prompt_template.replace("{prompt}", stripped)
+        n_tokens = len(self.tokenizer(text, truncation=False, verbose=False)["input_ids"])
+        if n_tokens > self.config.max_prompt_tokens:
+            raise PromptError(
+                f"The prompt has {n_tokens} tokens, this run's policy reads at most "
+                f"{self.config.max_prompt_tokens} (policy.max_prompt_tokens). Shorten it."
+            )
+        return stripped
+
+
+def load_policy(config: PolicyConfig) -> Policy:
+    """Load a base model from a folder or the hub, frozen and in evaluation mode.
+
+    Raises:
+        ModelError: If the model is missing, of an unknown kind, or has no end-of-sequence token.
+    """
+    source = resolve_model(config.model)
+    device = resolve_device(config.device)
+    try:
+        settings = AutoConfig.from_pretrained(source)
+        kind = AutoModelForSeq2SeqLM if settings.is_encoder_decoder else AutoModelForCausalLM
+        model = kind.from_pretrained(source, dtype=_DTYPES[config.precision], use_safetensors=True)
+        tokenizer = AutoTokenizer.from_pretrained(source)
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+        raise ModelError(
+            f"policy.model: cannot load {config.model!r}: {_first_line(error)} Expected a folder "
+            "with config.json, model.safetensors and tokenizer files, or a hub name that can be "
+            "reached or is cached."
+        ) from error
+    if tokenizer.eos_token_id is None:
+        raise ModelError(
+            f"policy.model: the tokenizer of {config.model!r} has no end-of-sequence token; "
+            "responses could never end. Set eos_token in its tokenizer_config.json."
+        )
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    model.requires_grad_(requires_grad=False)
+    model.to(device).eval()  # type: ignore[arg-type]
+    return Policy(model, tokenizer, config, device)
+
+
+def add_adapter(policy: Policy, name: str, config: AdapterConfig, *, seed: int) -> Policy:
+    """Return the policy with a new, active LoRA adapter on every linear layer but the head.
+
+    A new adapter changes nothing: its B matrices are zero. The seed sets its A matrices.
+    """
+    lora = LoraConfig(
+        r=config.rank,
+        lora_alpha=config.alpha,  # type: ignore[arg-type]
+        lora_dropout=config.dropout,
+        bias="none",
+        target_modules="all-linear",
+        task_type=TaskType.SEQ_2_SEQ_LM if policy.is_encoder_decoder else TaskType.CAUSAL_LM,
+    )
+    with seeded(seed, policy.device):
+        if isinstance(policy.model, PeftModel):
+            policy.model.add_adapter(name, lora)
+            model = policy.model
+        else:
+            model = get_peft_model(policy.model, lora, adapter_name=name)
+    model.set_adapter(name)
+    model.eval()
+    return Policy(model, policy.tokenizer, policy.config, policy.device)
+
+
+def save_adapter(policy: Policy, name: str, folder: Path) -> None:
+    """Write one adapter as ``folder``, in PEFT's layout; an older one there is replaced."""
+    if not isinstance(policy.model, PeftModel):
+        raise ModelError(f"Cannot save adapter {name!r}: the policy has no adapters.")
+    beside = folder.with_name(f"{folder.name}.tmp")
+    shutil.rmtree(beside, ignore_errors=True)
+    policy.model.save_pretrained(str(beside), selected_adapters=[name])
+    shutil.rmtree(folder, ignore_errors=True)
+    # PEFT puts an adapter of any name but "default" into a folder of that name.
+    (beside / name).rename(folder)
+    shutil.rmtree(beside)
+
+
+def load_adapters(policy: Policy, folders: dict[str, Path]) -> Policy:
+    """Return the policy with the adapters of ``folders`` (name -> folder) on it.
+
+    Raises:
+        ModelError: If a folder is missing, no LoRA adapter, made for another base, or changes
+            the head (an ensemble shares one head).
+    """
+    model: Any = policy.model
+    for name, folder in folders.items():
+        _check_adapter(name, folder)
+        try:
+            if isinstance(model, PeftModel):
+                model.load_adapter(str(folder), name, torch_device=str(policy.device))
+            else:
+                model = PeftModel.from_pretrained(
+                    model, str(folder), name, torch_device=str(policy.device)
+                )
+        except (OSError, ValueError, KeyError, RuntimeError) as error:
+            raise ModelError(
+                f"Cannot put adapter {name!r} ({folder}) on {policy.config.model!r}: "
+                f"{_first_line(error)} Was it trained on another base?"
+            ) from error
+    model.eval()
+    return Policy(model, policy.tokenizer, policy.config, policy.device)
+
+
+def resolve_model(name: str) -> str:
+    """Return what Hugging Face loads: our own folder for ``embedded:...``, else the name."""
+    return str(embedded_path(name)) if name.startswith("embedded:") else name
+
+
+def resolve_device(name: str) -> torch.device:
+    """Turn the setting ``policy.device`` into a device.
+
+    Raises:
+        ModelError: If it names a CUDA device that is not there.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device(name)
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ModelError(
+            f"policy.device = {name!r}, but Torch sees {torch.cuda.device_count()} CUDA devices. "
+            "Use 'cpu' or 'auto', or install a CUDA build of Torch (`emorl doctor`)."
+        )
+    return device
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Run a block with Torch's random numbers set by ``seed``; the caller's state comes back."""
+    devices = [device.index or 0] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(seed)
+        yield
+
+
+def _check_adapter(name: str, folder: Path) -> None:
+    try:
+        settings = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            f"There is no adapter {name!r} in {folder}: {error}. Train it with `emorl run`."
+        ) from error
+    if not (folder / "adapter_model.safetensors").is_file():
+        raise ModelError(
+            f"{folder} has no adapter_model.safetensors; other formats are not loaded."
+        )
+    if settings.get("peft_type") != "LORA" or settings.get("modules_to_save"):
+        raise ModelError(
+            f"Adapter {name!r} in {folder} must be a LoRA without modules_to_save (an ensemble "
+            f"shares one head), got {settings.get('peft_type')} with "
+            f"modules_to_save = {settings.get('modules_to_save')}."
+        )
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip().split("\n", 1)[0]
+    return text if text.endswith(".") else f"{text}."

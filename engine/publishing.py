@@ -1,0 +1,116 @@
+"""The engine's heartbeat: publishes snapshots and ``status.json`` while a run works."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from dataclasses import replace
+from types import TracebackType
+from typing import Any, Self
+
+from engine.artifacts import HEARTBEAT_SECONDS, RunFolder, Status
+from engine.errors import DiskError, EmorlError
+from engine.store import RunStore
+
+_log = logging.getLogger(__name__)
+
+
+class Heartbeat:
+    """A thread that every ``HEARTBEAT_SECONDS`` publishes what changed and says "I live".
+
+    Use it as a context manager around a run. Leaving it publishes once more and writes the
+    last phase: ``finished`` (or ``paused``, where only some stages were asked for),
+    ``interrupted`` (Ctrl-C) or ``failed`` with the error's message.
+    """
+
+    def __init__(self, store: RunStore, folder: RunFolder, expected: dict[str, int]) -> None:
+        self._store = store
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._ended = False
+        self._error: DiskError | None = None
+        self._status = Status(
+            run_id=folder.run_id,
+            phase="starting",
+            expected=expected,
+            pid=os.getpid(),
+            started_at=time.time(),
+        )
+        self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._write()
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._ended = True
+        self._wake.set()
+        self._thread.join()
+        if error is None:
+            if self._status.phase != "paused":
+                self.say(phase="finished", detail="")
+            self._write()
+            return
+        if isinstance(error, KeyboardInterrupt):
+            self.say(phase="interrupted", message="Stopped by the user; run again to go on.")
+        else:
+            self.say(phase="failed", message=_message(error))
+        try:
+            self._write()
+        except DiskError as disk:
+            _log.error("The last status could not be written: %s", disk)
+
+    def say(self, **changes: Any) -> None:
+        """Change fields of the status, e.g. ``phase="training"``, and write it soon."""
+        with self._lock:
+            self._status = replace(self._status, **changes)
+        self._wake.set()
+
+    def warn(self, text: str) -> None:
+        """Add a warning that the dashboard shows, and log it."""
+        _log.warning("%s", text)
+        with self._lock:
+            if text not in self._status.warnings:
+                self._status = replace(self._status, warnings=(*self._status.warnings, text))
+
+    def check(self) -> None:
+        """Raise the disk error that a beat has met, in the thread that works."""
+        if self._error is not None:
+            raise self._error
+
+    def _beat(self) -> None:
+        while not self._ended:
+            try:
+                self._write()
+            except DiskError as error:
+                self._error = error
+                return
+            self._wake.wait(HEARTBEAT_SECONDS)
+            self._wake.clear()
+
+    def _write(self) -> None:
+        self._store.publish(self._folder.published)
+        with self._lock:
+            status = replace(self._status, counts=self._store.counts(), updated_at=time.time())
+        try:
+            self._folder.write_status(status)
+        except OSError as error:
+            raise DiskError(
+                f"Cannot write {self._folder.status}: {error}. Free some room and start the "
+                "same command again, it goes on from there."
+            ) from error
+
+
+def _message(error: BaseException) -> str:
+    if isinstance(error, EmorlError):
+        return str(error)
+    return f"{type(error).__name__}: {error}"

@@ -1,0 +1,36 @@
+"""Reading of published snapshots: what everyone but the running engine sees of a run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from engine.artifacts import RunFolder
+from engine.errors import StoreError
+from engine.schema import COLUMNS
+
+
+def read_snapshot(folder: RunFolder, name: str) -> pa.Table:
+    """Return one published table; empty, with its columns, if it is not published yet.
+
+    Raises:
+        StoreError: If the file is damaged.
+    """
+    path = folder.published / f"{name}.parquet"
+    if not path.is_file():
+        return COLUMNS[name].empty_table()
+    try:
+        return pq.read_table(path)
+    except (pa.ArrowException, OSError) as error:
+        raise StoreError(
+            f"The snapshot {path} is damaged: {error}. `emorl run {folder.run_id}` publishes it "
+            "anew from the database."
+        ) from error
+
+
+def snapshot_rows(folder: RunFolder, name: str) -> list[dict[str, Any]]:
+    """Return one published table as one dictionary per row."""
+    rows: list[dict[str, Any]] = read_snapshot(folder, name).to_pylist()
+    return rows

@@ -1,0 +1,350 @@
+"""The run's database: the only SQL of the engine.
+
+One process, the engine, holds ``run.duckdb`` for the whole run; DuckDB's file lock keeps every
+other process out, readers included. Others read the Parquet snapshots that ``publish`` writes.
+Each ``add_...`` call is one transaction: when it returns, its rows survive a kill. A row that is
+there already stays as it is, so that replaying a run changes nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from engine.directions import direction_key
+from engine.errors import DiskError, RunLockedError, SchemaVersionError, StoreError
+from engine.records import (
+    AdapterSummary,
+    Evaluation,
+    Measurement,
+    Prompt,
+    Response,
+    SearchRound,
+    SystemScore,
+    TrainingSample,
+    TrainingStep,
+    Validation,
+)
+from engine.schema import COLUMNS, PUBLISHED, SCHEMA, SCHEMA_VERSION, wide_view
+
+Row = Mapping[str, Any]
+
+
+class RunStore:
+    """Everything a run has acknowledged, in one DuckDB file.
+
+    Thread-safe: one lock guards the one connection.
+    """
+
+    def __init__(self, path: Path, objectives: Sequence[str]) -> None:
+        """Open or create the file.
+
+        Raises:
+            RunLockedError: If another process holds it.
+            SchemaVersionError: If another version of this project wrote it.
+            StoreError: If it is no database, or holds other objectives.
+        """
+        self.path = path
+        self.objectives = tuple(objectives)
+        self._lock = threading.RLock()
+        self._dirty: set[str] = set(PUBLISHED)
+        self._connection = _connect(path)
+        try:
+            self._prepare()
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def close(self) -> None:
+        """Write everything out and let the file go."""
+        with self._lock:
+            self._connection.close()
+
+    def add_prompts(self, prompts: Iterable[Prompt]) -> None:
+        """Store the prompts of all splits."""
+        self._insert(
+            {
+                "prompts": [
+                    {
+                        "split": prompt.split,
+                        "prompt_index": prompt.index,
+                        "prompt": prompt.prompt,
+                        "reference": prompt.reference,
+                    }
+                    for prompt in prompts
+                ]
+            }
+        )
+
+    def add_training_step(self, step: TrainingStep) -> None:
+        """Store one optimiser step."""
+        self._insert(
+            {
+                "training_steps": [
+                    {name: getattr(step, name) for name in COLUMNS["training_steps"].names}
+                ]
+            }
+        )
+
+    def add_validation(self, validation: Validation, samples: Sequence[TrainingSample]) -> None:
+        """Store a validation and the texts kept of it."""
+        self._insert(
+            {
+                "validations": [
+                    {name: getattr(validation, name) for name in COLUMNS["validations"].names}
+                ],
+                "training_samples": [
+                    {name: getattr(sample, name) for name in COLUMNS["training_samples"].names}
+                    for sample in samples
+                ],
+            }
+        )
+
+    def add_adapter(self, summary: AdapterSummary) -> None:
+        """Store how the training of one adapter ended."""
+        self._insert(
+            {"adapters": [{name: getattr(summary, name) for name in COLUMNS["adapters"].names}]}
+        )
+
+    def add_evaluations(self, evaluations: Sequence[Evaluation]) -> None:
+        """Store grid points, and the responses of those that were measured."""
+        self._insert(
+            {
+                "evaluations": [_evaluation_row(evaluation) for evaluation in evaluations],
+                "responses": [
+                    _response_row(response) | {"direction_key": direction_key(evaluation.weights)}
+                    for evaluation in evaluations
+                    if evaluation.measurement is not None and evaluation.kind != "shared"
+                    for response in evaluation.measurement.responses
+                ],
+            }
+        )
+
+    def add_round(self, round_: SearchRound) -> None:
+        """Store the end of one round."""
+        self._insert(
+            {"rounds": [{name: getattr(round_, name) for name in COLUMNS["rounds"].names}]}
+        )
+
+    def add_system(self, score: SystemScore) -> None:
+        """Store one system's scores and responses on the inference split."""
+        key = {"system": score.system, "decoding": score.decoding}
+        self._insert(
+            {
+                "systems": [
+                    key
+                    | {
+                        "weights": score.weights,
+                        "means": score.means,
+                        "standard_errors": score.standard_errors,
+                        "mean_reward": sum(score.means) / len(score.means),
+                        "n_distinct": len({response.text for response in score.responses}),
+                        "n_responses": len(score.responses),
+                    }
+                ],
+                "system_responses": [
+                    key | _response_row(response) | {"sample_index": index}
+                    for index, response in enumerate(score.responses)
+                ],
+            }
+        )
+
+    def measurements(self) -> dict[tuple[int, int], Measurement]:
+        """Return what is measured, by (round, point): a resumed search starts from it."""
+        responses: dict[str, list[Response]] = {}
+        for key, index, text, n_tokens, scores in self._rows(
+            "SELECT direction_key, prompt_index, text, n_tokens, scores FROM responses "
+            "ORDER BY direction_key, prompt_index"
+        ):
+            responses.setdefault(key, []).append(
+                Response(prompt_index=index, text=text, n_tokens=n_tokens, scores=tuple(scores))
+            )
+        return {
+            (round_, point): Measurement(
+                direction=tuple(direction),
+                means=tuple(means),
+                standard_errors=tuple(errors),
+                responses=tuple(responses.get(key, ())),
+                seconds=seconds,
+            )
+            for round_, point, key, direction, means, errors, seconds in self._rows(
+                "SELECT round, point, direction_key, direction, means, standard_errors, seconds "
+                "FROM evaluations WHERE means IS NOT NULL AND kind <> 'shared'"
+            )
+        }
+
+    def adapters(self) -> dict[str, AdapterSummary]:
+        """Return the adapters whose training is complete, by name."""
+        names = COLUMNS["adapters"].names
+        rows = self._rows(f"SELECT {', '.join(names)} FROM adapters")
+        return {row[0]: AdapterSummary(**dict(zip(names, row, strict=True))) for row in rows}
+
+    def finished_systems(self) -> set[tuple[str, str]]:
+        """Return the (system, decoding) pairs already scored on the inference split."""
+        return {(s, d) for s, d in self._rows("SELECT system, decoding FROM systems")}
+
+    def counts(self) -> dict[str, int]:
+        """Return the number of rows of every table."""
+        return {name: self._rows(f"SELECT count(*) FROM {name}")[0][0] for name in COLUMNS}
+
+    def publish(self, folder: Path) -> list[str]:
+        """Write a Parquet snapshot of each table that changed; return the names written.
+
+        Each file is complete at every moment: it is written beside the old one and renamed.
+
+        Raises:
+            DiskError: If the disk is full or refuses the write; the old snapshots stay.
+        """
+        written = []
+        with self._lock:
+            for name in sorted(self._dirty):
+                _copy(self._connection, PUBLISHED[name], folder / f"{name}.parquet")
+                self._dirty.discard(name)
+                written.append(name)
+        return written
+
+    def _prepare(self) -> None:
+        tables = {name for (name,) in self._rows("SELECT table_name FROM duckdb_tables()")}
+        if tables and "meta" not in tables:
+            raise StoreError(f"{self.path} is a database, but not one of a run; choose another.")
+        if not tables:
+            with self._lock, _disk_errors(self.path):
+                self._connection.execute("BEGIN")
+                self._connection.execute(SCHEMA)
+                self._connection.execute(wide_view(self.objectives))
+                self._connection.executemany(
+                    "INSERT INTO meta VALUES (?, ?)",
+                    [
+                        ("schema_version", str(SCHEMA_VERSION)),
+                        ("objectives", ",".join(self.objectives)),
+                    ],
+                )
+                self._connection.execute("COMMIT")
+            return
+        meta = dict(self._rows("SELECT key, value FROM meta"))
+        if meta.get("schema_version") != str(SCHEMA_VERSION):
+            raise SchemaVersionError(
+                f"{self.path} has schema version {meta.get('schema_version')}, this version of "
+                f"emorl reads {SCHEMA_VERSION}. Use the version that wrote it, or a new run name."
+            )
+        if meta.get("objectives") != ",".join(self.objectives):
+            raise StoreError(
+                f"{self.path} holds the objectives {meta.get('objectives')}, the settings say "
+                f"{','.join(self.objectives)}. Use a new run name."
+            )
+
+    def _rows(self, sql: str) -> list[tuple[Any, ...]]:
+        with self._lock:
+            return self._connection.execute(sql).fetchall()
+
+    def _insert(self, tables: Mapping[str, Sequence[Row]]) -> None:
+        with self._lock, _disk_errors(self.path):
+            self._connection.execute("BEGIN")
+            try:
+                for name, rows in tables.items():
+                    if rows:
+                        self._insert_rows(name, rows)
+                self._connection.execute("COMMIT")
+            except BaseException:
+                _rollback(self._connection)
+                raise
+            self._dirty.update(name for name, rows in tables.items() if rows)
+
+    def _insert_rows(self, name: str, rows: Sequence[Row]) -> None:
+        incoming = pa.Table.from_pylist(list(rows), schema=COLUMNS[name])
+        self._connection.register("incoming", incoming)
+        try:
+            self._connection.execute(
+                f"INSERT INTO {name} BY NAME SELECT * FROM incoming ON CONFLICT DO NOTHING"
+            )
+        finally:
+            self._connection.unregister("incoming")
+
+
+def _connect(path: Path) -> duckdb.DuckDBPyConnection:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        return duckdb.connect(str(path))
+    except duckdb.IOException as error:
+        if "lock" in str(error).lower():
+            raise RunLockedError(
+                f"Another process works on {path}. Wait for it, stop it, or use another run name."
+            ) from error
+        raise StoreError(
+            f"Cannot open {path} as a database: {error}. Move the file away to start anew; "
+            "nothing was changed."
+        ) from error
+    except duckdb.Error as error:
+        raise StoreError(
+            f"Cannot open {path}, the file is damaged or no database: {error}. Move it away to "
+            "start anew; nothing was changed."
+        ) from error
+
+
+class _disk_errors:  # noqa: N801 - used like a function
+    """Turn the database's write errors into ours."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, duckdb.Error | OSError):
+            raise DiskError(
+                f"Cannot write to {self._path}: {error}. What was stored before is kept: free "
+                "some room and start the same command again, it goes on from there."
+            ) from error
+
+
+def _rollback(connection: duckdb.DuckDBPyConnection) -> None:
+    try:
+        connection.execute("ROLLBACK")
+    except duckdb.Error:
+        # After a fatal write error the connection is unusable and there is nothing to undo:
+        # the transaction was never committed.
+        return
+
+
+def _copy(connection: duckdb.DuckDBPyConnection, sql: str, target: Path) -> None:
+    with _disk_errors(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        beside = target.with_suffix(".parquet.tmp")
+        quoted = str(beside).replace("'", "''")
+        connection.execute(f"COPY ({sql}) TO '{quoted}' (FORMAT parquet)")
+        os.replace(beside, target)  # noqa: PTH105 - atomic on every platform
+
+
+def _evaluation_row(evaluation: Evaluation) -> dict[str, Any]:
+    measured = evaluation.measurement
+    return {
+        "search": "hierarchical",
+        "round": evaluation.round,
+        "point": evaluation.point,
+        "weights": evaluation.weights,
+        "direction_key": direction_key(evaluation.weights),
+        "direction": measured.direction if measured else None,
+        "kind": evaluation.kind,
+        "box_lower": evaluation.box_lower,
+        "box_upper": evaluation.box_upper,
+        "means": measured.means if measured else None,
+        "standard_errors": measured.standard_errors if measured else None,
+        "mean_reward": measured.mean_reward if measured else None,
+        "seconds": measured.seconds if measured and evaluation.kind != "shared" else 0.0,
+    }
+
+
+def _response_row(response: Response) -> dict[str, Any]:
+    return {
+        "prompt_index": response.prompt_index,
+        "text": response.text,
+        "n_tokens": response.n_tokens,
+        "scores": response.scores,
+    }

@@ -1,0 +1,111 @@
+"""A run in one dictionary: what it found and what it cost.
+
+Scores are greedy and on the inference split, but for ``own_reward`` (sampled at temperature 1)
+and ``mean_reward_span`` (of the evaluated weights, on the aggregation split).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from engine.artifacts import RunFolder
+from engine.config_file import read_config
+from engine.snapshots import snapshot_rows
+
+Summary = dict[str, Any]
+
+
+def summarise(folder: RunFolder) -> Summary:
+    """Return the summary of a run; parts that are not there yet are None or empty."""
+    objectives = list(read_config(folder.config).objectives)
+    systems = {(row["system"], row["decoding"]): row for row in snapshot_rows(folder, "systems")}
+    evaluations = snapshot_rows(folder, "evaluations")
+    rewards = [row["mean_reward"] for row in evaluations if row["mean_reward"] is not None]
+    status = folder.read_status()
+    return {
+        "run": folder.run_id,
+        "state": status.state() if status else "died",
+        "warnings": list(status.warnings) if status else [],
+        "objectives": objectives,
+        "base": _scores(systems.get(("base", "greedy")), objectives),
+        "adapters": {
+            name: _adapter(systems.get((f"adapter:{name}", "greedy")), objectives)
+            for name in objectives
+        },
+        "own_reward": {
+            name: {
+                "base": _score(systems.get(("base", "sampled")), position),
+                "adapter": _score(systems.get((f"adapter:{name}", "sampled")), position),
+            }
+            for position, name in enumerate(objectives)
+        },
+        "best": _best(systems.get(("best", "greedy")), objectives),
+        "evaluations": len(evaluations),
+        "measured_directions": sum(row["kind"] == "measured" for row in evaluations),
+        "mean_reward_span": max(rewards) - min(rewards) if rewards else None,
+        "prompts": _prompts(folder),
+        "cost": cost(folder),
+    }
+
+
+def cost(folder: RunFolder) -> dict[str, dict[str, float]]:
+    """Return what a run consumed, in the paper's two ways of counting.
+
+    ``parallel``: the longest training and the aggregation (EMORL, equation 3). ``total``: all
+    trainings one after the other and the aggregation. Data points are prompts; validation and
+    held-out scoring are not counted.
+    """
+    adapters = snapshot_rows(folder, "adapters")
+    measured = [
+        row for row in snapshot_rows(folder, "evaluations") if row["kind"] in ("measured", "zero")
+    ]
+    measured = [row for row in measured if row["means"] is not None]
+    responses = snapshot_rows(folder, "responses")
+    n_prompts = _prompts(folder)["aggregation"]
+    aggregation = {
+        "data_points": len(measured) * n_prompts,
+        "samples": len(measured) * n_prompts,
+        "tokens": sum(row["n_tokens"] for row in responses),
+        "seconds": sum(row["seconds"] for row in measured),
+    }
+    return {
+        "parallel": {
+            key: max((row[key] for row in adapters), default=0) + value
+            for key, value in aggregation.items()
+        },
+        "total": {
+            key: sum(row[key] for row in adapters) + value for key, value in aggregation.items()
+        },
+    }
+
+
+def _prompts(folder: RunFolder) -> dict[str, int]:
+    splits = [row["split"] for row in snapshot_rows(folder, "prompts")]
+    return {split: splits.count(split) for split in ("train", "aggregation", "inference")}
+
+
+def _scores(row: dict[str, Any] | None, objectives: list[str]) -> dict[str, float] | None:
+    return dict(zip(objectives, row["means"], strict=True)) if row else None
+
+
+def _score(row: dict[str, Any] | None, position: int) -> float | None:
+    return row["means"][position] if row else None
+
+
+def _adapter(row: dict[str, Any] | None, objectives: list[str]) -> dict[str, float] | None:
+    scores = _scores(row, objectives)
+    return (
+        None
+        if scores is None or row is None
+        else scores | {"distinct_responses": row["n_distinct"]}
+    )
+
+
+def _best(row: dict[str, Any] | None, objectives: list[str]) -> dict[str, Any] | None:
+    if row is None:
+        return None
+    return {
+        "weights": list(row["weights"]),
+        "scores": _scores(row, objectives),
+        "mean_reward": row["mean_reward"],
+    }

@@ -1,0 +1,94 @@
+"""Formulas of self-critical sequence training: tensors in, tensors out.
+
+Notation: P prompts, k samples each, N = P k responses of at most T tokens, V vocabulary entries.
+``mask`` is True where a response token was sampled, the end token included.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+LOWEST_REWARD, HIGHEST_REWARD = 1e-4, 0.9999
+
+
+def log_rewards(rewards: Tensor) -> Tensor:
+    """Return ``log(clip(r, 1e-4, 0.9999))`` of rewards in [0, 1], any shape.
+
+    Source:
+        DynaOpt (Pérez-Rosas et al. 2024), whose reward EMORL trains with.
+    """
+    return rewards.clamp(LOWEST_REWARD, HIGHEST_REWARD).log()
+
+
+def group_advantages(rewards: Tensor) -> Tensor:
+    """Subtract from each reward the mean of its prompt's samples, itself included.
+
+    Args:
+        rewards: ``(P, k)``.
+
+    Returns:
+        Advantages ``(P, k)``; each row sums to zero. Not divided by a standard deviation.
+
+    Source:
+        Laban et al. 2021, Keep It Simple (k-SCST).
+    """
+    return rewards - rewards.mean(dim=1, keepdim=True)
+
+
+def token_log_probs(logits: Tensor, tokens: Tensor, temperature: float) -> Tensor:
+    """Return the log-probability of each sampled token under the tempered policy.
+
+    Args:
+        logits: ``(N, T, V)``.
+        tokens: ``(N, T)``.
+        temperature: The one that the tokens were sampled with; only then is the gradient
+            on-policy.
+
+    Returns:
+        ``(N, T)``, in nats.
+    """
+    log_probs = torch.log_softmax(logits / temperature, dim=-1)
+    return log_probs.gather(-1, tokens.unsqueeze(-1)).squeeze(-1)
+
+
+def policy_gradient_loss(log_probs: Tensor, mask: Tensor, advantages: Tensor) -> Tensor:
+    """Return ``- mean over responses of (advantage * sum over its tokens of log p)``.
+
+    Args:
+        log_probs: ``(N, T)``, with gradients.
+        mask: ``(N, T)``.
+        advantages: ``(N,)``, constants.
+
+    Returns:
+        A scalar.
+
+    Source:
+        EMORL, arXiv:2505.02579, section 5.1; Rennie et al. 2017, equation 7.
+    """
+    per_response = (log_probs * mask).sum(dim=1)
+    return -(advantages.detach() * per_response).mean()
+
+
+def kl_per_response(
+    logits: Tensor, reference_logits: Tensor, mask: Tensor, temperature: float
+) -> Tensor:
+    """Return KL(policy || reference), summed over each response's tokens.
+
+    The whole next-token distributions are compared at each sampled prefix, which has less
+    variance than the log-ratio of the sampled tokens. It is a sum, not a mean, over tokens: the
+    policy gradient is one too, and a mean is too weak beside it.
+
+    Args:
+        logits: ``(N, T, V)``, with gradients.
+        reference_logits: ``(N, T, V)``, constants.
+        mask: ``(N, T)``.
+        temperature: Both are tempered by it, as the sampled policy is.
+
+    Returns:
+        ``(N,)``, in nats per response, not negative.
+    """
+    log_p = torch.log_softmax(logits / temperature, dim=-1)
+    log_q = torch.log_softmax(reference_logits.detach() / temperature, dim=-1)
+    per_token = (log_p.exp() * (log_p - log_q)).sum(dim=-1)
+    return (per_token * mask).sum(dim=1)

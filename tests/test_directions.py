@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.directions import ZERO_KEY, canonical_direction, check_weights, direction_key
+from engine.errors import WeightsError
+
+dyadic = st.integers(0, 64).map(lambda k: k / 64)
+vectors = st.lists(dyadic, min_size=2, max_size=5).map(tuple)
+
+
+@given(vectors.filter(any), st.sampled_from([0.25, 0.5, 2.0, 3.0, 5.0]))
+def test_weights_on_one_ray_have_one_direction(weights: tuple[float, ...], scale: float) -> None:
+    scaled = tuple(scale * weight for weight in weights)
+    assert canonical_direction(scaled) == canonical_direction(weights)
+    assert direction_key(scaled) == direction_key(weights)
+
+
+@given(vectors.filter(any))
+def test_a_direction_sums_to_one(weights: tuple[float, ...]) -> None:
+    assert math.isclose(sum(canonical_direction(weights)), 1.0)
+
+
+@given(vectors.filter(any), vectors.filter(any))
+def test_different_rays_have_different_keys(
+    one: tuple[float, ...], other: tuple[float, ...]
+) -> None:
+    if len(one) == len(other):
+        # Cross products vanish exactly for vectors on one ray.
+        same_ray = all(
+            one[i] * other[j] == one[j] * other[i] for i in range(len(one)) for j in range(i)
+        )
+        assert (direction_key(one) == direction_key(other)) == same_ray
+
+
+def test_the_zero_vector_has_no_direction() -> None:
+    assert direction_key((0.0, 0.0)) == ZERO_KEY
+    with pytest.raises(WeightsError, match="at least one weight above 0"):
+        canonical_direction((0.0, 0.0))
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ((1.0,), "Need one weight per objective: 2 objectives, got 1"),
+        ((1.0, -0.5), "finite and 0 or above"),
+        ((1.0, math.nan), "finite and 0 or above"),
+        ((math.inf, 1.0), "finite and 0 or above"),
+        (("a", 1.0), "must be 2 numbers"),
+    ],
+)
+def test_impossible_weights_are_refused(weights: tuple[float, ...], message: str) -> None:
+    with pytest.raises(WeightsError, match=message):
+        check_weights(weights, 2)

@@ -167,6 +167,7 @@ def tiny_tokenizer(
     """Return the shared byte-level tokenizer with the given template of special tokens."""
     tokenizer = Tokenizer.from_str(_trained_tokenizer())
     names = list(SPECIAL_TOKENS.values())
+    types = ["token_type_ids"] if pair_pieces and "$B:1" in pair_pieces else []
     tokenizer.post_processor = processors.TemplateProcessing(
         single=list(pieces),
         pair=list(
@@ -178,6 +179,8 @@ def tiny_tokenizer(
         tokenizer_object=tokenizer,
         clean_up_tokenization_spaces=False,
         model_max_length=512,
+        # As BERT's own tokenizer: the default leaves the types of a pair out.
+        model_input_names=["input_ids", *types, "attention_mask"],
         **SPECIAL_TOKENS,
     )
 

@@ -103,7 +103,7 @@ def execute(
             if data.skipped:
                 heartbeat.warn(
                     f"{len(data.skipped)} bad rows of {config.data.path} were left out: "
-                    + "; ".join(str(row) for row in data.skipped[:5])
+                    + "; ".join(f"line {row.line}: {row.reason}" for row in data.skipped[:5])
                 )
             run = _Run(config, folder, store, heartbeat, progress, data.prompts)
             _execute(run, stages)

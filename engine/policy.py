@@ -16,6 +16,7 @@ from typing import Any, cast
 
 import torch
 from peft import LoraConfig, PeftModel, TaskType, get_peft_model
+from safetensors import SafetensorError
 from torch import Tensor
 from transformers import (
     AutoConfig,
@@ -29,6 +30,9 @@ from transformers import (
 from engine.config import AdapterConfig, PolicyConfig
 from engine.embedded import embedded_path
 from engine.errors import ModelError, PromptError
+
+_LOAD_ERRORS = (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError)
+"""What Transformers and PEFT raise for a folder that they cannot load."""
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -141,7 +145,7 @@ def load_policy(config: PolicyConfig) -> Policy:
         kind = AutoModelForSeq2SeqLM if settings.is_encoder_decoder else AutoModelForCausalLM
         model = kind.from_pretrained(source, dtype=_DTYPES[config.precision], use_safetensors=True)
         tokenizer = AutoTokenizer.from_pretrained(source)
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+    except _LOAD_ERRORS as error:
         raise ModelError(
             f"policy.model: cannot load {config.model!r}: {_first_line(error)} Expected a folder "
             "with config.json, model.safetensors and tokenizer files, or a hub name that can be "
@@ -213,7 +217,7 @@ def load_adapters(policy: Policy, folders: dict[str, Path]) -> Policy:
                 model = PeftModel.from_pretrained(
                     model, str(folder), name, torch_device=str(policy.device)
                 )
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
+        except _LOAD_ERRORS as error:
             raise ModelError(
                 f"Cannot put adapter {name!r} ({folder}) on {policy.config.model!r}: "
                 f"{_first_line(error)} Was it trained on another base?"

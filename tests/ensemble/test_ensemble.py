@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -151,7 +150,7 @@ def test_nodes_are_shared_where_prefixes_are(policy: Policy) -> None:
     assert max(counted) <= len(PROMPTS)
 
 
-def test_sampled_tokens_follow_the_softmax(policy: Policy) -> None:
+def test_sampled_tokens_follow_the_softmax() -> None:
     # Probabilities 1/5 and 4/5; 4,000 draws have a standard deviation of 0.0063.
     scores = torch.tensor([0.0, math.log(4.0)]).expand(4_000, 2)
     choose = sampled(1.0, torch.Generator().manual_seed(0))
@@ -200,6 +199,6 @@ def test_an_unknown_member_is_refused_by_name(policy: Policy) -> None:
         Ensemble(policy, ("warm", "bold")).generate(PROMPTS, [(1.0, 0.0)])
 
 
-def test_a_prompt_longer_than_the_policy_reads_is_refused(policy: Policy, tmp_path: Path) -> None:
+def test_a_prompt_longer_than_the_policy_reads_is_refused(policy: Policy) -> None:
     with pytest.raises(PromptError, match="reads at most 128"):
         policy.check_prompt("I can not sleep. " * 100)

@@ -1,0 +1,174 @@
+"""The training loop on tiny random models of both families."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from engine.config import AdapterConfig, PolicyConfig, RewardConfig, RunConfig, TrainingConfig
+from engine.errors import TrainingError
+from engine.policy import add_adapter, load_policy
+from engine.records import TrainingStep, Validation
+from engine.rewards import load_rewards
+from engine.training.checkpoint import Checkpoint
+from engine.training.sampling import response_logits, sample_responses
+from engine.training.scst import ScstTrainer
+from tests.policies import FAMILIES, PROMPTS, tiny_policy
+from tests.tiny_models import save_tiny_llama
+
+# With its usual small weights a random tiny Llama is all but uniform, whatever its adapter does.
+BASES = FAMILIES | {"decoder-only": partial(save_tiny_llama, initializer_range=0.2)}
+CONFIG = TrainingConfig(
+    prompts_per_step=4,
+    samples_per_prompt=8,
+    max_steps=30,
+    learning_rate=5e-2,
+    kl_coefficient=0.0,
+    validate_every=10,
+    validation_samples=8,
+)
+REWARDS = {
+    name: RewardConfig(kind="callable", target=f"tests.formula_rewards:{name}")
+    for name in ("letters", "brevity")
+}
+
+
+@pytest.fixture(params=BASES)
+def base(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    return BASES[request.param](tmp_path / "base")
+
+
+def trainer(base: Path, config: TrainingConfig = CONFIG, seed: int = 0) -> ScstTrainer:
+    policy = load_policy(PolicyConfig(model=str(base), max_new_tokens=8, device="cpu"))
+    policy = add_adapter(policy, "letters", AdapterConfig(rank=4), seed=seed)
+    run = RunConfig(objectives=("letters", "brevity"), rewards=REWARDS)
+    return ScstTrainer(
+        policy,
+        "letters",
+        load_rewards(run, device="cpu"),
+        config,
+        train_prompts=PROMPTS,
+        validation_prompts=PROMPTS[:3],
+        seed=seed,
+    )
+
+
+def records(training: ScstTrainer) -> tuple[list[TrainingStep], list[Validation]]:
+    steps: list[TrainingStep] = []
+    validations: list[Validation] = []
+    for record in training.run():
+        if isinstance(record, TrainingStep):
+            steps.append(replace(record, seconds=0.0))
+        else:
+            validations.append(replace(record[0], seconds=0.0))
+    return steps, validations
+
+
+def test_training_raises_its_own_reward(base: Path) -> None:
+    _, validations = records(trainer(base))
+    assert validations[-1].means[0] > validations[0].means[0] + 0.08
+
+
+def test_a_larger_kl_coefficient_keeps_the_policy_nearer_to_the_base(base: Path) -> None:
+    config = replace(CONFIG, learning_rate=1e-2, validate_every=30)
+    free, _ = records(trainer(base, config))
+    held, _ = records(trainer(base, replace(config, kl_coefficient=1.0)))
+    assert 0 < held[-1].kl < 0.5 * free[-1].kl
+
+
+def test_one_seed_gives_one_training(base: Path) -> None:
+    short = replace(CONFIG, max_steps=3)
+    assert records(trainer(base, short)) == records(trainer(base, short))
+    assert records(trainer(base, short)) != records(trainer(base, short, seed=1))
+
+
+def test_a_restored_training_goes_on_as_if_undisturbed(base: Path, tmp_path: Path) -> None:
+    config = replace(CONFIG, max_steps=6, validate_every=2)
+    expected = records(trainer(base, config))
+    first = trainer(base, config)
+    for record in first.run():
+        if isinstance(record, TrainingStep) and record.step == 3:
+            break
+    first.checkpoint().write(tmp_path / "checkpoint.safetensors")
+    second = trainer(base, config)
+    checkpoint = Checkpoint.read(tmp_path / "checkpoint.safetensors")
+    assert checkpoint is not None
+    second.restore(checkpoint)
+    steps, validations = records(second)
+    assert steps == expected[0][3:]
+    assert validations == expected[1][2:]
+
+
+def test_the_callers_random_numbers_are_left_alone(base: Path) -> None:
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    records(trainer(base, replace(CONFIG, max_steps=1)))
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_training_stops_when_converged(base: Path) -> None:
+    # A learning rate that changes nothing, and a rule that any two equal means meet.
+    config = replace(
+        CONFIG,
+        learning_rate=1e-12,
+        validate_every=1,
+        convergence_window=2,
+        convergence_threshold=10.0,
+    )
+    steps, validations = records(trainer(base, config))
+    assert len(steps) == 1
+    assert [v.converged for v in validations] == [False, True]
+
+
+def test_a_broken_loss_stops_training_with_advice(base: Path) -> None:
+    training = trainer(base)
+    with torch.no_grad():
+        for name, parameter in training._policy.model.named_parameters():
+            if "lora_B" in name:
+                parameter.fill_(1e30)
+    with pytest.raises((TrainingError, RuntimeError), match=r"learning_rate|inf|nan"):
+        records(training)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_trained_log_probs_are_those_of_sampling(family: str, tmp_path: Path) -> None:
+    # Decoding with a cache, prompts padded together, and the loss's one forward must agree.
+    policy = tiny_policy(family, tmp_path)
+    model: Any = policy.model
+    model.set_adapter("warm")
+    together = sample_responses(
+        policy, "warm", PROMPTS, samples_per_prompt=2, temperature=1.0, seed=0
+    )
+    logits = response_logits(policy, together)
+    for i, prompt in enumerate(PROMPTS):
+        alone = sample_responses(
+            policy, "warm", [prompt], samples_per_prompt=1, temperature=1.0, seed=0
+        )
+        alone = replace(
+            alone, tokens=together.tokens[2 * i : 2 * i + 1], mask=together.mask[2 * i : 2 * i + 1]
+        )
+        expected = response_logits(policy, alone)[0][together.mask[2 * i]]
+        torch.testing.assert_close(
+            logits[2 * i][together.mask[2 * i]], expected, atol=2e-4, rtol=2e-4
+        )
+
+
+def test_samples_end_with_the_end_token_or_at_the_limit(tmp_path: Path) -> None:
+    policy = tiny_policy("encoder-decoder", tmp_path)
+    responses = sample_responses(
+        policy, "warm", PROMPTS, samples_per_prompt=20, temperature=2.0, seed=0
+    )
+    ends = set(policy.eos_token_ids)
+    lengths = set()
+    for row, mask in zip(responses.tokens.tolist(), responses.mask.tolist(), strict=True):
+        tokens = [token for token, kept in zip(row, mask, strict=True) if kept]
+        lengths.add(len(tokens))
+        assert not ends & set(tokens[:-1])
+        assert tokens[-1] in ends or len(tokens) == policy.config.max_new_tokens
+    assert len(lengths) > 1

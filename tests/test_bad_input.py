@@ -178,7 +178,7 @@ CASES: dict[str, tuple[Callable[[Bench], int], int, Sequence[str]]] = {
     "a folder as data file": (
         lambda b: b.run(b.config, "--set", f"data.path={b.root}"),
         2,
-        [str("folder")],
+        ["folder"],
     ),
     "an empty data file": (lambda b: _data(b, "csv", b""), 2, ["empty"]),
     "a column that is not there": (

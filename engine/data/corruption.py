@@ -23,9 +23,9 @@ _WORDS_PER_EDIT = 6
 
 
 def corrupt(rng: Random, text: str) -> str:
-    """Break a text: drop, double, swap and misuse some of its words.
+    """Break a text: drop, double, swap and misuse some of its words, and forget the capital.
 
-    There are at least two edits, and about one for every six words. The result differs from
+    There are at least two such edits, and about one for every six words. The result differs from
     ``text``, and is never empty if ``text`` has two or more words.
     """
     words = text.split()
@@ -33,7 +33,9 @@ def corrupt(rng: Random, text: str) -> str:
     while " ".join(words) == text or n_edits > 0:
         rng.choice(_EDITS)(rng, words)
         n_edits -= 1
-    return " ".join(words)
+    # Who writes without care starts without care: a policy can decide for or against it at once.
+    broken = " ".join(words)
+    return broken[0].lower() + broken[1:]
 
 
 def _drop(rng: Random, words: list[str]) -> None:

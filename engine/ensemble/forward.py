@@ -55,6 +55,11 @@ class HuggingFaceForward:
         self.head: nn.Module = head
         self._policy = policy
         self._members = tuple(members)
+        # PEFT hooks every layer at each forward of a mixed batch; the active adapter alone, as
+        # when training samples from it, needs none of that.
+        self._is_mixed = (
+            isinstance(policy.model, PeftModel) and list(members) != policy.model.active_adapters
+        )
         self._cache: Any = None
         self._prompt_mask = torch.empty(0)
         self._encoded: Tensor | None = None
@@ -111,7 +116,7 @@ class HuggingFaceForward:
         return self._forward(input_ids=column, position_ids=positions)
 
     def _forward(self, **inputs: Any) -> Tensor:
-        if isinstance(self._policy.model, PeftModel):
+        if self._is_mixed:
             inputs["adapter_names"] = [m for m in self._members for _ in range(self._n_nodes)]
         with _head_inputs(self.head) as captured:
             output = self._policy.model(

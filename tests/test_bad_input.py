@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -44,30 +45,30 @@ def bench(tmp_path: Path) -> Bench:
     return Bench(tmp_path)
 
 
-def _data(bench: Bench, kind: str, content: bytes, **settings: object) -> int:
+def _data(bench: Bench, kind: Any, content: bytes, **settings: Any) -> int:
     path = bench.root / f"data.{kind}"
     path.write_bytes(content)
     data = replace(bench.config.data, kind=kind, path=str(path), **settings)
     return bench.run(replace(bench.config, data=data))
 
 
-def _policy(bench: Bench, **settings: object) -> int:
+def _policy(bench: Bench, **settings: Any) -> int:
     return bench.run(replace(bench.config, policy=replace(bench.config.policy, **settings)))
 
 
-def _reward(bench: Bench, **settings: object) -> int:
+def _reward(bench: Bench, **settings: Any) -> int:
     changed = replace(bench.config.rewards["letters"], **settings)
     return bench.run(replace(bench.config, rewards=bench.config.rewards | {"letters": changed}))
 
 
-def _trained(bench: Bench, spoil: Callable[[Path], None]) -> int:
+def _trained(bench: Bench, spoil: Callable[[Path], object]) -> int:
     folder = run_folder(bench.root / "artifacts", "run1")
     execute(bench.config, folder, Silent(), ("train",))
     spoil(folder.root)
     return bench.main("search", "run1")
 
 
-def _database(bench: Bench, spoil: Callable[[Path], None]) -> int:
+def _database(bench: Bench, spoil: Callable[[Path], object]) -> int:
     folder = run_folder(bench.root / "artifacts", "run1")
     folder.root.mkdir(parents=True)
     folder.config.write_text(config_text(bench.config), encoding="utf-8")

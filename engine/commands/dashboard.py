@@ -9,9 +9,9 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
-from typing import Self
+from typing import BinaryIO, Self
 
-from engine.errors import FailureError, InputError
+from engine.errors import DiskError, FailureError, InputError
 
 _STOP_SECONDS = 5.0
 
@@ -43,6 +43,7 @@ class DashboardProcess:
             raise FailureError("The dashboard is not installed. Run `pip install -e .`.")
         self._app = Path(specification.origin).parent / "app.py"
         self._artifacts = artifacts
+        self._log = artifacts / "dashboard.log"
         self._address = address
         self._port = _usable_port(address, port)
         self._process: subprocess.Popen[bytes] | None = None
@@ -64,13 +65,16 @@ class DashboardProcess:
             "--server.headless=true",
             "--browser.gatherUsageStats=false",
         ]
+        log = self._open_log()
         self._process = subprocess.Popen(
             command,
             # Streamlit reads .streamlit/config.toml (theme, limits) of its working directory.
             cwd=self._app.parent.parent,
             env=os.environ | {"EMORL_ARTIFACTS": str(self._artifacts.absolute())},
-            stdout=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
         )
+        log.close()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -84,8 +88,24 @@ class DashboardProcess:
             self._process.wait()
 
     def wait(self) -> int:
-        """Wait until the dashboard ends; return its exit code."""
-        return self._process.wait() if self._process is not None else 0
+        """Wait until the dashboard ends by itself.
+
+        Raises:
+            FailureError: If it ended with an error.
+        """
+        code = self._process.wait() if self._process is not None else 0
+        if code != 0:
+            raise FailureError(f"The dashboard ended with exit code {code}; {self._log} says why.")
+        return code
+
+    def _open_log(self) -> BinaryIO:
+        try:
+            self._log.parent.mkdir(parents=True, exist_ok=True)
+            return self._log.open("wb")
+        except OSError as error:
+            raise DiskError(
+                f"Cannot write {self._log}: {error}. Choose another --artifacts folder."
+            ) from error
 
 
 def _usable_port(address: str, port: int) -> int:

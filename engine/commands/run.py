@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,6 +42,7 @@ def execute_stages(
 
     from engine.pipeline import execute
 
+    warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated")
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     execute(config, folder, Bars(quiet=quiet), stages)
     if not quiet:

@@ -1,0 +1,1 @@
+"""Streamlit v2 components: small scripts that run in the page and send events back."""

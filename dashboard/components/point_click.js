@@ -1,0 +1,106 @@
+// Sends the name of a clicked point of a Plotly chart to Python.
+//
+// Streamlit's own selection events never fire for scatter3d, so we listen to Plotly's. In 3D
+// Plotly reports a click as soon as the button goes down on a point, also when a rotation
+// begins there: only a pointer that is released where it was pressed has clicked.
+//
+// Streamlit mounts a new chart whenever the figure changes, which forgets how the user turned
+// it (Plotly's uirevision works within one chart only): we hand the camera over.
+const MOVED_PIXELS = 5;
+const LOOK_EVERY_MS = 60;
+const cameras = new Map();
+
+export default function (component) {
+  const { data, setTriggerValue } = component;
+  let chart = null;
+  let hovered = null;
+  let pressed = null;
+  let clicked = null;
+  let wasClick = false;
+  let isSent = false;
+
+  const nameOf = (event) => {
+    const name = event?.points?.[0]?.customdata;
+    return typeof name === "string" ? name : null;
+  };
+  const send = (name) => {
+    if (name === null || isSent) return;
+    isSent = true;
+    setTriggerValue("picked", name);
+  };
+  const onHover = (event) => {
+    hovered = nameOf(event);
+  };
+  const onUnhover = () => {
+    hovered = null;
+  };
+  const onPress = (event) => {
+    pressed = { x: event.clientX, y: event.clientY };
+    clicked = null;
+    isSent = false;
+  };
+  const onRelease = (event) => {
+    if (!pressed) return;
+    const moved = Math.hypot(event.clientX - pressed.x, event.clientY - pressed.y);
+    pressed = null;
+    wasClick = moved <= MOVED_PIXELS;
+    if (wasClick) send(clicked ?? hovered);
+  };
+  // In 3D this comes while the button is down, or never when it is down for less than a frame
+  // (hence the hovered point); in 2D and on touch screens it comes after the release.
+  const onClick = (event) => {
+    clicked = nameOf(event);
+    if (!pressed && wasClick) send(clicked);
+  };
+  const onRelayout = (event) => {
+    const camera = event?.["scene.camera"];
+    if (camera) cameras.set(data.chart, structuredClone(camera));
+  };
+  const restoreCamera = () => {
+    const camera = cameras.get(data.chart);
+    const layout = chart._fullLayout?.scene;
+    if (!camera || !layout?._scene) return;
+    Object.assign(layout.camera, structuredClone(camera));
+    layout._scene.setViewport?.(layout);
+  };
+  const listeners = [
+    ["plotly_hover", onHover],
+    ["plotly_unhover", onUnhover],
+    ["plotly_click", onClick],
+    ["plotly_relayout", onRelayout],
+  ];
+  const detach = () => {
+    if (!chart) return;
+    for (const [name, listener] of listeners) chart.removeListener?.(name, listener);
+    chart.removeEventListener("pointerdown", onPress, true);
+    delete chart.dataset.clickable;
+    chart = null;
+    hovered = null;
+  };
+  // Streamlit may draw the chart after us, and again when it is remounted.
+  const attach = () => {
+    const found = document.querySelector(`.st-key-${data.chart} .js-plotly-plot`);
+    if (found === chart) return;
+    const layout = found?._fullLayout;
+    const isDrawn =
+      layout &&
+      typeof found.on === "function" &&
+      (!layout.scene || layout.scene._scene?.glplot);
+    if (found && !isDrawn) return;
+    detach();
+    if (!found) return;
+    chart = found;
+    for (const [name, listener] of listeners) chart.on(name, listener);
+    chart.addEventListener("pointerdown", onPress, true);
+    restoreCamera();
+    chart.dataset.clickable = "yes";
+  };
+  attach();
+  const timer = setInterval(attach, LOOK_EVERY_MS);
+  window.addEventListener("pointerup", onRelease, true);
+  return () => {
+    clearInterval(timer);
+    window.removeEventListener("pointerup", onRelease, true);
+    detach();
+  };
+}

@@ -1,0 +1,220 @@
+"""Widgets and messages that several pages share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import streamlit as st
+from streamlit.navigation.page import Page
+
+from dashboard import queries, selection
+from dashboard.figures.palette import NAMES, Ink, ink
+from dashboard.queries import Run, Table
+from engine.records import Weights
+
+POLL_SECONDS = 2.0
+"""Pages of a running run are drawn anew this often; the engine publishes at the same pace."""
+
+WEIGHT_STEP = 1 / 32
+"""Precision of the five-round search in the paper."""
+
+_STATE_COLOURS = {
+    "running": "blue",
+    "paused": "orange",
+    "finished": "green",
+    "failed": "red",
+    "died": "red",
+    "interrupted": "orange",
+    "unknown": "gray",
+}
+
+
+def page(title: str, body: Callable[[Run], None]) -> None:
+    """Draw a page of the selected run: its title, what is wrong with it, then ``body``.
+
+    While the run goes on, or there is none yet, the page is drawn again every two seconds.
+    """
+    st.title(title, anchor=False)
+    runs = queries.runs()
+    run, _ = selection.find_run(runs)
+    every = POLL_SECONDS if run is None or run.is_running else None
+    st.fragment(_draw, run_every=every)(body, _signature(runs))
+    with st.container(key="page-ready"):
+        st.empty()
+
+
+def run_picker() -> None:
+    """Let the user pick the run of all pages."""
+    runs = queries.runs()
+    if not runs:
+        st.caption("No runs yet.")
+        return
+    run, _ = selection.find_run(runs)
+    names = [other.run_id for other in runs]
+    states = {other.run_id: other.state for other in runs}
+    key = "run picker"
+    st.session_state[key] = run.run_id if run else None
+    st.selectbox(
+        "Run",
+        names,
+        key=key,
+        format_func=lambda name: f"{name} · {states.get(name, 'gone')}",
+        placeholder="Choose a run",
+        on_change=lambda: selection.select_run(st.session_state[key] or ""),
+    )
+
+
+def know_pages(pages: Sequence[Page]) -> None:
+    """Keep the pages, so that one page can link to another."""
+    st.session_state["pages"] = {page.title: page for page in pages}
+
+
+def link_to(title: str, label: str) -> None:
+    """Link to the page of that title, if the app has it; the selection goes along in the URL."""
+    query = {name: st.query_params[name] for name in ("run", "w") if name in st.query_params}
+    pages = st.session_state.get("pages", {})
+    if title in pages:
+        st.page_link(pages[title], label=label, query_params=query)
+
+
+def state_badge(run: Run) -> None:
+    """Show the state of a run as a coloured word."""
+    st.badge(run.state, color=_STATE_COLOURS[run.state])  # type: ignore[arg-type]
+
+
+def next_command(sentence: str, *commands: str) -> None:
+    """Say what is missing, and the commands that make it."""
+    st.info(sentence)
+    for command in commands:
+        st.code(command, language="bash")
+
+
+def show_problems(*tables: Table) -> None:
+    """Say in words which files cannot be read; their last good rows are on the page."""
+    for problem in dict.fromkeys(table.problem for table in tables if table.problem):
+        st.warning(problem)
+
+
+def objective_mark(position: int) -> str:
+    """Return a square in the colour of the objective at ``position``, as Markdown."""
+    return f":{NAMES[position % len(NAMES)]}[■]"
+
+
+def legend(objectives: Sequence[str], *others: str) -> None:
+    """Name the colours of the figures below."""
+    parts = [f"{objective_mark(place)} {name}" for place, name in enumerate(objectives)]
+    st.markdown(" &nbsp; ".join([*parts, *others]))
+
+
+def theme_ink() -> Ink:
+    """Return the inks of the theme that the browser shows."""
+    return ink(dark=st.context.theme.type == "dark")
+
+
+def is_phone() -> bool:
+    """Tell whether the browser says that it runs on a phone."""
+    return "Mobi" in st.context.headers.get("User-Agent", "")
+
+
+def number_columns(*scores: str, whole: Sequence[str] = ()) -> dict[str, Any]:
+    """Format score columns with three decimals and whole numbers with separators."""
+    return {name: st.column_config.NumberColumn(format="%.3f") for name in scores} | {
+        name: st.column_config.NumberColumn(format="localized", step=1) for name in whole
+    }
+
+
+def response_columns(objectives: Sequence[str]) -> dict[str, Any]:
+    """Lay out a table of ``frames.texts.response_table``."""
+    columns = {
+        name: st.column_config.NumberColumn(format="%.3f", width=92)
+        for name in ("mean reward", *objectives)
+    }
+    return columns | {
+        "prompt": st.column_config.TextColumn(width=220),
+        "response": st.column_config.TextColumn(width=360),
+    }
+
+
+def point_columns(objectives: Sequence[str]) -> dict[str, Any]:
+    """Lay out a table of ``frames.weight_space.point_table``."""
+    scores = ["mean reward", *objectives, *(f"{name} ± se" for name in objectives)]
+    weights = {
+        f"weight {name}": st.column_config.NumberColumn(format="%.5g") for name in objectives
+    }
+    return number_columns(*scores) | weights
+
+
+def weight_sliders(objectives: Sequence[str], weights: Weights) -> None:
+    """Show one slider per objective; moving one selects the new weights on all pages."""
+    keys = [f"weight of {name}" for name in objectives]
+    for key, weight in zip(keys, weights, strict=True):
+        st.session_state[key] = float(weight)
+
+    def select() -> None:
+        selection.select_weights(
+            selection.as_text(tuple(float(st.session_state[key]) for key in keys))
+        )
+
+    for position, (key, name) in enumerate(zip(keys, objectives, strict=True)):
+        st.slider(
+            f"{objective_mark(position)} weight of {name}",
+            0.0,
+            1.0,
+            step=WEIGHT_STEP,
+            format="%.5g",
+            key=key,
+            on_change=select,
+        )
+
+
+def weight_presets(objectives: Sequence[str], best: Weights | None) -> None:
+    """Offer the best weights, equal weights and each objective alone."""
+    n_objectives = len(objectives)
+    presets = {"equal": (1.0,) * n_objectives}
+    if best is not None:
+        presets = {"best found": best} | presets
+    for position, name in enumerate(objectives):
+        presets[f"only {name}"] = tuple(float(i == position) for i in range(n_objectives))
+    with st.container(horizontal=True, gap="small"):
+        for label, weights in presets.items():
+            st.button(
+                label,
+                key=f"preset {label}",
+                on_click=selection.select_weights,
+                args=(selection.as_text(weights),),
+            )
+
+
+def _draw(body: Callable[[Run], None], signature: tuple[object, ...]) -> None:
+    runs = queries.runs()
+    if _signature(runs) != signature:
+        # A run appeared or ended: the sidebar and the pace of polling change with it.
+        st.rerun(scope="app")
+    run, problem = selection.find_run(runs)
+    if run is None:
+        _no_run(problem)
+    elif run.config is None:
+        st.error(run.problem)
+        next_command("Start the run anew; what it stored is kept.", "emorl run CONFIG.toml")
+    else:
+        if run.problem:
+            st.warning(run.problem)
+        body(run)
+
+
+def _no_run(problem: str) -> None:
+    if problem:
+        st.error(problem)
+        st.caption("Choose a run in the side bar.")
+        return
+    next_command(
+        "No run has been stored yet. Watch a small one from training to map, on this machine:",
+        "make demo",
+    )
+    st.caption("Or with settings of your own:")
+    st.code("emorl preset embedded > my-run.toml\nemorl run my-run.toml", language="bash")
+
+
+def _signature(runs: list[Run]) -> tuple[object, ...]:
+    return tuple((run.run_id, run.state) for run in sorted(runs, key=lambda run: run.run_id))

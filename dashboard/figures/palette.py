@@ -1,0 +1,98 @@
+"""Colours: one per objective on every page, one scale for scores, inks of both themes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import plotly.graph_objects as go
+
+SCORE_SCALE = "Viridis"
+"""Scale of every score: perceptually uniform, readable for colour-blind people."""
+
+FONT = '"Source Sans", sans-serif'
+"""The pages' own font, which Streamlit serves itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ink:
+    """Colours of one theme; those of objectives have one hue in both, and 4.5:1 contrast."""
+
+    text: str
+    muted: str
+    grid: str
+    surface: str
+    accent: str
+    objectives: tuple[str, ...]
+    """The same as the text colours in ``.streamlit/config.toml``, in the order of ``NAMES``."""
+
+
+NAMES = ("blue", "orange", "green", "violet", "red", "gray")
+"""Streamlit's names of the colours of objectives."""
+
+LIGHT = Ink(
+    text="#1B2428",
+    muted="#5B6870",
+    grid="#DDE1E3",
+    surface="#FFFFFF",
+    accent="#4A4FB5",
+    objectives=("#0068A3", "#B84A00", "#007A59", "#75539E", "#A8487F", "#5F6970"),
+)
+DARK = Ink(
+    text="#E6EAED",
+    muted="#9BA7AE",
+    grid="#333C44",
+    surface="#1C232A",
+    accent="#A5AAF7",
+    objectives=("#4FA8E0", "#F08A4B", "#3DBF97", "#B79AD9", "#E39AC3", "#A3ADB4"),
+)
+
+
+def ink(*, dark: bool) -> Ink:
+    """Return the inks of a theme."""
+    return DARK if dark else LIGHT
+
+
+def objective_colour(position: int, colours: Ink) -> str:
+    """Return the colour of the objective at ``position``; colours repeat after six."""
+    return colours.objectives[position % len(colours.objectives)]
+
+
+def faded(colour: str, opacity: float) -> str:
+    """Return a ``#RRGGBB`` colour with an opacity."""
+    red, green, blue = (int(colour[start : start + 2], 16) for start in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{opacity})"
+
+
+def style(figure: go.Figure, colours: Ink, *, height: int) -> go.Figure:
+    """Give a figure the look of the pages: no background of its own, quiet grid."""
+    axis: dict[str, Any] = {
+        "gridcolor": colours.grid,
+        "linecolor": colours.grid,
+        "zeroline": False,
+        "tickfont": {"color": colours.muted, "size": 12},
+        "title_font": {"color": colours.muted, "size": 12},
+    }
+    figure.update_layout(
+        template=None,
+        height=height,
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        font={"color": colours.text, "size": 13, "family": FONT},
+        margin={"l": 44, "r": 12, "t": 12, "b": 40},
+        hoverlabel={
+            "bgcolor": colours.surface,
+            "bordercolor": colours.muted,
+            "font": {"color": colours.text, "size": 13, "family": FONT},
+            "align": "left",
+        },
+        modebar={
+            "bgcolor": "rgba(0,0,0,0)",
+            "color": colours.muted,
+            "activecolor": colours.accent,
+        },
+        legend={"orientation": "h", "yanchor": "bottom", "y": 1.0, "x": 0.0, "title": ""},
+    )
+    figure.update_xaxes(**axis)
+    figure.update_yaxes(**axis)
+    return figure

@@ -1,0 +1,231 @@
+"""The map of evaluated weights: the paper's Figure 5, to turn and to click."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from dashboard.figures.palette import FONT, SCORE_SCALE, Ink, style
+from dashboard.frames.numbers import weights_text
+from dashboard.frames.weight_space import Box, hover_texts
+from engine.records import Weights
+
+_NAMES = {"measured": "measured", "shared": "shares a measured score", "zero": "not evaluated"}
+_SYMBOLS = {"measured": "circle", "shared": "diamond", "zero": "x"}
+_LEAST_RANGE = 1e-3
+_SIZES = {"measured": 7, "shared": 5, "zero": 5}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MapContent:
+    """What to draw.
+
+    ``points`` and ``path`` come from ``frames.weight_space``; ``value_range`` fixes the colours,
+    so that they keep their meaning when the round changes.
+    """
+
+    points: pd.DataFrame
+    path: pd.DataFrame
+    boxes: Sequence[Box]
+    objectives: Sequence[str]
+    axes: Sequence[str]
+    """Two or three objectives to lay out in space."""
+    value: str
+    value_range: tuple[float, float]
+    selected: Weights | None = None
+    is_compact: bool = False
+    """For a phone: lower, and seen from further away."""
+
+
+def weight_map(content: MapContent, colours: Ink) -> go.Figure:
+    """Draw the evaluated weights as points in two or three axes, coloured by a score.
+
+    Every point carries its weights as text in ``customdata``, so that a click can name it.
+    Without points the same axes are drawn.
+    """
+    figure = go.Figure()
+    _add_boxes(figure, content, colours)
+    for kind in _NAMES:
+        _add_points(figure, content, kind, colours)
+    _add_path(figure, content, colours)
+    _add_selected(figure, content, colours)
+    style(figure, colours, height=460 if content.is_compact else 620)
+    low, high = _colour_range(*content.value_range)
+    figure.update_layout(
+        coloraxis={
+            "colorscale": SCORE_SCALE,
+            "cmin": low,
+            "cmax": high,
+            "colorbar": {
+                "title": {
+                    "text": content.value.replace("_", " "),
+                    "side": "top",
+                    "font": {"size": 13, "color": colours.text},
+                },
+                "orientation": "h",
+                "thickness": 10,
+                "len": 0.6,
+                "x": 0.5,
+                "y": 1.0,
+                "yanchor": "bottom",
+                "tickfont": {"color": colours.muted},
+                "outlinewidth": 0,
+            },
+        },
+        legend={"orientation": "h", "yanchor": "top", "y": 0.0, "x": 0.0, "font": {"size": 12}},
+        margin={"l": 0, "r": 0, "t": 44, "b": 0},
+        uirevision="keep the camera",
+    )
+    _lay_axes(figure, content, colours)
+    return figure
+
+
+def _colour_range(low: float, high: float) -> tuple[float, float]:
+    """Widen a range without extent: Plotly would make up one of its own."""
+    return (low, high) if high - low > _LEAST_RANGE else (low - _LEAST_RANGE, high + _LEAST_RANGE)
+
+
+def _lay_axes(figure: go.Figure, content: MapContent, colours: Ink) -> None:
+    axis = {
+        "range": [-0.04, 1.04],
+        "dtick": 0.25,
+        "gridcolor": colours.grid,
+        "zeroline": False,
+        "tickfont": {"color": colours.muted, "size": 12, "family": FONT},
+    }
+    font = {"color": colours.text, "size": 14, "family": FONT}
+    titles = [{"text": f"weight of {name}", "font": font} for name in content.axes]
+    if len(content.axes) == 2:
+        figure.update_xaxes(axis | {"title": titles[0], "constrain": "domain"})
+        figure.update_yaxes(axis | {"title": titles[1], "scaleanchor": "x", "constrain": "domain"})
+        figure.update_layout(margin={"l": 56, "r": 12, "t": 56, "b": 90}, legend_y=-0.14)
+        return
+    # Not along the diagonal, where points with equal weights would hide each other.
+    away = 1.2 if content.is_compact else 1.0
+    walls = {"backgroundcolor": "rgba(0,0,0,0)", "showbackground": False, "showspikes": False}
+    figure.update_layout(
+        scene={
+            f"{letter}axis": axis | walls | {"title": title}
+            for letter, title in zip("xyz", titles, strict=True)
+        }
+        | {
+            "aspectmode": "cube",
+            "camera": {
+                "eye": {"x": 1.6 * away, "y": 1.0 * away, "z": 0.85 * away},
+                "center": {"z": -0.1},
+            },
+            "uirevision": "keep the camera",
+        }
+    )
+
+
+def _add(figure: go.Figure, axes: Sequence[str], coordinates: np.ndarray, **trace: object) -> None:
+    columns = coordinates.astype(np.float32).T
+    if len(axes) == 2:
+        figure.add_scatter(x=columns[0], y=columns[1], **trace)
+    else:
+        figure.add_scatter3d(x=columns[0], y=columns[1], z=columns[2], **trace)
+
+
+def _add_points(figure: go.Figure, content: MapContent, kind: str, colours: Ink) -> None:
+    rows = content.points[content.points["kind"] == kind]
+    if rows.empty:
+        return
+    size = _SIZES[kind] * (2 if len(content.axes) == 2 else 1)
+    # Plotly paints legend symbols of coloured points black: this trace without points has one.
+    _add(
+        figure,
+        content.axes,
+        np.full((1, len(content.axes)), np.nan),
+        mode="markers",
+        name=_NAMES[kind],
+        legendgroup=kind,
+        marker={"symbol": _SYMBOLS[kind], "color": colours.muted, "size": size},
+        hoverinfo="skip",
+    )
+    marker: dict[str, object] = {"size": size, "symbol": _SYMBOLS[kind], "opacity": 1}
+    if kind == "zero":
+        marker |= {"color": colours.muted}
+    else:
+        values = rows[content.value].to_numpy(dtype=np.float32)
+        marker |= {"color": values, "coloraxis": "coloraxis"}
+        marker |= {"line": {"color": colours.muted, "width": 0.5}}
+    _add(
+        figure,
+        content.axes,
+        rows[[f"w_{name}" for name in content.axes]].to_numpy(),
+        mode="markers",
+        name=_NAMES[kind],
+        legendgroup=kind,
+        showlegend=False,
+        marker=marker,
+        customdata=rows["weights_text"].tolist(),
+        hovertext=hover_texts(rows, content.objectives),
+        hoverinfo="text",
+    )
+
+
+def _add_path(figure: go.Figure, content: MapContent, colours: Ink) -> None:
+    if content.path.empty:
+        return
+    _add(
+        figure,
+        content.axes,
+        content.path[[f"w_{name}" for name in content.axes]].to_numpy(),
+        mode="lines",
+        name="best point, round by round",
+        line={"color": colours.text, "width": 5 if len(content.axes) == 3 else 2.5},
+        hoverinfo="skip",
+    )
+
+
+def _add_selected(figure: go.Figure, content: MapContent, colours: Ink) -> None:
+    if content.selected is None:
+        return
+    positions = [list(content.objectives).index(name) for name in content.axes]
+    _add(
+        figure,
+        content.axes,
+        np.asarray([[content.selected[position] for position in positions]]),
+        mode="markers",
+        name="selected",
+        marker={
+            "symbol": "circle-open",
+            "size": 16,
+            "color": colours.accent,
+            "line": {"color": colours.accent, "width": 3},
+        },
+        customdata=[weights_text(content.selected)],
+        hoverinfo="skip",
+    )
+
+
+def _add_boxes(figure: go.Figure, content: MapContent, colours: Ink) -> None:
+    last = max((box.round for box in content.boxes), default=0)
+    laid = [box for box in content.boxes if not box.is_chosen]
+    chosen = [box for box in content.boxes if box.is_chosen and box.round == last]
+    for boxes, name, line in (
+        (laid, "boxes of the rounds", {"color": colours.muted, "width": 1.5}),
+        (chosen, f"sub-box chosen in round {last}", {"color": colours.accent, "width": 4}),
+    ):
+        if boxes:
+            positions = [list(content.objectives).index(axis) for axis in content.axes]
+            edges = np.vstack([_edges(box, positions) for box in boxes])
+            _add(figure, content.axes, edges, mode="lines", name=name, line=line, hoverinfo="skip")
+
+
+def _edges(box: Box, positions: Sequence[int]) -> np.ndarray:
+    """Return the edges of a box in the chosen axes; a row of NaN lifts the pen."""
+    ends = [(box.lower[position], box.upper[position]) for position in positions]
+    corners = list(itertools.product(*ends))
+    gap = (np.nan,) * len(positions)
+    strokes: list[tuple[float, ...]] = []
+    for one, other in itertools.combinations(corners, 2):
+        if sum(a != b for a, b in zip(one, other, strict=True)) == 1:
+            strokes += [one, other, gap]
+    return np.asarray(strokes, dtype=np.float32).reshape(-1, len(positions))

@@ -1,0 +1,149 @@
+"""Runs at a glance: systems side by side, and what the run cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from dashboard.frames.numbers import mean_reward_error, score_text, spread
+
+COST_COLUMNS = (
+    "training data points",
+    "search data points",
+    "data points",
+    "training seconds",
+    "search seconds",
+    "seconds",
+)
+"""Number columns of ``cost_table``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a run consumed; ``parallel`` trains all adapters at once, ``total`` one by one."""
+
+    adapter_data_points: dict[str, int]
+    adapter_seconds: dict[str, float]
+    n_measured: int
+    n_prompts: int
+    search_seconds: float
+
+    @property
+    def aggregation_data_points(self) -> int:
+        """Measured directions x prompts of the aggregation split."""
+        return self.n_measured * self.n_prompts
+
+
+def cost(steps: pd.DataFrame, evaluations: pd.DataFrame, prompts: pd.DataFrame) -> Cost:
+    """Count data points (prompts, not samples) and seconds; validation is not counted.
+
+    Args:
+        steps: The table ``training_steps``.
+        evaluations: The table ``evaluations``.
+        prompts: The table ``prompts``.
+    """
+    last = steps.groupby("adapter", sort=False)[["data_points", "seconds"]].max()
+    return Cost(
+        adapter_data_points={str(name): int(n) for name, n in last["data_points"].items()},
+        adapter_seconds={str(name): float(s) for name, s in last["seconds"].items()},
+        n_measured=int((evaluations["kind"] == "measured").sum()),
+        n_prompts=int((prompts["split"] == "aggregation").sum()),
+        search_seconds=float(evaluations["seconds"].sum()),
+    )
+
+
+def cost_table(spent: Cost) -> pd.DataFrame:
+    """Lay the cost out as two lines: adapters trained in parallel, and one after the other."""
+    points = list(spent.adapter_data_points.values()) or [0]
+    seconds = list(spent.adapter_seconds.values()) or [0.0]
+    search = spent.aggregation_data_points
+    rows = [
+        ("parallel (longest adapter + search)", max(points), max(seconds)),
+        ("total (all adapters + search)", sum(points), sum(seconds)),
+    ]
+    searched = spent.search_seconds
+    return pd.DataFrame(
+        [
+            (name, training, search, training + search, trained, searched, trained + searched)
+            for name, training, trained in rows
+        ],
+        columns=["accounting", *COST_COLUMNS],
+    )
+
+
+def decodings(systems: pd.DataFrame) -> list[str]:
+    """Return the ways of decoding that were scored, greedy first."""
+    return sorted(str(name) for name in systems["decoding"].unique())
+
+
+def prompt_counts(prompts: pd.DataFrame) -> str:
+    """Say how many prompts each split has."""
+    counts = prompts["split"].value_counts()
+    splits = ("train", "aggregation", "inference")
+    parts = [f"{counts[split]} {split}" for split in splits if split in counts]
+    return f"prompts: {', '.join(parts)}" if parts else "prompts not stored yet"
+
+
+def system_frame(
+    systems: pd.DataFrame, responses: pd.DataFrame, objectives: Sequence[str], *, decoding: str
+) -> pd.DataFrame:
+    """Return the systems of one way of decoding: base, adapters, best.
+
+    Returns:
+        ``system``, ``mean_reward``, ``mean_reward_se``, ``<objective>``, ``<objective>_se``,
+        ``n_distinct``, ``n_responses`` and ``n_prompts``.
+    """
+    rows = systems[systems["decoding"] == decoding]
+    frame = pd.concat(
+        [
+            rows[["system", "mean_reward", "n_distinct", "n_responses"]],
+            spread(rows["means"], list(objectives)),
+            spread(rows["standard_errors"], [f"{name}_se" for name in objectives]),
+        ],
+        axis=1,
+    )
+    scored = responses[responses["decoding"] == decoding]
+    errors, n_prompts = {}, {}
+    for system, texts in scored.groupby("system"):
+        scores = spread(texts["scores"], objectives)
+        errors[system] = mean_reward_error(scores, texts["prompt_index"])
+        n_prompts[system] = texts["prompt_index"].nunique()
+    frame["mean_reward_se"] = frame["system"].map(errors).astype(float)
+    frame["n_prompts"] = frame["system"].map(n_prompts).fillna(0).astype(int)
+    order = ["base", *(f"adapter:{name}" for name in objectives), "best"]
+    frame["order"] = [order.index(s) if s in order else len(order) for s in frame["system"]]
+    return frame.sort_values("order", ignore_index=True).drop(columns="order")
+
+
+def system_label(system: str) -> str:
+    """Name a system for people."""
+    names = {"base": "Base", "best": "Best ensemble", "ensemble": "Ensemble"}
+    if system.startswith("adapter:"):
+        return f"Only {system.removeprefix('adapter:')}"
+    return names.get(system, system)
+
+
+def system_table(frame: pd.DataFrame, objectives: Sequence[str]) -> pd.DataFrame:
+    """Return the systems as a table of scores and standard errors."""
+    columns: dict[str, object] = {
+        "system": [system_label(system) for system in frame["system"]],
+        "mean reward": _score_texts(frame, "mean_reward"),
+    }
+    columns |= {name: _score_texts(frame, name) for name in objectives}
+    columns["distinct texts"] = [
+        f"{row.n_distinct} of {row.n_responses}" for row in frame.itertuples()
+    ]
+    return pd.DataFrame(columns)
+
+
+def _score_texts(frame: pd.DataFrame, name: str) -> list[str]:
+    pairs = zip(frame[name], frame[f"{name}_se"], strict=True)
+    return [score_text(score, error) for score, error in pairs]
+
+
+def span(evaluations: pd.DataFrame) -> tuple[float, float] | None:
+    """Return the lowest and highest mean reward over the evaluated weights."""
+    rewards = evaluations["mean_reward"].dropna()
+    return None if rewards.empty else (float(rewards.min()), float(rewards.max()))

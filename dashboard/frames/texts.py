@@ -1,0 +1,62 @@
+"""Responses beside their prompts and scores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from dashboard.frames.numbers import mean_reward_error, spread
+
+
+def response_table(
+    responses: pd.DataFrame, prompts: pd.DataFrame, objectives: Sequence[str], *, split: str
+) -> pd.DataFrame:
+    """Join responses with their prompts.
+
+    Args:
+        responses: Rows with ``prompt_index``, ``text`` and ``scores``.
+        prompts: The table ``prompts``.
+        objectives: Names of the scores.
+        split: Split that ``prompt_index`` counts in.
+
+    Returns:
+        ``prompt``, ``response``, ``mean reward`` and one column per objective.
+    """
+    known = prompts[prompts["split"] == split].set_index("prompt_index")["prompt"]
+    scores = spread(responses["scores"], objectives)
+    joined = pd.DataFrame(
+        {
+            "prompt": responses["prompt_index"].map(known),
+            "response": responses["text"],
+            "mean reward": scores.mean(axis=1),
+        }
+    )
+    return pd.concat([joined, scores], axis=1).reset_index(drop=True)
+
+
+def responses_of(responses: pd.DataFrame, direction_key: str) -> pd.DataFrame:
+    """Return the rows of the table ``responses`` of one direction."""
+    return responses[responses["direction_key"] == direction_key]
+
+
+def mean_reward_se(responses: pd.DataFrame, objectives: Sequence[str]) -> float:
+    """Return the standard error over prompts of the responses' mean reward."""
+    return mean_reward_error(spread(responses["scores"], objectives), responses["prompt_index"])
+
+
+def prompt_texts(prompts: pd.DataFrame, split: str) -> list[str]:
+    """Return the prompts of a split in order of their index."""
+    rows = prompts[prompts["split"] == split].sort_values("prompt_index")
+    return [str(prompt) for prompt in rows["prompt"]]
+
+
+def reading(texts: pd.DataFrame, position: int) -> tuple[str, str]:
+    """Return prompt and response of one row of ``response_table``."""
+    row = texts.iloc[position]
+    return str(row["prompt"]), str(row["response"])
+
+
+def n_distinct(texts: pd.DataFrame) -> int:
+    """Return how many different responses a table of ``response_table`` has."""
+    return int(texts["response"].nunique())

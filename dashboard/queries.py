@@ -1,0 +1,176 @@
+"""Cached reads of what the engine publishes: settings, heartbeat and Parquet snapshots.
+
+Nothing here raises for a bad file: the problem comes back in words beside the last good rows,
+because the engine may be writing, and a page must never be blank.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import duckdb
+import pandas as pd
+import pyarrow as pa
+import streamlit as st
+
+from engine.artifacts import RunFolder, RunState, Status, list_runs
+from engine.config import RunConfig
+from engine.config_file import parse_config
+from engine.errors import ConfigError, StoreError
+from engine.schema import COLUMNS
+
+DEFAULT_ARTIFACTS = "artifacts"
+
+State = RunState | Literal["unknown"]
+"""What the heartbeat says; unknown without one."""
+
+Frame = pd.DataFrame
+"""Rows, for views that pass them on without looking inside."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of one snapshot, and what is wrong with its file ("" when nothing is)."""
+
+    frame: Frame
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run as far as its small files tell; ``config`` is None when they are damaged."""
+
+    folder: RunFolder
+    config: RunConfig | None
+    status: Status | None
+    problem: str = ""
+
+    @property
+    def run_id(self) -> str:
+        """Name of the run."""
+        return self.folder.run_id
+
+    @property
+    def objectives(self) -> tuple[str, ...]:
+        """Objectives in the order of all weights and scores; empty when damaged."""
+        return self.config.objectives if self.config else ()
+
+    @property
+    def state(self) -> State:
+        """Return what the heartbeat says now."""
+        return self.status.state() if self.status else "unknown"
+
+    @property
+    def resume_command(self) -> str:
+        """Return the command that goes on with the run, from the folder of the project."""
+        command = f"emorl run {self.run_id}"
+        root = self.folder.root.parent.parent.resolve()
+        if root == Path(DEFAULT_ARTIFACTS).resolve():
+            return command
+        return f"{command} --artifacts {shlex.quote(str(root))}"
+
+    @property
+    def is_running(self) -> bool:
+        """True while pages should poll for more."""
+        return self.state == "running"
+
+
+def artifacts_root() -> Path:
+    """Return the folder that holds ``runs``: ``$EMORL_ARTIFACTS``, or ``artifacts``."""
+    return Path(os.environ.get("EMORL_ARTIFACTS", DEFAULT_ARTIFACTS))
+
+
+def runs() -> list[Run]:
+    """Return all runs, the one that was written to last first."""
+    found = [_read_run(folder) for folder in list_runs(artifacts_root())]
+    return sorted(found, key=lambda run: run.status.updated_at if run.status else 0, reverse=True)
+
+
+def table(run: Run, name: str) -> Table:
+    """Return a published table (a name of ``engine.schema.COLUMNS``).
+
+    Returns:
+        Its rows with list columns in order of the objectives; no rows, but all columns, when
+        nothing is published yet.
+    """
+    path = run.folder.published / f"{name}.parquet"
+    try:
+        stat = path.stat()
+    except FileNotFoundError:
+        return Table(COLUMNS[name].empty_table().to_pandas())
+    except OSError as error:
+        return Table(_last_good(path, name), f"Cannot read {path.name}: {error.strerror}.")
+    read = _read_parquet(str(path), name, stat.st_mtime_ns, stat.st_size)
+    if read.problem:
+        return Table(_last_good(path, name), read.problem)
+    _good_frames()[str(path)] = read.frame
+    return read
+
+
+@st.cache_data(max_entries=128, show_spinner=False)
+def _read_parquet(path: str, name: str, mtime_ns: int, size: int) -> Table:  # noqa: ARG001
+    schema = COLUMNS[name]
+    quoted = path.replace("'", "''")
+    columns = ", ".join(f'"{column}"' for column in schema.names)
+    try:
+        relation = _database().cursor().sql(f"SELECT {columns} FROM read_parquet('{quoted}')")
+        rows = relation.to_arrow_table().cast(schema)
+    except (duckdb.BinderException, pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return Table(schema.empty_table().to_pandas(), _newer(name))
+    except (duckdb.Error, pa.ArrowException, OSError) as error:
+        return Table(schema.empty_table().to_pandas(), _damaged(name, error))
+    return Table(rows.to_pandas())
+
+
+def _newer(name: str) -> str:
+    return (
+        f"{name}.parquet has other columns than this version of emorl reads: it was written by "
+        "another version. Open the dashboard of that version, or start a run with a new name."
+    )
+
+
+def _damaged(name: str, error: Exception) -> str:
+    first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return (
+        f"{name}.parquet is damaged ({first_line}). "
+        "The engine writes it anew when the run goes on: `emorl run CONFIG.toml`."
+    )
+
+
+@st.cache_resource(show_spinner=False)
+def _database() -> duckdb.DuckDBPyConnection:
+    # Callers take a cursor each: one connection shared by threads mixes up their rows.
+    return duckdb.connect(config={"threads": 1, "autoinstall_known_extensions": False})
+
+
+@st.cache_resource(show_spinner=False)
+def _good_frames() -> dict[str, pd.DataFrame]:
+    return {}
+
+
+def _last_good(path: Path, name: str) -> pd.DataFrame:
+    good = _good_frames().get(str(path))
+    return COLUMNS[name].empty_table().to_pandas() if good is None else good
+
+
+def _read_run(folder: RunFolder) -> Run:
+    problems = []
+    config, status = None, None
+    try:
+        config = _read_config(str(folder.config), folder.config.stat().st_mtime_ns)
+    except (ConfigError, OSError, UnicodeDecodeError) as error:
+        problems.append(f"The settings of this run cannot be read: {error}")
+    try:
+        status = folder.read_status()
+    except StoreError as error:
+        problems.append(str(error))
+    return Run(folder, config, status, " ".join(problems))
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def _read_config(path: str, mtime_ns: int) -> RunConfig:  # noqa: ARG001
+    return parse_config(Path(path).read_text(encoding="utf-8"), source=path)

@@ -1,0 +1,103 @@
+"""The selection that all pages share, kept in the URL: the run and one weight vector.
+
+``?run=NAME&w=0.94,0.5,0``. The URL is read first, so that a link opens what its sender saw;
+the session keeps the selection when Streamlit drops the query on a change of page. URL text is
+untrusted: what does not fit comes back as a sentence, never as a traceback.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import streamlit as st
+
+from dashboard.frames.numbers import weights_text
+from dashboard.queries import Run, artifacts_root
+from engine.artifacts import existing_run
+from engine.directions import check_weights
+from engine.errors import RunNotFoundError, WeightsError
+from engine.records import Weights
+
+RUN = "run"
+WEIGHTS = "w"
+_MAX_URL_TEXT = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """The selected weights (None: nothing is selected) and what was wrong with the URL's."""
+
+    weights: Weights | None
+    problem: str = ""
+
+
+def read_url() -> None:
+    """Take over what the URL says and write back what it lacks; call once on every page run."""
+    for name in (RUN, WEIGHTS):
+        text = st.query_params.get(name)
+        if text is not None:
+            st.session_state[_key(name)] = text[:_MAX_URL_TEXT]
+        elif st.session_state.get(_key(name)):
+            st.query_params[name] = st.session_state[_key(name)]
+
+
+def select_run(run_id: str) -> None:
+    """Select a run; weights belong to a run and are dropped."""
+    if st.session_state.get(_key(RUN)) != run_id:
+        _write(RUN, run_id)
+        _write(WEIGHTS, "")
+
+
+def select_weights(text: str) -> None:
+    """Select weights given as the URL holds them; ``selected_weights`` checks them."""
+    _write(WEIGHTS, text[:_MAX_URL_TEXT])
+
+
+def find_run(runs: list[Run]) -> tuple[Run | None, str]:
+    """Return the selected run, else the one written to last, and a problem in words.
+
+    An unknown or impossible name gives no run but a message that says which there are.
+    """
+    wanted = st.session_state.get(_key(RUN), "")
+    if not wanted:
+        return (runs[0] if runs else None), ""
+    for run in runs:
+        if run.run_id == wanted:
+            return run, ""
+    try:
+        existing_run(artifacts_root(), wanted)
+    except RunNotFoundError as error:
+        return None, str(error)
+    return None, f"The run {wanted!r} appeared just now; load the page again."
+
+
+def selected_weights(objectives: tuple[str, ...]) -> Selected:
+    """Return the selected weights, checked against the run's objectives."""
+    text = st.session_state.get(_key(WEIGHTS), "")
+    if not text:
+        return Selected(None)
+    try:
+        weights = check_weights(text.split(","), len(objectives))
+    except WeightsError as error:
+        return Selected(None, f"The weights in the URL do not fit this run. {error}")
+    largest = max(weights)
+    if largest > 1:
+        weights = tuple(weight / largest for weight in weights)
+    return Selected(weights)
+
+
+def as_text(weights: Weights) -> str:
+    """Write weights as ``select_weights`` reads them."""
+    return weights_text(weights)
+
+
+def _write(name: str, text: str) -> None:
+    st.session_state[_key(name)] = text
+    if text:
+        st.query_params[name] = text
+    elif name in st.query_params:
+        del st.query_params[name]
+
+
+def _key(name: str) -> str:
+    return f"selected {name}"

@@ -1,0 +1,106 @@
+// Keys of the rating form: a digit answers the current question, Enter saves.
+//
+// The keys click the page's own controls, so that mouse, touch and keyboard are one path.
+// `data` holds the keys of the question containers and of the save button, each question's
+// values, and what became of the last click, for screen readers.
+
+const EDITABLE = 'input, textarea, select, [contenteditable="true"]';
+const CHOSEN = '[role="radio"][aria-checked="true"]';
+const ACTS_ON_ENTER = 'button, a, summary, [role="button"], [role="combobox"], [role="option"]';
+
+// `movedOn`: a digit was the last act, so the focus no longer says which question comes next.
+const state = { data: null, last: -1, movedOn: false, colour: "", listening: null };
+
+const byKey = (key) => document.querySelector(`.st-key-${CSS.escape(key)}`);
+const choices = (key) => [...(byKey(key)?.querySelectorAll('[role="radio"]') ?? [])];
+const isAnswered = (key) => byKey(key)?.querySelector(CHOSEN) != null;
+
+// The question with the keyboard focus, else the first without an answer, else the last answered.
+function current() {
+  const focused = state.data.questions.findIndex(
+    (q) => byKey(q.key)?.querySelector(":focus-visible") != null,
+  );
+  if (focused >= 0 && !state.movedOn) return focused;
+  const open = state.data.questions.findIndex((q) => !isAnswered(q.key));
+  return open >= 0 ? open : state.last;
+}
+
+function mark() {
+  const here = current();
+  state.data.questions.forEach((question, index) => {
+    const element = byKey(question.key);
+    if (!element) return;
+    Object.assign(element.style, {
+      borderLeft: `3px solid ${index === here ? state.colour : "transparent"}`,
+      paddingLeft: "9px",
+      marginLeft: "-12px",
+      width: "calc(100% + 12px)",
+      maxWidth: "none",
+    });
+  });
+}
+
+// A live region: saving changes the page without moving the focus, so a screen reader must be told.
+function say(parent, words) {
+  let region = parent.querySelector('[role="status"]');
+  if (!region) {
+    region = document.createElement("div");
+    region.setAttribute("role", "status");
+    region.style.cssText = "position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)";
+    parent.append(region);
+  }
+  region.textContent = words;
+}
+
+function onKey(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+  if (event.target.closest?.(EDITABLE)) return;
+  if (event.key === "Enter") {
+    // A button that holds the focus does its own work; a choice already made has none to do.
+    if (event.target.closest?.(ACTS_ON_ENTER) && !event.target.closest(CHOSEN)) return;
+    event.preventDefault();
+    byKey(state.data.save)?.querySelector("button")?.click();
+    return;
+  }
+  const index = current();
+  if (index < 0) return;
+  const place = state.data.questions[index].values.indexOf(Number(event.key));
+  if (!/^[0-9]$/.test(event.key) || place < 0) return;
+  event.preventDefault();
+  state.last = index;
+  state.movedOn = true;
+  choices(state.data.questions[index].key)[place]?.click();
+}
+
+export default function ({ data, parentElement }) {
+  const isNewItem = state.data?.save !== data.save;
+  state.data = data;
+  state.colour = getComputedStyle(parentElement).getPropertyValue("--st-primary-color") || "gray";
+  if (isNewItem) Object.assign(state, { last: -1, movedOn: false });
+  say(parentElement, data.said);
+  state.listening?.abort();
+  state.listening = new AbortController();
+  const { signal } = state.listening;
+  document.addEventListener("keydown", onKey, { signal });
+  // Focus that a person moved decides again which question the next digit answers.
+  document.addEventListener("focusin", () => (state.movedOn = false), { signal });
+  for (const act of ["focusin", "keyup", "click"]) {
+    document.addEventListener(act, () => requestAnimationFrame(mark), { signal });
+  }
+  // The form can be painted after this component: look for it for a second at most.
+  let frames = 60;
+  const arrive = () => {
+    if (signal.aborted) return;
+    if (!byKey(data.save) && frames-- > 0) {
+      requestAnimationFrame(arrive);
+      return;
+    }
+    mark();
+    const top = byKey(data.item);
+    if (isNewItem && top && top.getBoundingClientRect().top < 0) {
+      top.scrollIntoView({ block: "start" });
+    }
+  };
+  arrive();
+  return () => state.listening?.abort();
+}

@@ -1,0 +1,177 @@
+"""Overview: how the run stands, what it found, what it cost."""
+
+from __future__ import annotations
+
+import time
+
+import streamlit as st
+
+from dashboard import controls, queries
+from dashboard.figures.systems import system_scores
+from dashboard.frames import runs as run_frames
+from dashboard.frames import texts, weight_space
+from dashboard.frames.numbers import duration_text, score_text, weight_text
+from dashboard.queries import Run
+
+
+def render() -> None:
+    """Lay out the page."""
+    controls.page("Overview", _body)
+
+
+def _body(run: Run) -> None:
+    _state(run)
+    _at_a_glance(run)
+    _systems(run)
+    _cost(run)
+    _all_runs()
+
+
+def _state(run: Run) -> None:
+    status = run.status
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.subheader(run.run_id, anchor=False, width="content")
+        controls.state_badge(run)
+    if status is None:
+        controls.next_command("The engine has not reported on this run.", run.resume_command)
+        return
+    ago = duration_text(time.time() - status.updated_at)
+    took = duration_text(min(status.updated_at, time.time()) - status.started_at)
+    facts = [status.detail, f"worked for {took}", f"last heartbeat {ago} ago"]
+    st.caption(" · ".join(fact for fact in facts if fact))
+    if run.config is not None:
+        counts = run_frames.prompt_counts(queries.table(run, "prompts").frame)
+        st.caption(f"Policy `{run.config.policy.model}` · {counts}")
+    if status.message:
+        (st.error if run.state == "failed" else st.info)(status.message)
+    if run.state in ("died", "failed", "interrupted", "paused"):
+        controls.next_command(
+            "The engine stopped before the run was finished. What it stored is kept; this goes on "
+            "from there:",
+            run.resume_command,
+        )
+    for warning in status.warnings:
+        st.warning(warning)
+    if run.is_running:
+        for name, label in (("training_steps", "training steps"), ("evaluations", "evaluations")):
+            done, most = status.counts.get(name, 0), status.expected.get(name, 0)
+            if most:
+                st.progress(min(1.0, done / most), f"{label}: {done:,} of at most {most:,}")
+
+
+def _at_a_glance(run: Run) -> None:
+    evaluations = queries.table(run, "evaluations")
+    controls.show_problems(evaluations)
+    points = weight_space.evaluation_frame(evaluations.frame, run.objectives)
+    best = weight_space.best_point(points, run.objectives)
+    if best is None:
+        st.caption(
+            "No weights are evaluated yet: the search starts when all adapters are trained."
+        )
+        return
+    responses = texts.responses_of(queries.table(run, "responses").frame, best.direction_key)
+    n_prompts = len(responses)
+    low, high = run_frames.span(evaluations.frame) or (best.mean_reward, best.mean_reward)
+    heading = "Best weights" if run.state == "finished" else "Best weights so far"
+    st.markdown(
+        f"**{heading}**, of {len(weight_space.distinct_points(points))} evaluated "
+        f"weight vectors, scored on {n_prompts} prompts of the aggregation split"
+    )
+    columns = st.columns(len(run.objectives) + 1)
+    error = texts.mean_reward_se(responses, run.objectives)
+    columns[0].metric("mean reward", score_text(best.mean_reward, error), border=True)
+    columns[0].caption(f"{low:.3f} to {high:.3f} over all, span {high - low:.3f}")
+    for position, (column, name) in enumerate(zip(columns[1:], run.objectives, strict=True)):
+        column.metric(
+            f"{controls.objective_mark(position)} weight of {name}",
+            weight_text(best.weights[position]),
+            border=True,
+        )
+        score = score_text(best.scores[position], best.standard_errors[position])
+        column.caption(f"{name} scores {score}")
+    controls.link_to("Weight space", "See all of them on the map →")
+
+
+def _systems(run: Run) -> None:
+    systems = queries.table(run, "systems")
+    responses = queries.table(run, "system_responses")
+    controls.show_problems(systems, responses)
+    st.subheader("Base, single objectives and best ensemble", anchor=False)
+    if systems.frame.empty:
+        st.caption("Scored on the held-out prompts when the search is done.")
+        return
+    decoding = st.segmented_control(
+        "Decoding",
+        run_frames.decodings(systems.frame),
+        default=run_frames.decodings(systems.frame)[0],
+        key="decoding",
+        required=True,
+        help="Greedy takes the likeliest token; sampled draws three a prompt at temperature 1.",
+    )
+    frame = run_frames.system_frame(
+        systems.frame, responses.frame, run.objectives, decoding=decoding
+    )
+    st.caption(
+        f"{decoding.capitalize()} responses to {frame['n_prompts'].max()} prompts of the "
+        "inference split, which neither training nor search has seen. Bars: ± one standard error "
+        "over prompts."
+    )
+    controls.legend(run.objectives, "◆ mean reward")
+    st.plotly_chart(
+        system_scores(frame, run.objectives, controls.theme_ink()),
+        key="systems",
+        theme=None,
+        config={"displayModeBar": False},
+    )
+    st.dataframe(
+        run_frames.system_table(frame, run.objectives), hide_index=True, key="systems table"
+    )
+
+
+def _cost(run: Run) -> None:
+    steps = queries.table(run, "training_steps")
+    evaluations = queries.table(run, "evaluations")
+    prompts = queries.table(run, "prompts")
+    controls.show_problems(steps, prompts)
+    st.subheader("What it cost", anchor=False)
+    if steps.frame.empty:
+        st.caption("Nothing yet: training has not begun.")
+        return
+    spent = run_frames.cost(steps.frame, evaluations.frame, prompts.frame)
+    st.caption(
+        f"A data point is a prompt read by training, or by one evaluation: the search measured "
+        f"{spent.n_measured} directions × {spent.n_prompts} prompts = "  # noqa: RUF001
+        f"{spent.aggregation_data_points:,}. Validation is not counted."
+    )
+    st.dataframe(
+        run_frames.cost_table(spent),
+        hide_index=True,
+        key="cost table",
+        column_config=controls.number_columns(whole=run_frames.COST_COLUMNS),
+    )
+
+
+def _all_runs() -> None:
+    runs = queries.runs()
+    st.subheader("All runs", anchor=False)
+    st.dataframe(
+        [_run_row(run) for run in runs],
+        hide_index=True,
+        key="all runs",
+        placeholder="–",  # noqa: RUF001
+        column_config=controls.number_columns("best mean reward"),
+    )
+
+
+def _run_row(run: Run) -> dict[str, object]:
+    row: dict[str, object] = {"run": run.run_id, "state": run.state}
+    if run.config is None:
+        return row | {"objectives": "settings cannot be read"}
+    points = weight_space.evaluation_frame(queries.table(run, "evaluations").frame, run.objectives)
+    best = weight_space.best_point(points, run.objectives)
+    return row | {
+        "objectives": ", ".join(run.objectives),
+        "evaluations": len(points),
+        "best mean reward": best.mean_reward if best else None,
+        "best weights": best.text if best else "",
+    }

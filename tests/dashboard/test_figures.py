@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from dashboard.figures import palette
+from dashboard.figures.systems import system_scores
+from dashboard.figures.training import adapter_curves, step_curves
+from dashboard.figures.weight_space import MapContent, weight_map
+from dashboard.frames import training as training_frames
+from dashboard.frames import weight_space as frames
+from engine.schema import COLUMNS
+from tests.dashboard.test_weight_space_frames import OBJECTIVES, SEARCH
+
+SETTINGS = tomllib.loads(Path(".streamlit/config.toml").read_text(encoding="utf-8"))
+THEMES = (("light", palette.LIGHT), ("dark", palette.DARK))
+
+
+def content(evaluations: pd.DataFrame = SEARCH, **changes: object) -> MapContent:
+    frame = frames.evaluation_frame(evaluations, OBJECTIVES)
+    settings: dict[str, object] = {
+        "points": frames.distinct_points(frame),
+        "path": frames.best_path(frame),
+        "boxes": [frames.Box(1, (0.0, 0.0), (1.0, 1.0), False)],
+        "objectives": OBJECTIVES,
+        "axes": OBJECTIVES,
+        "value": "mean_reward",
+        "value_range": (0.4, 0.7),
+    }
+    return MapContent(**(settings | changes))  # type: ignore[arg-type]
+
+
+def contrast(one: str, other: str) -> float:
+    """Contrast ratio of WCAG 2.1."""
+
+    def luminance(colour: str) -> float:
+        parts = [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
+        linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize(("name", "ink"), THEMES)
+def test_every_ink_is_readable_on_its_background(name: str, ink: palette.Ink) -> None:
+    background = SETTINGS["theme"][name]["backgroundColor"]
+    for colour in (ink.text, ink.muted, ink.accent, *ink.objectives):
+        assert contrast(colour, background) >= 4.5, colour
+
+
+@pytest.mark.parametrize(("name", "ink"), THEMES)
+def test_objectives_have_the_same_colours_in_text_and_figures(name: str, ink: palette.Ink) -> None:
+    theme = SETTINGS["theme"][name]
+    assert tuple(theme[f"{colour}TextColor"] for colour in palette.NAMES) == ink.objectives
+
+
+def test_the_server_listens_on_this_machine_only_and_tells_nobody() -> None:
+    assert SETTINGS["server"]["address"] == "127.0.0.1"
+    assert SETTINGS["browser"]["gatherUsageStats"] is False
+
+
+def test_every_point_of_the_map_carries_its_weights() -> None:
+    figure = weight_map(content(), palette.LIGHT)
+    names = {name for trace in figure.data for name in trace.customdata or ()}
+    assert names == {"0,0", "1,0", "0.5,0.5", "1,1", "1,0.5"}
+
+
+def test_the_map_draws_kinds_boxes_path_and_selection_apart() -> None:
+    figure = weight_map(content(selected=(1.0, 0.0)), palette.LIGHT)
+    assert {trace.name for trace in figure.data} == {
+        "boxes of the rounds",
+        "measured",
+        "shares a measured score",
+        "not evaluated",
+        "best point, round by round",
+        "selected",
+    }
+
+
+def test_the_zero_vector_has_no_colour_of_the_scale() -> None:
+    figure = weight_map(content(), palette.LIGHT)
+    [zero] = [trace for trace in figure.data if trace.customdata == ("0,0",)]
+    assert zero.marker.coloraxis is None
+
+
+def test_equal_scores_still_have_a_colour_range_around_them() -> None:
+    figure = weight_map(content(value_range=(0.5, 0.5)), palette.LIGHT)
+    assert figure.layout.coloraxis.cmin < 0.5 < figure.layout.coloraxis.cmax
+
+
+def test_three_axes_make_a_cube_and_its_camera_is_kept() -> None:
+    three = ("a1", "b1", "c1")
+    rows = SEARCH.copy()
+    for column, last in (("weights", 0.5), ("means", 0.1), ("standard_errors", 0.1)):
+        rows[column] = SEARCH[column].map(lambda values, last=last: values and [*values, last])
+    frame = frames.evaluation_frame(rows, three)
+    drawn = content(
+        points=frame,
+        path=frames.best_path(frame),
+        boxes=[frames.Box(1, (0.0,) * 3, (1.0,) * 3, False)],
+        objectives=three,
+        axes=three,
+    )
+    figure = weight_map(drawn, palette.DARK)
+    assert {trace.type for trace in figure.data} == {"scatter3d"}
+    assert figure.layout.scene.uirevision == "keep the camera"
+    assert figure.layout.scene.zaxis.title.text == "weight of c1"
+    # 12 edges of a cube, two ends and a gap each.
+    assert len(figure.data[0].x) == 36
+
+
+def test_a_map_without_points_still_has_its_axes() -> None:
+    empty = COLUMNS["evaluations"].empty_table().to_pandas()
+    figure = weight_map(content(empty, boxes=[]), palette.LIGHT)
+    assert figure.layout.xaxis.title.text == "weight of a1"
+
+
+def validations() -> pd.DataFrame:
+    return training_frames.validation_frame(
+        pd.DataFrame(
+            {
+                "adapter": ["a1", "a1"],
+                "step": [0, 8],
+                "data_points": [0, 128],
+                "n_distinct": 3,
+                "n_responses": 3,
+                "converged": [False, True],
+                "means": [[0.1, 0.5], [0.6, 0.4]],
+                "standard_errors": [[0.02, 0.01], [0.03, 0.01]],
+            }
+        ),
+        OBJECTIVES,
+    )
+
+
+def test_curves_have_a_band_of_one_standard_error_and_mark_convergence() -> None:
+    figure = adapter_curves(validations(), OBJECTIVES, "a1", palette.LIGHT)
+    [band] = [trace for trace in figure.data if trace.name == "a1 ± se"]
+    assert list(band.y) == pytest.approx([0.12, 0.63, 0.57, 0.08])
+    assert figure.layout.annotations[0].text == "converged"
+    assert figure.layout.shapes[0].x0 == 128
+
+
+def test_an_adapters_own_objective_is_the_thick_line() -> None:
+    figure = adapter_curves(validations(), OBJECTIVES, "a1", palette.LIGHT)
+    widths = {trace.name: trace.line.width for trace in figure.data}
+    assert widths["a1"] > widths["b1"]
+
+
+def test_step_curves_use_the_colour_of_the_objective() -> None:
+    steps = training_frames.step_frame(
+        pd.DataFrame(
+            {"adapter": ["b1"], "step": [1], "data_points": [16], "reward": [0.3], "kl": [0.1]}
+        )
+    )
+    figure = step_curves(steps, OBJECTIVES, "reward", "own reward", palette.LIGHT)
+    assert figure.data[-1].line.color == palette.LIGHT.objectives[1]
+
+
+def test_equal_scores_of_one_system_do_not_hide_each_other() -> None:
+    frame = pd.DataFrame(
+        {
+            "system": ["base"],
+            "mean_reward": [0.5],
+            "mean_reward_se": [0.1],
+            "a1": [0.5],
+            "a1_se": [0.1],
+            "b1": [0.5],
+            "b1_se": [0.1],
+        }
+    )
+    figure = system_scores(frame, OBJECTIVES, palette.LIGHT)
+    assert len({trace.y[0] for trace in figure.data}) == 3

@@ -1,0 +1,185 @@
+"""Every page, run in process: what it says for each state of a run and each bad URL."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+PAGES = ("overview", "training", "weight_space", "live")
+WITHOUT_MODELS = ("overview", "training", "weight_space")
+
+
+def run_page(name: str, **query: str) -> AppTest:
+    def script(name: str) -> None:
+        import importlib
+
+        from dashboard import selection
+
+        selection.read_url()
+        importlib.import_module(f"dashboard.views.{name}").render()
+
+    page = AppTest.from_function(script, default_timeout=30, args=(name,))
+    for key, value in query.items():
+        page.query_params[key] = value
+    return page.run()
+
+
+def said(page: AppTest) -> str:
+    """Everything a page says, in one text."""
+    kinds = (page.title, page.subheader, page.markdown, page.caption, page.info, page.warning)
+    blocks = [*kinds, page.error, page.code, page.text]
+    return "\n".join(str(element.value) for block in blocks for element in block)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_without_runs_every_page_names_the_next_command(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EMORL_ARTIFACTS", str(tmp_path))
+    page = run_page(name)
+    assert not page.exception
+    assert "make demo" in said(page)
+
+
+@pytest.mark.parametrize("name", WITHOUT_MODELS)
+@pytest.mark.parametrize("run", ["finished", "running", "training", "died", "failed", "large"])
+def test_every_page_draws_every_state_of_a_run(name: str, run: str, served: Path) -> None:
+    page = run_page(name, run=run)
+    assert (served / "runs" / run).is_dir()
+    assert not page.exception
+    assert not page.error or run == "failed"
+    assert len(said(page)) > 80
+
+
+@pytest.mark.usefixtures("served")
+@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize(
+    ("run", "message"),
+    [
+        ("absent", "There is no run 'absent'"),
+        ("../../etc", "is no name of a run"),
+        ("<script>", "is no name of a run"),
+        ("x" * 5000, "is no name of a run"),
+    ],
+)
+def test_a_bad_run_in_the_url_is_answered_in_words(name: str, run: str, message: str) -> None:
+    page = run_page(name, run=run)
+    assert not page.exception
+    assert message in page.error[0].value
+
+
+@pytest.mark.usefixtures("served")
+@pytest.mark.parametrize(
+    "weights", ["1,2", "a,b,c", "nan,1,1", "-1,0,0", "1,1,1,1", ",,", "inf,0,0", "1" * 9000]
+)
+def test_bad_weights_in_the_url_are_answered_in_words(weights: str) -> None:
+    page = run_page("weight_space", run="finished", w=weights)
+    assert not page.exception
+    assert "The weights in the URL do not fit this run" in page.error[0].value
+
+
+@pytest.mark.usefixtures("served")
+def test_weights_in_the_url_select_their_point() -> None:
+    page = run_page("weight_space", run="finished", w="0.5,0.5,0.5")
+    assert "Selected point" in said(page)
+    assert "All responses at weights 0.5,0.5,0.5" in said(page)
+
+
+@pytest.mark.usefixtures("served")
+def test_weights_between_the_points_lead_to_the_nearest() -> None:
+    page = run_page("weight_space", run="finished", w="0.9,0.01,0")
+    assert "not evaluated; this is the nearest point" in said(page)
+
+
+@pytest.mark.usefixtures("served")
+def test_the_zero_vector_is_shown_as_not_evaluated() -> None:
+    page = run_page("weight_space", run="finished", w="0,0,0")
+    assert "All weights 0: no direction" in said(page)
+    assert not page.exception
+
+
+@pytest.mark.usefixtures("served")
+def test_weights_above_one_are_scaled_to_the_cube() -> None:
+    page = run_page("weight_space", run="finished", w="3,3,3")
+    assert "All responses at weights 1,1,1" in said(page)
+
+
+@pytest.mark.usefixtures("served")
+def test_fewer_rounds_show_fewer_evaluations() -> None:
+    page = run_page("weight_space", run="finished")
+    assert "The same 135 evaluations as a table" in said(page)
+    page.slider(key="round").set_value(1).run()
+    assert "The same 27 evaluations as a table" in said(page)
+
+
+@pytest.mark.usefixtures("served")
+def test_the_overview_counts_the_cost_as_the_paper_does() -> None:
+    # Adapters: 32 steps x 16 prompts = 512 each; search: measured directions x 12 prompts.
+    page = run_page("overview", run="finished")
+    [cost] = [table.value for table in page.dataframe if "accounting" in table.value.columns]
+    search = int(cost["search data points"].iloc[0])
+    assert search % 12 == 0
+    assert list(cost["data points"]) == [512 + search, 3 * 512 + search]
+
+
+@pytest.mark.usefixtures("served")
+def test_the_overview_repeats_the_warnings_of_the_run() -> None:
+    page = run_page("overview", run="finished")
+    assert "lost variety" in page.warning[0].value
+
+
+@pytest.mark.usefixtures("served")
+def test_a_dead_run_says_how_to_go_on() -> None:
+    page = run_page("overview", run="died")
+    assert any("emorl run" in code.value for code in page.code)
+
+
+@pytest.mark.usefixtures("served")
+def test_a_failed_run_says_why() -> None:
+    assert run_page("overview", run="failed").error[0].value == "No room on the disk."
+
+
+@pytest.mark.usefixtures("served")
+def test_training_warns_of_an_adapter_that_repeats_itself() -> None:
+    page = run_page("training", run="finished")
+    assert "fluency repeats itself: 5 of 12" in page.warning[0].value
+
+
+@pytest.mark.usefixtures("served")
+def test_samples_follow_the_chosen_adapter_and_step() -> None:
+    page = run_page("training", run="finished")
+    last = page.dataframe[-1].value["mean reward"].iloc[0]
+    page.select_slider[0].set_value(0).run()
+    assert page.dataframe[-1].value["mean reward"].iloc[0] != last
+    assert not page.exception
+
+
+@pytest.mark.parametrize("name", WITHOUT_MODELS)
+def test_damaged_snapshots_are_told_on_the_page(
+    name: str, artifacts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(artifacts / "runs" / "finished", tmp_path / "runs" / "finished")
+    for file in (tmp_path / "runs" / "finished" / "published").iterdir():
+        file.write_bytes(b"no parquet")
+    monkeypatch.setenv("EMORL_ARTIFACTS", str(tmp_path))
+    page = run_page(name)
+    assert not page.exception
+    assert any("is damaged" in warning.value for warning in page.warning)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_run_with_damaged_settings_is_told_on_the_page(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "runs" / "broken"
+    folder.mkdir(parents=True)
+    (folder / "config.toml").write_text("objectives = 5", encoding="utf-8")
+    (folder / "status.json").write_text(json.dumps({"run_id": 1}), encoding="utf-8")
+    monkeypatch.setenv("EMORL_ARTIFACTS", str(tmp_path))
+    page = run_page(name)
+    assert not page.exception
+    assert "objectives must be a list of texts" in page.error[0].value

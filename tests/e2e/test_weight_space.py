@@ -1,0 +1,173 @@
+"""The 3D map: a real click on a point, a camera that stays, and a search seen live."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, TimeoutError, expect
+
+from tests.e2e.conftest import OpenPage, serve
+from tests.synthetic import SPECS, write_run
+
+pytestmark = pytest.mark.browser
+
+CAMERA = """() =>
+  document.querySelector('.js-plotly-plot')?._fullLayout?.scene?._scene?.getCamera().eye ?? {}"""
+# Plotly's own transformation of a point in space to a place in its canvas.
+PLACE = """([x, y, z]) => {
+  const scene = document.querySelector('.js-plotly-plot')._fullLayout.scene._scene;
+  const camera = scene.glplot.cameraParams;
+  const apply = (matrix, vector) => [0, 1, 2, 3].map(
+    row => vector.reduce((sum, value, column) => sum + matrix[column * 4 + row] * value, 0));
+  let point = [x, y, z].map((value, axis) => value * scene.dataScale[axis]).concat(1);
+  for (const matrix of [camera.model, camera.view, camera.projection]) {
+    point = apply(matrix, point);
+  }
+  const frame = scene.glplot.canvas.getBoundingClientRect();
+  return [
+    frame.left + frame.width * (0.5 + 0.5 * point[0] / point[3]),
+    frame.top + frame.height * (0.5 - 0.5 * point[1] / point[3]),
+  ];
+}"""
+
+
+def wait_for_map(page: Page) -> None:
+    page.wait_for_selector(".js-plotly-plot[data-clickable=yes]")
+    page.wait_for_function(
+        "() => document.querySelector('.js-plotly-plot')._fullLayout?.scene?._scene?.glplot"
+    )
+
+
+def click_point(page: Page, point: list[float]) -> None:
+    """Click where the point is drawn, as a hand does: arrive, press, release."""
+    x, y = page.evaluate(PLACE, point)
+    hover(page, x, y)
+    page.mouse.down()
+    page.mouse.up()
+
+
+def hover(page: Page, x: float, y: float) -> None:
+    """Move about the point until its numbers show: Plotly looks only when it draws a frame."""
+    label = page.locator(".js-plotly-plot .hovertext").first
+    for _ in range(40):
+        page.mouse.move(x - 8, y - 8)
+        page.mouse.move(x, y, steps=4)
+        try:
+            label.wait_for(timeout=500)
+        except TimeoutError:
+            continue
+        return
+    raise AssertionError("no numbers show at the point")
+
+
+def expect_camera(page: Page, eye: dict[str, float]) -> None:
+    page.wait_for_function(
+        """([camera, eye]) => {
+          const now = eval(`(${camera})`)();
+          return ['x', 'y', 'z'].every(axis => Math.abs(now[axis] - eye[axis]) < 1e-6);
+        }""",
+        arg=[CAMERA, eye],
+    )
+
+
+def rotate(page: Page) -> None:
+    box = page.locator(".js-plotly-plot").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 60, box["y"] + 120)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 190, box["y"] + 150, steps=6)
+    page.mouse.up()
+
+
+def test_a_click_on_a_point_shows_its_responses(watched: OpenPage, site: str) -> None:
+    seen = watched(site)
+    page = seen.open(f"{site}/weight-space?run=finished")
+    wait_for_map(page)
+    click_point(page, [1.0, 0.0, 0.5])
+    expect(page.get_by_text("All responses at weights 1,0,0.5")).to_be_visible()
+    expect(page.get_by_text("Selected point")).to_be_visible()
+    expect(page).to_have_url(f"{site}/weight-space?run=finished&w=1%2C0%2C0.5")
+    assert seen.complaints == []
+
+
+def test_a_rotation_selects_nothing_and_the_camera_survives_a_rerun(
+    watched: OpenPage, site: str
+) -> None:
+    seen = watched(site)
+    page = seen.open(f"{site}/weight-space?run=finished")
+    wait_for_map(page)
+    start = page.evaluate(CAMERA)
+    rotate(page)
+    turned = page.evaluate(CAMERA)
+    assert turned != start
+    page.get_by_role("combobox", name="Colour").click()
+    page.get_by_role("option", name="empathy").click()
+    expect(page.get_by_text("Empathy over weights")).to_be_visible()
+    expect_camera(page, turned)
+    assert "w=" not in page.url
+    assert seen.complaints == []
+
+
+def test_a_row_of_the_table_selects_its_point(watched: OpenPage, site: str) -> None:
+    seen = watched(site)
+    page = seen.open(f"{site}/weight-space?run=finished")
+    table = page.get_by_test_id("stDataFrame").last
+    table.scroll_into_view_if_needed()
+    # Rows are drawn on a canvas; the check box of the first one is below the head's.
+    table.click(position={"x": 16, "y": 53})
+    expect(page.get_by_text("Selected point")).to_be_visible()
+    expect(page.get_by_text("All responses at weights 0.9375,0.75,0.3125")).to_be_visible()
+    assert seen.complaints == []
+
+
+def test_a_link_restores_colour_rounds_and_selection(watched: OpenPage, site: str) -> None:
+    seen = watched(site)
+    page = seen.open(f"{site}/weight-space?run=finished&w=1,0,0.5&colour=fluency&round=1")
+    expect(page.get_by_text("Fluency over weights")).to_be_visible()
+    expect(page.get_by_text("The same 27 evaluations as a table")).to_be_visible()
+    expect(page.get_by_text("All responses at weights 1,0,0.5")).to_be_visible()
+
+
+def test_a_point_in_two_dimensions_can_be_clicked_too(watched: OpenPage, site: str) -> None:
+    seen = watched(site)
+    page = seen.open(f"{site}/weight-space?run=two-objectives")
+    page.wait_for_selector(".js-plotly-plot[data-clickable=yes]")
+    # Points of the first round lie apart; this one is at (0.5, 0).
+    x, y = page.evaluate(
+        """() => {
+          const chart = document.querySelector('.js-plotly-plot');
+          const {xaxis, yaxis} = chart._fullLayout;
+          const frame = chart.getBoundingClientRect();
+          return [frame.left + xaxis._offset + xaxis.l2p(0.5),
+                  frame.top + yaxis._offset + yaxis.l2p(0)];
+        }"""
+    )
+    hover(page, x, y)
+    page.mouse.down()
+    page.mouse.up()
+    expect(page.get_by_text("All responses at weights 0.5,0", exact=True)).to_be_visible()
+
+
+def test_new_evaluations_appear_while_the_search_runs_and_the_camera_stays(
+    watched: OpenPage, tmp_path: Path
+) -> None:
+    artifacts = tmp_path / "live"
+    folder = write_run(artifacts, replace(SPECS["running"], rounds=1))
+    later = write_run(tmp_path / "later", SPECS["running"])
+    with serve(artifacts, tmp_path / "live.log") as site:
+        seen = watched(site)
+        page = seen.open(f"{site}/weight-space")
+        wait_for_map(page)
+        expect(page.get_by_text("The same 27 evaluations as a table")).to_be_visible()
+        rotate(page)
+        turned = page.evaluate(CAMERA)
+        for snapshot in later.published.iterdir():
+            beside = shutil.copy(snapshot, folder.published / f"{snapshot.name}.tmp")
+            os.replace(beside, folder.published / snapshot.name)  # noqa: PTH105 - as the engine
+        expect(page.get_by_text("The same 54 evaluations as a table")).to_be_visible()
+        expect_camera(page, turned)
+        assert seen.complaints == []

@@ -16,7 +16,6 @@ from typing import Any, cast
 
 import torch
 from peft import LoraConfig, PeftModel, TaskType, get_peft_model
-from safetensors import SafetensorError
 from torch import Tensor
 from transformers import (
     AutoConfig,
@@ -30,9 +29,7 @@ from transformers import (
 from engine.config import AdapterConfig, PolicyConfig
 from engine.embedded import embedded_path
 from engine.errors import ModelError, PromptError
-
-_LOAD_ERRORS = (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError)
-"""What Transformers and PEFT raise for a folder that they cannot load."""
+from engine.huggingface import LOAD_ERRORS, first_line, has_vocabulary, some_of, untrained_weights
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -91,15 +88,16 @@ class Policy:
         return int(self.tokenizer.pad_token_id)
 
     def encode(self, prompts: Sequence[str]) -> tuple[Tensor, Tensor]:
-        """Turn prompts into tokens, cut at ``max_prompt_tokens``.
+        """Turn prompts into tokens; a prompt is cut so that its text has ``max_prompt_tokens``.
+
+        It is the prompt that is cut, not what the template has behind it.
 
         Returns:
             Token ids and attention mask, both ``(len(prompts), longest)`` on the device; padded
             on the right for an encoder, on the left for a decoder-only model.
         """
-        texts = [self.config.prompt_template.replace("{prompt}", prompt) for prompt in prompts]
         batch = self.tokenizer(
-            texts,
+            [self._fitted(prompt) for prompt in prompts],
             padding=True,
             padding_side="right" if self.is_encoder_decoder else "left",
             truncation=True,
@@ -122,14 +120,30 @@ class Policy:
         stripped = prompt.strip()
         if not stripped:
             raise PromptError("The prompt is empty. Type what a client could say.")
-        text = self.config.prompt_template.replace("{prompt}", stripped)
-        n_tokens = len(self.tokenizer(text, truncation=False, verbose=False)["input_ids"])
+        n_tokens = self._n_tokens(self._filled_in(stripped))
         if n_tokens > self.config.max_prompt_tokens:
             raise PromptError(
                 f"The prompt has {n_tokens} tokens, this run's policy reads at most "
                 f"{self.config.max_prompt_tokens} (policy.max_prompt_tokens). Shorten it."
             )
         return stripped
+
+    def _filled_in(self, prompt: str) -> str:
+        return self.config.prompt_template.replace("{prompt}", prompt)
+
+    def _n_tokens(self, text: str) -> int:
+        return len(self.tokenizer(text, truncation=False, verbose=False)["input_ids"])
+
+    def _fitted(self, prompt: str) -> str:
+        """Return the filled-in template with the end of an overlong prompt cut off."""
+        excess = self._n_tokens(self._filled_in(prompt)) - self.config.max_prompt_tokens
+        while excess > 0 and prompt:
+            own = self.tokenizer(prompt, add_special_tokens=False, verbose=False)["input_ids"]
+            shorter = self.decode(own[: max(0, len(own) - excess)])
+            # Decoding may not give the very same text back; each turn drops something anyway.
+            prompt = shorter if len(shorter) < len(prompt) else prompt[:-1]
+            excess = self._n_tokens(self._filled_in(prompt)) - self.config.max_prompt_tokens
+        return self._filled_in(prompt)
 
 
 def load_policy(config: PolicyConfig) -> Policy:
@@ -142,15 +156,21 @@ def load_policy(config: PolicyConfig) -> Policy:
     device = resolve_device(config.device)
     try:
         settings = AutoConfig.from_pretrained(source)
-        kind = AutoModelForSeq2SeqLM if settings.is_encoder_decoder else AutoModelForCausalLM
-        model = kind.from_pretrained(source, dtype=_DTYPES[config.precision], use_safetensors=True)
+        kind: Any = AutoModelForSeq2SeqLM if settings.is_encoder_decoder else AutoModelForCausalLM
+        model, info = kind.from_pretrained(
+            source,
+            dtype=_DTYPES[config.precision],
+            use_safetensors=True,
+            output_loading_info=True,
+        )
         tokenizer = AutoTokenizer.from_pretrained(source)
-    except _LOAD_ERRORS as error:
+    except LOAD_ERRORS as error:
         raise ModelError(
-            f"policy.model: cannot load {config.model!r}: {_first_line(error)} Expected a folder "
+            f"policy.model: cannot load {config.model!r}: {first_line(error)} Expected a folder "
             "with config.json, model.safetensors and tokenizer files, or a hub name that can be "
             "reached or is cached."
         ) from error
+    _check_complete(config.model, model, tokenizer, untrained_weights(info))
     if tokenizer.eos_token_id is None:
         raise ModelError(
             f"policy.model: the tokenizer of {config.model!r} has no end-of-sequence token; "
@@ -159,7 +179,7 @@ def load_policy(config: PolicyConfig) -> Policy:
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     model.requires_grad_(requires_grad=False)
-    model.to(device).eval()  # type: ignore[arg-type]
+    model.to(device).eval()
     return Policy(model, tokenizer, config, device)
 
 
@@ -217,10 +237,10 @@ def load_adapters(policy: Policy, folders: dict[str, Path]) -> Policy:
                 model = PeftModel.from_pretrained(
                     model, str(folder), name, torch_device=str(policy.device)
                 )
-        except _LOAD_ERRORS as error:
+        except LOAD_ERRORS as error:
             raise ModelError(
                 f"Cannot put adapter {name!r} ({folder}) on {policy.config.model!r}: "
-                f"{_first_line(error)} Was it trained on another base?"
+                f"{first_line(error)} Was it trained on another base?"
             ) from error
     model.eval()
     return Policy(model, policy.tokenizer, policy.config, policy.device)
@@ -246,6 +266,21 @@ def resolve_device(name: str) -> torch.device:
             "Use 'cpu' or 'auto', or install a CUDA build of Torch (`emorl doctor`)."
         )
     return device
+
+
+def _check_complete(name: str, model: Any, tokenizer: Any, lacking: list[str]) -> None:
+    if lacking:
+        raise ModelError(
+            f"policy.model: {name!r} has no trained weights for {some_of(lacking)}. It is no "
+            "language model, or a part of one; give a complete one."
+        )
+    n_known = model.get_input_embeddings().num_embeddings
+    if not has_vocabulary(tokenizer) or len(tokenizer) > n_known:
+        raise ModelError(
+            f"policy.model: the tokenizer of {name!r} has {len(tokenizer)} entries, the model "
+            f"knows {n_known}: tokenizer files are missing or of another model. Copy the "
+            "model's own tokenizer.json and tokenizer_config.json there."
+        )
 
 
 @contextmanager
@@ -274,8 +309,3 @@ def _check_adapter(name: str, folder: Path) -> None:
             f"shares one head), got {settings.get('peft_type')} with "
             f"modules_to_save = {settings.get('modules_to_save')}."
         )
-
-
-def _first_line(error: BaseException) -> str:
-    text = str(error).strip().split("\n", 1)[0]
-    return text if text.endswith(".") else f"{text}."

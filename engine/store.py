@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -214,7 +215,7 @@ class RunStore:
         if tables and "meta" not in tables:
             raise StoreError(f"{self.path} is a database, but not one of a run; choose another.")
         if not tables:
-            with self._lock, _disk_errors(self.path):
+            with self._lock, _our_errors(self.path):
                 self._connection.execute("BEGIN")
                 self._connection.execute(SCHEMA)
                 self._connection.execute(wide_view(self.objectives))
@@ -240,11 +241,11 @@ class RunStore:
             )
 
     def _rows(self, sql: str) -> list[tuple[Any, ...]]:
-        with self._lock:
+        with self._lock, _our_errors(self.path):
             return self._connection.execute(sql).fetchall()
 
     def _insert(self, tables: Mapping[str, Sequence[Row]]) -> None:
-        with self._lock, _disk_errors(self.path):
+        with self._lock, _our_errors(self.path):
             self._connection.execute("BEGIN")
             try:
                 for name, rows in tables.items():
@@ -287,21 +288,18 @@ def _connect(path: Path) -> duckdb.DuckDBPyConnection:
         ) from error
 
 
-class _disk_errors:  # noqa: N801 - used like a function
-    """Turn the database's write errors into ours."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, duckdb.Error | OSError):
-            raise DiskError(
-                f"Cannot write to {self._path}: {error}. What was stored before is kept: free "
-                "some room and start the same command again, it goes on from there."
-            ) from error
+@contextmanager
+def _our_errors(path: Path) -> Iterator[None]:
+    """Turn the database's errors into ours, and what Ctrl-C makes of a query into Ctrl-C."""
+    try:
+        yield
+    except (duckdb.Error, OSError, RuntimeError) as error:
+        if "interrupt" in str(error).lower():
+            raise KeyboardInterrupt from error
+        raise DiskError(
+            f"Cannot read or write {path}: {error}. What was stored before is kept: free some "
+            "room and start the same command again, it goes on from there."
+        ) from error
 
 
 def _rollback(connection: duckdb.DuckDBPyConnection) -> None:
@@ -314,7 +312,7 @@ def _rollback(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _copy(connection: duckdb.DuckDBPyConnection, sql: str, target: Path) -> None:
-    with _disk_errors(target):
+    with _our_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         beside = target.with_suffix(".parquet.tmp")
         quoted = str(beside).replace("'", "''")

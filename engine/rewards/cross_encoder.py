@@ -20,15 +20,13 @@ from transformers import AutoConfig, RobertaModel
 
 from engine.config import RewardConfig
 from engine.errors import RewardError
+from engine.huggingface import LOAD_ERRORS, first_line, some_of
 from engine.rewards.batching import PairReader
 from engine.rewards.loading import (
     check_vocabulary,
-    first_line,
-    load_errors,
     load_tokenizer,
     model_source,
     prepared,
-    some_of,
     token_limit,
 )
 from engine.rewards.scorer import Scores
@@ -86,11 +84,11 @@ def load_cross_encoder(objective: str, config: RewardConfig, device: str) -> Cro
     folder, file = _checkpoint(objective, config.model)
     try:
         model_config = AutoConfig.from_pretrained(folder, local_files_only=True)
-    except load_errors() as error:
+    except LOAD_ERRORS as error:
         raise RewardError(
             f"Reward {objective!r}: {folder} needs config.json and the tokenizer of the RoBERTa "
             f"model (for the published checkpoint: of roberta-base) beside {file.name}: "
-            f"{first_line(error)}."
+            f"{first_line(error)}"
         ) from error
     if model_config.model_type != "roberta":
         raise RewardError(
@@ -140,7 +138,7 @@ def _state_dict(objective: str, file: Path) -> dict[str, Tensor]:
     try:
         # weights_only: a plain torch.load would run whatever code the file holds.
         content = torch.load(file, map_location="cpu", weights_only=True)
-    except load_errors() as error:
+    except LOAD_ERRORS as error:
         raise RewardError(
             f"Reward {objective!r}: {file} cannot be read as a file of weights: "
             f"{first_line(error)} Save it with torch.save(model.state_dict(), file)."

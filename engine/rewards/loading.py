@@ -2,30 +2,15 @@
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from transformers import AutoTokenizer
 
 from engine.embedded import embedded_path
 from engine.errors import ModelError, RewardError
-
-_LOAD_ERRORS = (
-    OSError,
-    ValueError,
-    RuntimeError,
-    ImportError,
-    LookupError,
-    AttributeError,
-    TypeError,
-    EOFError,
-    SafetensorError,
-    pickle.UnpicklingError,
-)
-"""What Transformers, Safetensors and Torch raise on folders that hold no model, or half of one."""
+from engine.huggingface import LOAD_ERRORS, first_line, has_vocabulary, some_of, untrained_weights
 
 
 def model_source(objective: str, name: str) -> str:
@@ -56,11 +41,10 @@ def load_tokenizer(objective: str, source: str) -> Any:
     """Load the tokenizer of a model.
 
     Raises:
-        RewardError: If it cannot be loaded, or has no vocabulary. Transformers makes up an empty
-            tokenizer where a folder has none, and every text would read the same.
+        RewardError: If it cannot be loaded, or has no vocabulary.
     """
     tokenizer = _from_pretrained(objective, AutoTokenizer, source)
-    if len(tokenizer) - len(tokenizer.all_special_ids) < 2:
+    if not has_vocabulary(tokenizer):
         raise RewardError(
             f"Reward {objective!r}: {source} holds no usable model: it has no tokenizer "
             "(tokenizer.json and tokenizer_config.json, or the vocabulary files of its type). "
@@ -93,7 +77,7 @@ def load_model(objective: str, model_class: Any, source: str, device: str) -> An
     model, info = _from_pretrained(
         objective, model_class, source, dtype=torch.float32, output_loading_info=True
     )
-    lacking = sorted(info["missing_keys"]) + sorted(str(key) for key in info["mismatched_keys"])
+    lacking = untrained_weights(info)
     if lacking:
         raise RewardError(
             f"Reward {objective!r}: {source} has no trained weights for {some_of(lacking)}. "
@@ -109,7 +93,7 @@ def prepared(objective: str, model: Any, device: str) -> Any:
     except (RuntimeError, AssertionError) as error:
         raise RewardError(
             f"Reward {objective!r}: the model does not fit on device {device!r}: "
-            f"{first_line(error)}. Set policy.device to another one."
+            f"{first_line(error)} Set policy.device to another one."
         ) from error
 
 
@@ -121,38 +105,21 @@ def token_limit(model_config: Any, tokenizer: Any, max_tokens: int) -> int:
     return min(max_tokens, positions, int(tokenizer.model_max_length))
 
 
-def some_of(names: list[str]) -> str:
-    """Return the first few names, and how many more there are."""
-    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-    return ", ".join(names[:5]) + more
-
-
-def first_line(error: BaseException) -> str:
-    """Return the first line of an error's message; those of Transformers run over many."""
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
-
-
-def load_errors() -> tuple[type[Exception], ...]:
-    """Return what may be raised while a model is read."""
-    return _LOAD_ERRORS
-
-
 def _from_pretrained(objective: str, auto_class: Any, source: str, **settings: Any) -> Any:
     is_folder = Path(source).exists()
     try:
         return auto_class.from_pretrained(source, local_files_only=True, **settings)
-    except _LOAD_ERRORS as error:
+    except LOAD_ERRORS as error:
         if is_folder:
             raise RewardError(
                 f"Reward {objective!r}: the folder {source} holds no usable model: "
-                f"{first_line(error)}. It must hold config.json, the tokenizer and the weights "
+                f"{first_line(error)} It must hold config.json, the tokenizer and the weights "
                 "as Transformers saves them."
             ) from error
     # Only asked when no copy is cached: a run must not depend on the network more than it needs.
     try:
         return auto_class.from_pretrained(source, **settings)
-    except _LOAD_ERRORS as error:
+    except LOAD_ERRORS as error:
         raise RewardError(
             f"Reward {objective!r}: {source!r} is no folder here, and could not be fetched from "
             f"the model hub: {first_line(error)} Check rewards.{objective}.model and the "

@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 failure, 2 wrong input, 130 interrupted.
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -30,9 +31,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except EmorlError as error:
         print(f"emorl: {error}", file=sys.stderr)
         return error.exit_code
+    except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except KeyboardInterrupt:
         print("\nemorl: stopped; the same command goes on from here.", file=sys.stderr)
         return INTERRUPTED
+    except Exception as error:
+        if os.environ.get("EMORL_DEBUG"):
+            raise
+        print(
+            f"emorl: unexpected {type(error).__name__}: {error}. What was stored is kept. Set "
+            "EMORL_DEBUG=1 to see where it happened.",
+            file=sys.stderr,
+        )
+        return 1
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:

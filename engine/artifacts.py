@@ -106,6 +106,8 @@ class RunFolder:
         try:
             table: dict[str, Any] = json.loads(self.status.read_text(encoding="utf-8"))
             table["warnings"] = tuple(table.get("warnings", ()))
+            for name in ("started_at", "updated_at"):
+                table[name] = float(table.get(name, 0.0))
             return Status(**table)
         except FileNotFoundError:
             return None

@@ -7,11 +7,11 @@ project; it is written down here and nowhere else.
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, get_args
 
 from engine.errors import ConfigError
+from engine.names import check_name, check_objective
 
 DataKind = Literal["embedded", "pair", "psych8k", "jsonl", "csv", "parquet"]
 OnBadRow = Literal["refuse", "skip"]
@@ -20,22 +20,6 @@ ClassifierOutput = Literal["sigmoid", "clamp", "expected_level"]
 ScoredText = Literal["pair", "response"]
 SearchMode = Literal["exact", "reference"]
 Precision = Literal["float32", "bfloat16"]
-
-
-_COLUMN_NAMES = frozenset(
-    [
-        "search",
-        "round",
-        "point",
-        "mean_reward",
-        "kind",
-        "direction_key",
-        "seconds",
-        "stored_at",
-        "base",
-        "best",
-    ]
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,8 +101,8 @@ class PolicyConfig:
             raise ConfigError(
                 f"policy.prompt_template must contain '{{prompt}}', got {self.prompt_template!r}."
             )
-        _check_at_least("policy.max_prompt_tokens", self.max_prompt_tokens, 1)
-        _check_at_least("policy.max_new_tokens", self.max_new_tokens, 1)
+        _check_between("policy.max_prompt_tokens", self.max_prompt_tokens, 1, 10**6)
+        _check_between("policy.max_new_tokens", self.max_new_tokens, 1, 10**5)
         _check_choice("policy.precision", self.precision, Precision)
         known = self.device in ("auto", "cpu", "cuda")
         if not known and not (self.device.startswith("cuda:") and self.device[5:].isdigit()):
@@ -141,7 +125,7 @@ class AdapterConfig:
     """Dropout on the input of the update while training."""
 
     def __post_init__(self) -> None:
-        _check_at_least("adapter.rank", self.rank, 1)
+        _check_between("adapter.rank", self.rank, 1, 10**4)
         _check_positive("adapter.alpha", self.alpha)
         _check_between("adapter.dropout", self.dropout, 0.0, 0.999)
 
@@ -238,6 +222,9 @@ class RewardConfig:
     target: str = ""
     """``module:function`` of a callable ``(prompts, responses) -> scores in [0, 1]``."""
 
+    module_folder: str = ""
+    """Callable only: a folder to look for the module in; empty: where the command was started."""
+
     output: ClassifierOutput = "expected_level"
     """Classifier only: ``sigmoid`` of one logit, ``clamp`` of one number, or mean level / top."""
 
@@ -296,15 +283,16 @@ class RunConfig:
     """Training settings of single objectives: ``[training_overrides.NAME]``."""
 
     def __post_init__(self) -> None:
-        _check_name("name", self.name)
-        _check_at_least("threads", self.threads, 1)
+        check_name("name", self.name)
+        _check_between("threads", self.threads, 1, 1024)
         _check_at_least("seed", self.seed, 0)
-        if len(self.objectives) < 2 or len(set(self.objectives)) != len(self.objectives):
+        lower = {name.lower() for name in self.objectives}  # they name folders too
+        if len(self.objectives) < 2 or len(lower) != len(self.objectives):
             raise ConfigError(
                 f"objectives must be at least two different names, got {list(self.objectives)}."
             )
         for name in self.objectives:
-            _check_objective(name)
+            check_objective(name)
         if set(self.rewards) != set(self.objectives):
             raise ConfigError(
                 f"Need one [rewards.NAME] table per objective {list(self.objectives)}, got "
@@ -335,20 +323,6 @@ class RunConfig:
             raise ConfigError(f"training_overrides.{objective}: {error}") from None
 
 
-def _check_objective(name: str) -> None:
-    # An objective names an adapter inside the model too: no dots there, and nothing that PEFT
-    # could take for a part of its own "lora_" prefix.
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{1,31}", name) or name in "lora_":
-        raise ConfigError(
-            "objectives: a name has 2 to 32 letters, digits or '_', starts with a letter and is "
-            f"no part of 'lora_'; got {name!r}."
-        )
-    if name in _COLUMN_NAMES or name.startswith("w_") or name.endswith("_se"):
-        raise ConfigError(
-            f"objectives: {name!r} is the name of a column of the results; choose another name."
-        )
-
-
 def _check_choice(key: str, value: object, choices: object) -> None:
     allowed = get_args(choices)
     if value not in allowed:
@@ -373,12 +347,3 @@ def _check_not_negative(key: str, value: float) -> None:
 def _check_between(key: str, value: float, low: float, high: float) -> None:
     if not low <= value <= high:
         raise ConfigError(f"{key} must lie in {low} to {high}, got {value!r}.")
-
-
-def _check_name(key: str, value: str) -> None:
-    # Names become folders, SQL columns and URL parameters.
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", value):
-        raise ConfigError(
-            f"{key}: a name has 1 to 64 letters, digits, '_', '-' or '.', and starts with a "
-            f"letter or digit; got {value!r}."
-        )

@@ -47,7 +47,7 @@ def parse_config(
     """Turn TOML text into checked settings; ``source`` names the text in error messages."""
     try:
         table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError is a ValueError
         raise ConfigError(f"{source} is not valid TOML: {error}.") from error
     try:
         for change in changes:
@@ -84,7 +84,7 @@ def _apply(table: dict[str, Any], change: str) -> None:
         )
     try:
         value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         value = text.strip()  # a bare text needs no quotes on the command line
     for part in parts[:-1]:
         table = _table(table.setdefault(part, {}), key)
@@ -133,11 +133,20 @@ def _scalar(hint: Any, value: Any, key: str) -> Any:
     if get_args(hint):  # a Literal: the data class checks which texts are allowed
         hint = str
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        return _as_float(value, key)
     if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
         words = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
         raise ConfigError(f"{key} must be {words[hint]}, got {value!r}.")
     return value
+
+
+def _as_float(value: int, key: str) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        raise ConfigError(
+            f"{key} must be a number of usual size, got one with {len(str(value))} digits."
+        ) from None
 
 
 def _overrides(name: str, value: Any) -> dict[str, Any]:

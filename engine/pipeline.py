@@ -17,9 +17,16 @@ from engine.config import RunConfig
 from engine.config_file import config_text, read_config
 from engine.data import load_prompts
 from engine.ensemble.ensemble import Ensemble
-from engine.errors import ConfigError, DiskError
+from engine.errors import ConfigError, DataError, DiskError
 from engine.evaluation import Evaluator
-from engine.policy import Policy, add_adapter, load_adapters, load_policy, save_adapter
+from engine.policy import (
+    Policy,
+    add_adapter,
+    load_adapters,
+    load_policy,
+    resolve_device,
+    save_adapter,
+)
 from engine.publishing import Heartbeat
 from engine.records import AdapterSummary, Prompt, SearchRound, Split, TrainingStep, Weights
 from engine.rewards import RewardTable, load_rewards
@@ -63,63 +70,82 @@ class _Run:
         return [prompt.prompt for prompt in self.prompts if prompt.split == split]
 
 
-def prepare_folder(config: RunConfig, folder: RunFolder) -> None:
-    """Write the run's settings, or check that those of an existing run are the same.
-
-    Raises:
-        ConfigError: If the run is there with other settings; nothing is changed.
-        DiskError: If the folder cannot be written.
-    """
-    if folder.config.is_file():
-        there = read_config(folder.config)
-        if there != config:
-            raise ConfigError(
-                f"Run {folder.run_id!r} exists with other settings ({folder.config}). Give the "
-                "new run another name (--name NAME), or delete the old run's folder."
-            )
-        return
-    try:
-        write_atomically(folder.config, config_text(config))
-    except OSError as error:
-        raise DiskError(f"Cannot write {folder.config}: {error}. Free some room.") from error
-
-
 def execute(
     config: RunConfig, folder: RunFolder, progress: Progress, stages: Sequence[Stage] = STAGES
 ) -> None:
     """Do what is not done yet of the given stages, in order.
 
     Raises:
+        ConfigError: If the run is there with other settings and results; nothing is changed.
         RunLockedError: If another engine works on the run.
         EmorlError: Whatever goes wrong; what was stored before is kept.
     """
-    prepare_folder(config, folder)
+    data = load_prompts(config.data, seed=config.seed)
+    _claim(config, folder)
     torch.set_num_threads(config.threads)
     store = RunStore(folder.database, config.objectives)
     try:
         with Heartbeat(store, folder, _expected(config)) as heartbeat:
-            data = load_prompts(config.data, seed=config.seed)
-            store.add_prompts(data.prompts)
+            _keep_prompts(store, data.prompts)
             if data.skipped:
                 heartbeat.warn(
                     f"{len(data.skipped)} bad rows of {config.data.path} were left out: "
                     + "; ".join(f"line {row.line}: {row.reason}" for row in data.skipped[:5])
                 )
-            run = _Run(config, folder, store, heartbeat, progress, data.prompts)
-            _execute(run, stages)
+            _execute(_Run(config, folder, store, heartbeat, progress, data.prompts), stages)
     finally:
         store.close()
+
+
+def _claim(config: RunConfig, folder: RunFolder) -> None:
+    """Write the run's settings; those of an earlier try without results are replaced."""
+    if folder.config.is_file():
+        there = read_config(folder.config)
+        if there == config:
+            return
+        if _has_results(there, folder):
+            raise ConfigError(
+                f"Run {folder.run_id!r} exists with other settings ({folder.config}). Give the "
+                "new run another name (--name NAME), or delete the old run's folder."
+            )
+        folder.database.unlink(missing_ok=True)
+    try:
+        write_atomically(folder.config, config_text(config))
+    except OSError as error:
+        raise DiskError(f"Cannot write {folder.config}: {error}. Free some room.") from error
+
+
+def _has_results(config: RunConfig, folder: RunFolder) -> bool:
+    if not folder.database.is_file():
+        return False
+    store = RunStore(folder.database, config.objectives)
+    try:
+        counts = store.counts()
+    finally:
+        store.close()
+    return any(n for name, n in counts.items() if name != "prompts")
+
+
+def _keep_prompts(store: RunStore, prompts: Sequence[Prompt]) -> None:
+    """Store the prompts, or check that a resumed run reads the same ones."""
+    store.add_prompts(prompts)
+    if store.prompts() != set(prompts):
+        raise DataError(
+            "The data changed since this run began: its prompts are not the stored ones, and "
+            "its results would belong to others. Restore the data, or start a run of another "
+            "name (--name NAME)."
+        )
 
 
 def _execute(run: _Run, stages: Sequence[Stage]) -> None:
     if len(run.store.finished_systems()) == _n_systems(run.config):
         _warn_of_low_variety(run)
         return
-    policy = load_policy(run.config.policy)
-    rewards = load_rewards(run.config, device=str(policy.device))
+    device = resolve_device(run.config.policy.device)
+    rewards = load_rewards(run.config, device=str(device))
     if "train" in stages:
         for objective in run.config.objectives:
-            if objective not in run.store.adapters():
+            if not _is_trained(run, objective):
                 _train(run, rewards, objective)
     _warn_of_low_variety(run)
     if "search" not in stages:
@@ -130,9 +156,15 @@ def _execute(run: _Run, stages: Sequence[Stage]) -> None:
         )
         return
     folders = {name: run.folder.adapters / name for name in run.config.objectives}
-    policy = load_adapters(policy, folders)
+    policy = load_adapters(load_policy(run.config.policy), folders)
     best = _search(run, policy, rewards)
     _score(run, policy, rewards, best)
+
+
+def _is_trained(run: _Run, objective: str) -> bool:
+    # An adapter whose folder was deleted is trained again; its stored rows stay as they are.
+    weights = run.folder.adapters / objective / "adapter_model.safetensors"
+    return objective in run.store.adapters() and weights.is_file()
 
 
 def _train(run: _Run, rewards: RewardTable, objective: str) -> None:

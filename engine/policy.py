@@ -16,6 +16,7 @@ from typing import Any, cast
 
 import torch
 from peft import LoraConfig, PeftModel, TaskType, get_peft_model
+from safetensors import SafetensorError
 from torch import Tensor
 from transformers import (
     AutoConfig,
@@ -28,8 +29,10 @@ from transformers import (
 
 from engine.config import AdapterConfig, PolicyConfig
 from engine.embedded import embedded_path
-from engine.errors import ModelError, PromptError
+from engine.errors import DiskError, ModelError, PromptError
 from engine.huggingface import LOAD_ERRORS, first_line, has_vocabulary, some_of, untrained_weights
+
+_LEAST_PROMPT_TOKENS = 4
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -128,6 +131,20 @@ class Policy:
             )
         return stripped
 
+    def check_template(self) -> None:
+        """Make sure that the template leaves room for a prompt.
+
+        Raises:
+            ModelError: If it does not; all prompts would read the same.
+        """
+        room = self.config.max_prompt_tokens - self._n_tokens(self._filled_in(""))
+        if room < _LEAST_PROMPT_TOKENS:
+            raise ModelError(
+                f"policy.prompt_template leaves room for {room} of policy.max_prompt_tokens = "
+                f"{self.config.max_prompt_tokens} tokens; a prompt needs at least "
+                f"{_LEAST_PROMPT_TOKENS}. Shorten the template or raise max_prompt_tokens."
+            )
+
     def _filled_in(self, prompt: str) -> str:
         return self.config.prompt_template.replace("{prompt}", prompt)
 
@@ -180,7 +197,9 @@ def load_policy(config: PolicyConfig) -> Policy:
         tokenizer.pad_token = tokenizer.eos_token
     model.requires_grad_(requires_grad=False)
     model.to(device).eval()
-    return Policy(model, tokenizer, config, device)
+    policy = Policy(model, tokenizer, config, device)
+    policy.check_template()
+    return policy
 
 
 def add_adapter(policy: Policy, name: str, config: AdapterConfig, *, seed: int) -> Policy:
@@ -213,11 +232,17 @@ def save_adapter(policy: Policy, name: str, folder: Path) -> None:
         raise ModelError(f"Cannot save adapter {name!r}: the policy has no adapters.")
     beside = folder.with_name(f"{folder.name}.tmp")
     shutil.rmtree(beside, ignore_errors=True)
-    policy.model.save_pretrained(str(beside), selected_adapters=[name])
-    shutil.rmtree(folder, ignore_errors=True)
-    # PEFT puts an adapter of any name but "default" into a folder of that name.
-    (beside / name).rename(folder)
-    shutil.rmtree(beside)
+    try:
+        policy.model.save_pretrained(str(beside), selected_adapters=[name])
+        shutil.rmtree(folder, ignore_errors=True)
+        # PEFT puts an adapter of any name but "default" into a folder of that name.
+        (beside / name).rename(folder)
+        shutil.rmtree(beside)
+    except (OSError, SafetensorError) as error:
+        raise DiskError(
+            f"Cannot write the adapter {folder}: {error}. Free some room and start the same "
+            "command again, it goes on from the last checkpoint."
+        ) from error
 
 
 def load_adapters(policy: Policy, folders: dict[str, Path]) -> Policy:

@@ -31,7 +31,7 @@ class Heartbeat:
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._ended = False
-        self._error: DiskError | None = None
+        self._error: BaseException | None = None
         self._status = Status(
             run_id=folder.run_id,
             phase="starting",
@@ -42,7 +42,12 @@ class Heartbeat:
         self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
 
     def __enter__(self) -> Self:
-        self._write()
+        try:
+            self._write()
+        except DiskError as error:
+            self.say(phase="failed", message=str(error))
+            self._write_last_words()
+            raise
         self._thread.start()
         return self
 
@@ -66,8 +71,8 @@ class Heartbeat:
             self.say(phase="failed", message=_message(error))
         try:
             self._write()
-        except DiskError as disk:
-            _log.error("The last status could not be written: %s", disk)
+        except DiskError:
+            self._write_last_words()
 
     def say(self, **changes: Any) -> None:
         """Change fields of the status, e.g. ``phase="training"``, and write it soon."""
@@ -83,7 +88,7 @@ class Heartbeat:
                 self._status = replace(self._status, warnings=(*self._status.warnings, text))
 
     def check(self) -> None:
-        """Raise the disk error that a beat has met, in the thread that works."""
+        """Raise the error that a beat has met, in the thread that works."""
         if self._error is not None:
             raise self._error
 
@@ -91,16 +96,25 @@ class Heartbeat:
         while not self._ended:
             try:
                 self._write()
-            except DiskError as error:
+            except (EmorlError, KeyboardInterrupt) as error:
                 self._error = error
                 return
             self._wake.wait(HEARTBEAT_SECONDS)
             self._wake.clear()
 
+    def _write_last_words(self) -> None:
+        """Say at least why the run failed, where its tables cannot be published any more."""
+        try:
+            self._folder.write_status(replace(self._status, updated_at=time.time()))
+        except OSError as error:
+            _log.error("The last status could not be written: %s", error)
+
     def _write(self) -> None:
         self._store.publish(self._folder.published)
+        counts = self._store.counts()
         with self._lock:
-            status = replace(self._status, counts=self._store.counts(), updated_at=time.time())
+            self._status = replace(self._status, counts=counts, updated_at=time.time())
+            status = self._status
         try:
             self._folder.write_status(status)
         except OSError as error:

@@ -156,6 +156,14 @@ class RunStore:
             }
         )
 
+    def prompts(self) -> set[Prompt]:
+        """Return the stored prompts of all splits."""
+        rows = self._rows("SELECT split, prompt_index, prompt, reference FROM prompts")
+        return {
+            Prompt(split=split, index=index, prompt=prompt, reference=reference)
+            for split, index, prompt, reference in rows
+        }
+
     def measurements(self) -> dict[tuple[int, int], Measurement]:
         """Return what is measured, by (round, point): a resumed search starts from it."""
         responses: dict[str, list[Response]] = {}
@@ -273,7 +281,7 @@ def _connect(path: Path) -> duckdb.DuckDBPyConnection:
     try:
         return duckdb.connect(str(path))
     except duckdb.IOException as error:
-        if "lock" in str(error).lower():
+        if "Could not set lock" in str(error):
             raise RunLockedError(
                 f"Another process works on {path}. Wait for it, stop it, or use another run name."
             ) from error
@@ -294,7 +302,7 @@ def _our_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except (duckdb.Error, OSError, RuntimeError) as error:
-        if "interrupt" in str(error).lower():
+        if str(error) == "Query interrupted":
             raise KeyboardInterrupt from error
         raise DiskError(
             f"Cannot read or write {path}: {error}. What was stored before is kept: free some "

@@ -57,9 +57,10 @@ def cost(folder: RunFolder) -> dict[str, dict[str, float]]:
     """
     adapters = snapshot_rows(folder, "adapters")
     measured = [
-        row for row in snapshot_rows(folder, "evaluations") if row["kind"] in ("measured", "zero")
+        row
+        for row in snapshot_rows(folder, "evaluations")
+        if row["kind"] != "shared" and row["means"] is not None
     ]
-    measured = [row for row in measured if row["means"] is not None]
     responses = snapshot_rows(folder, "responses")
     n_prompts = _prompts(folder)["aggregation"]
     aggregation = {

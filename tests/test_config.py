@@ -3,10 +3,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from torch import nn
 
 from engine.config import SearchConfig
 from engine.config_file import PRESETS, config_text, parse_config, preset, preset_text, read_config
 from engine.errors import ConfigError
+from engine.names import RESERVED_NAMES
+from engine.schema import COLUMNS
 
 REWARDS = """
 [rewards.calm]
@@ -74,7 +77,15 @@ BAD = {
     "unknown device": (SMALL + "[policy]\ndevice = 'gpu'", "policy.device must be"),
     "one objective": ("objectives = ['calm']" + REWARDS, "at least two"),
     "the same objective twice": ("objectives = ['calm', 'calm']" + REWARDS, "at least two"),
-    "an objective that is a column": ("objectives = ['calm', 'round']" + REWARDS, "column"),
+    "an objective that is a column": (
+        "objectives = ['calm', 'round']" + REWARDS,
+        "choose another",
+    ),
+    "an objective that a layer has": ("objectives = ['calm', 'values']" + REWARDS, "another"),
+    "objectives that differ in case": ("objectives = ['calm', 'Calm']" + REWARDS, "at least two"),
+    "too many threads": ("threads = 1000000\n" + SMALL, "1 to 1024"),
+    "an endless number": ("threads = " + "9" * 5000 + "\n" + SMALL, "not valid TOML"),
+    "endless brackets": ("threads = " + "[" * 5000 + "\n" + SMALL, "not valid TOML"),
     "an objective with a space": ("objectives = ['calm', 'b b']" + REWARDS, "got 'b b'"),
     "an objective named lora": ("objectives = ['calm', 'lora']" + REWARDS, "no part of 'lora_'"),
     "objectives that are no texts": ("objectives = [1, 2]" + REWARDS, "list of texts"),
@@ -123,3 +134,32 @@ def test_an_unknown_preset_lists_the_known_ones() -> None:
 def test_a_change_without_key_or_value_is_refused(change: str) -> None:
     with pytest.raises(ConfigError, match="KEY=VALUE"):
         parse_config(SMALL, changes=[change])
+
+
+def test_no_objective_can_hide_an_attribute_of_a_layer() -> None:
+    # PEFT keeps a layer's adapters in a ModuleDict, by name.
+    public = {name.lower() for name in dir(nn.ModuleDict()) if not name.startswith("_")}
+    assert public <= RESERVED_NAMES
+
+
+def test_no_objective_can_hide_a_column_of_the_results() -> None:
+    columns = {name for schema in COLUMNS.values() for name in schema.names}
+    allowed = {name for name in columns - RESERVED_NAMES if not name.endswith("_se")}
+    # Columns of tables without one column per objective.
+    assert allowed <= {
+        "steps",
+        "data_points",
+        "samples",
+        "tokens",
+        "loss",
+        "reward",
+        "kl",
+        "gradient_norm",
+        "converged",
+        "box_lower",
+        "box_upper",
+        "chosen_lower",
+        "chosen_upper",
+        "best_weights",
+        "best_mean_reward",
+    }

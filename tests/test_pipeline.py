@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,21 @@ from transformers import AutoModelForSeq2SeqLM
 
 from engine.artifacts import RunFolder, run_folder
 from engine.config import RunConfig
-from engine.errors import ConfigError, RewardError, WeightsError
+from engine.config_file import read_config
+from engine.errors import (
+    ConfigError,
+    DataError,
+    DiskError,
+    ModelError,
+    RewardError,
+    WeightsError,
+)
 from engine.inference import load_run_models
 from engine.pipeline import execute
 from engine.schema import COLUMNS
+from engine.store import RunStore
 from engine.summary import summarise
-from tests.runs import OBJECTIVES, Silent, tiny_run
+from tests.runs import OBJECTIVES, Silent, tiny_run, write_prompts
 
 TIMES = {"seconds", "stored_at"}
 """Columns that differ between two runs of one seed."""
@@ -154,6 +164,55 @@ def test_a_run_keeps_its_settings_and_refuses_others(
     config, folder = finished
     with pytest.raises(ConfigError, match="exists with other settings"):
         execute(replace(config, seed=5), folder, Silent())
+
+
+def test_a_first_try_without_results_can_be_mended_under_the_same_name(root: Path) -> None:
+    config = tiny_run(root, name="mended")
+    folder = run_folder(root, "mended")
+    nowhere = replace(config, policy=replace(config.policy, model=str(root / "none")))
+    with pytest.raises(ModelError):
+        execute(nowhere, folder, Silent())
+    execute(config, folder, Silent(), ("train",))
+    assert read_config(folder.config) == config
+
+
+def test_a_resumed_run_refuses_other_prompts(root: Path, tmp_path: Path) -> None:
+    data = write_prompts(tmp_path / "prompts.csv")
+    config = tiny_run(root, name="moved")
+    config = replace(config, data=replace(config.data, path=str(data)))
+    folder = run_folder(root, "moved")
+    execute(config, folder, Silent(), ("train",))
+    lines = data.read_text(encoding="utf-8").splitlines()
+    data.write_text("\n".join([lines[0], *lines[:0:-1]]) + "\n", encoding="utf-8")
+    with pytest.raises(DataError, match="The data changed since this run began"):
+        execute(config, folder, Silent())
+
+
+def test_a_deleted_adapter_is_trained_again(
+    finished: tuple[RunConfig, RunFolder], root: Path
+) -> None:
+    config = tiny_run(root, name="deleted")
+    folder = run_folder(root, "deleted")
+    execute(config, folder, Silent(), ("train",))
+    shutil.rmtree(folder.adapters / "brevity")
+    execute(config, folder, Silent())
+    assert results(folder) == results(finished[1])
+
+
+def test_a_run_whose_tables_cannot_be_published_still_says_why(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_store: RunStore, folder: Path) -> list[str]:
+        raise DiskError(f"Cannot write {folder}: no space left.")
+
+    monkeypatch.setattr(RunStore, "publish", refuse)
+    folder = run_folder(root, "full")
+    with pytest.raises(DiskError):
+        execute(tiny_run(root, name="full"), folder, Silent())
+    status = folder.read_status()
+    assert status is not None
+    assert status.state() == "failed"
+    assert "no space left" in status.message
 
 
 def test_a_failed_run_says_why_and_goes_on_when_mended(root: Path) -> None:

@@ -79,3 +79,14 @@ def test_a_tokenizer_of_a_larger_model_is_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(ModelError, match=r"the model\s+knows 300"):
         load_policy(PolicyConfig(model=str(model), device="cpu"))
+
+
+def test_a_template_that_leaves_no_room_is_refused(tmp_path: Path) -> None:
+    model = save_tiny_t5(tmp_path / "t5")
+    template = "A long introduction that says much about nothing. " * 5 + "{prompt}"
+    with pytest.raises(ModelError, match="leaves room for"):
+        load_policy(
+            PolicyConfig(
+                model=str(model), prompt_template=template, max_prompt_tokens=30, device="cpu"
+            )
+        )

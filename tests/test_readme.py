@@ -40,22 +40,32 @@ def test_every_preset_is_in_the_readme(preset: str) -> None:
     assert f"`{preset}`" in README
 
 
-def test_every_path_of_the_tree_exists() -> None:
-    tree = README.split("## The tree")[1].split("```")[1]
+def tree_paths() -> list[str]:
+    """Return the paths of the README's tree."""
     paths: list[str] = []
     folders: list[str] = []
-    for line in (
-        tree.strip("\n").splitlines()[1:]
-        if tree.startswith("text")
-        else tree.strip("\n").splitlines()
-    ):
+    for line in README.split("## The tree")[1].split("```")[1].strip("\n").splitlines():
         name = line.split()[0]
         depth = (len(line) - len(line.lstrip())) // 2
         folders = [*folders[:depth], name]
         paths.append("".join(folders))
-    missing = [path for path in paths if not (ROOT / path).exists()]
+    return paths
+
+
+def test_every_path_of_the_tree_exists() -> None:
+    paths = tree_paths()
     assert len(paths) > 20
-    assert not missing
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize("package", ["engine", "dashboard"])
+def test_every_module_is_in_the_tree(package: str) -> None:
+    inside = {
+        f"{package}/{path.name}" + ("/" if path.is_dir() else "")
+        for path in (ROOT / package).iterdir()
+        if not path.name.startswith("_")
+    }
+    assert inside - set(tree_paths()) == set()
 
 
 def test_every_link_of_the_readme_leads_somewhere() -> None:

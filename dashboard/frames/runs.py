@@ -48,7 +48,7 @@ def cost(steps: pd.DataFrame, evaluations: pd.DataFrame, prompts: pd.DataFrame) 
     return Cost(
         adapter_data_points={str(name): int(n) for name, n in last["data_points"].items()},
         adapter_seconds={str(name): float(s) for name, s in last["seconds"].items()},
-        n_measured=int((evaluations["kind"] == "measured").sum()),
+        n_measured=int(((evaluations["kind"] != "shared") & evaluations["means"].notna()).sum()),
         n_prompts=int((prompts["split"] == "aggregation").sum()),
         search_seconds=float(evaluations["seconds"].sum()),
     )

@@ -58,9 +58,7 @@ def _chosen(options: argparse.Namespace) -> tuple[RunConfig, RunFolder]:
     path = Path(options.config)
     if path.suffix == ".toml" or path.is_file():
         config = read_config(path, changes=options.changes)
-        if config.data.path:
-            absolute = str(Path(config.data.path).expanduser().absolute())
-            config = replace(config, data=replace(config.data, path=absolute))
+        config = _from_anywhere(config)
         if options.seed is not None:
             config = replace(config, seed=options.seed)
         name = options.name or (path.stem if config.name == "run" else config.name)
@@ -73,3 +71,31 @@ def _chosen(options: argparse.Namespace) -> tuple[RunConfig, RunFolder]:
             "to start another one."
         )
     return read_config(folder.config), folder
+
+
+def _from_anywhere(config: RunConfig) -> RunConfig:
+    """Make the paths absolute, so that the dashboard and later commands find the same files."""
+    rewards = {
+        name: replace(
+            reward,
+            model=_absolute(reward.model),
+            module_folder=reward.module_folder or (str(Path.cwd()) if reward.target else ""),
+        )
+        for name, reward in config.rewards.items()
+    }
+    return replace(
+        config,
+        data=replace(config.data, path=_absolute(config.data.path, must_exist=False)),
+        policy=replace(config.policy, model=_absolute(config.policy.model)),
+        rewards=rewards,
+    )
+
+
+def _absolute(name: str, *, must_exist: bool = True) -> str:
+    """Return a path in full; what is no folder here may be a name on the hub and stays."""
+    try:
+        path = Path(name).expanduser()
+        is_path = bool(name) and (path.exists() or not must_exist)
+    except (OSError, RuntimeError):  # a name too long, or the home of nobody
+        return name
+    return str(path.absolute()) if is_path else name

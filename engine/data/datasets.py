@@ -51,8 +51,11 @@ def load_prompts(config: DataConfig, *, seed: int) -> PromptData:
         from engine.data.corpus import embedded_prompts
 
         return _prompt_data(embedded_prompts(config.n_prompts, seed), [], config)
-    path = Path(config.path).expanduser()
-    _check_file(path)
+    try:
+        path = Path(config.path).expanduser()
+        _check_file(path)
+    except (OSError, RuntimeError) as error:
+        raise DataError(f"Cannot look for the data file {config.path!r}: {error}.") from error
     try:
         rows = list(READERS[config.kind](path, config))
     except OSError as error:

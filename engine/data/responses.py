@@ -104,7 +104,7 @@ def _complex_reflection(rng: Random, statement: Statement) -> str:
         wordings.append(f"underneath it all, you are hoping to {goal}")
     if value:
         wordings.append(f"{situation}, and that clashes with {value}")
-        wordings.append(f"for you, {value} is at stake, and yet {barrier or situation}")
+        wordings.append(f"what is at stake for you here is {value}")
     if goal and value:
         wordings.append(f"you long to {goal} because {value} matters so much to you")
     return sentence(rng.choice(wordings))

@@ -13,11 +13,7 @@ from dataclasses import dataclass
 from random import Random
 
 from engine.data.feelings import FEELINGS, VALUES, Feeling
-from engine.data.health_topics import HEALTH_TOPICS
-from engine.data.life_topics import LIFE_TOPICS
-from engine.data.topic import Topic
-
-TOPICS = HEALTH_TOPICS + LIFE_TOPICS
+from engine.data.phrases import TOPICS, Topic
 
 _RESERVED_ONE_IN = 8
 _HAS_GOAL, _HAS_BARRIER, _HAS_VALUE, _HAS_STRENGTH = 0.75, 0.85, 0.45, 0.2

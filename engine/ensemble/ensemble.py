@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from engine.directions import check_weights
+from engine.directions import canonical_direction, check_weights
 from engine.ensemble.aggregation import LEVELS, Level
 from engine.ensemble.decoding import decode
 from engine.ensemble.forward import BASE, HuggingFaceForward
@@ -64,7 +64,7 @@ class Ensemble:
             WeightsError: If a vector has the wrong length or an impossible number.
             PromptError: If there is no prompt or a blank one.
         """
-        checked = [check_weights(vector, len(self.members)) for vector in weights]
+        checked = [_decodable(vector, len(self.members)) for vector in weights]
         if not prompts or not all(prompt.strip() for prompt in prompts):
             raise PromptError("Need at least one prompt, and none of them blank.")
         if not checked:
@@ -95,6 +95,15 @@ class Ensemble:
             [GeneratedText(policy.decode(response), len(response)) for response in responses]
             for responses in tokens
         ]
+
+
+def _decodable(weights: Sequence[float], n_members: int) -> tuple[float, ...]:
+    """Check a vector and scale it to sum one, so that all weights on a ray are one computation.
+
+    It also keeps a head's bias at its full size, and tiny or huge numbers within float32.
+    """
+    checked = check_weights(weights, n_members)
+    return canonical_direction(checked) if any(checked) else checked
 
 
 def base_alone(policy: Policy) -> Ensemble:

@@ -52,7 +52,11 @@ class HuggingFaceForward:
             raise ModelError(
                 f"{policy.config.model!r} has no language-model head; an ensemble needs one."
             )
-        self.head: nn.Module = head
+        self._head: nn.Module = head
+        # A single member writes with the model's own logits, whatever the model does behind its
+        # head (scaling, soft caps, biases): training must sample what its loss differentiates.
+        self._is_alone = len(members) == 1
+        self.head: nn.Module = nn.Identity() if self._is_alone else head
         self._policy = policy
         self._members = tuple(members)
         # PEFT hooks every layer at each forward of a mixed batch; the active adapter alone, as
@@ -74,7 +78,8 @@ class HuggingFaceForward:
             attention_mask: Same shape.
 
         Returns:
-            Head inputs for the first response token, ``(n_members, n_prompts, d_model)``.
+            What ``head`` takes, for the first response token: ``(n_members, n_prompts, width)``;
+            the width is that of the model, or of the vocabulary for a single member.
         """
         n = len(self._members)
         self._n_nodes = len(input_ids)
@@ -100,7 +105,7 @@ class HuggingFaceForward:
             tokens: The token that each new node adds, ``(n_nodes,)``.
 
         Returns:
-            Head inputs for the token after it, ``(n_members, n_nodes, d_model)``.
+            What ``head`` takes, for the token after it: ``(n_members, n_nodes, width)``.
         """
         self._select(parents)
         n = len(self._members)
@@ -118,7 +123,7 @@ class HuggingFaceForward:
     def _forward(self, **inputs: Any) -> Tensor:
         if self._is_mixed:
             inputs["adapter_names"] = [m for m in self._members for _ in range(self._n_nodes)]
-        with _head_inputs(self.head) as captured:
+        with _head_inputs(None if self._is_alone else self._head) as captured:
             output = self._policy.model(
                 attention_mask=self._prompt_mask,
                 past_key_values=self._cache,
@@ -128,7 +133,8 @@ class HuggingFaceForward:
         self._cache = output.past_key_values
         if self._policy.is_encoder_decoder:
             self._encoded = output.encoder_last_hidden_state
-        return captured[0].reshape(len(self._members), self._n_nodes, -1)
+        states: Tensor = output.logits[:, -1] if self._is_alone else captured[0]
+        return states.reshape(len(self._members), self._n_nodes, -1)
 
     def _select(self, parents: Tensor) -> None:
         if len(parents) == self._n_nodes and torch.equal(
@@ -145,7 +151,7 @@ class HuggingFaceForward:
 
 
 @contextmanager
-def _head_inputs(head: nn.Module) -> Iterator[list[Tensor]]:
+def _head_inputs(head: nn.Module | None) -> Iterator[list[Tensor]]:
     """Catch what goes into the head at the last position, and let the head do no work.
 
     The head's product is left to the aggregation, which needs one per text, not one per member.
@@ -153,6 +159,9 @@ def _head_inputs(head: nn.Module) -> Iterator[list[Tensor]]:
     does in between (T5 scales by d_model ** -0.5).
     """
     captured: list[Tensor] = []
+    if head is None:
+        yield captured
+        return
 
     def catch(_head: nn.Module, arguments: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         hidden = arguments[0]

@@ -47,7 +47,7 @@ class CallableScorer:
 
 
 def load_callable(objective: str, config: RewardConfig, device: str) -> CallableScorer:
-    """Import ``config.target``; modules in the working directory are found too.
+    """Import ``config.target``; modules in ``config.module_folder`` are found too.
 
     ``device`` is not used: a function decides for itself where it computes.
 
@@ -56,7 +56,7 @@ def load_callable(objective: str, config: RewardConfig, device: str) -> Callable
     """
     del device
     module_name, _, function_name = config.target.partition(":")
-    here = str(Path.cwd())
+    here = config.module_folder or str(Path.cwd())
     if here not in sys.path:
         # The console script, unlike `python -m`, does not look here by itself.
         sys.path.append(here)

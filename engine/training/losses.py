@@ -48,7 +48,7 @@ def token_log_probs(logits: Tensor, tokens: Tensor, temperature: float) -> Tenso
     Returns:
         ``(N, T)``, in nats.
     """
-    log_probs = torch.log_softmax(logits / temperature, dim=-1)
+    log_probs = torch.log_softmax(logits.float() / temperature, dim=-1)
     return log_probs.gather(-1, tokens.unsqueeze(-1)).squeeze(-1)
 
 
@@ -66,7 +66,7 @@ def policy_gradient_loss(log_probs: Tensor, mask: Tensor, advantages: Tensor) ->
     Source:
         EMORL, arXiv:2505.02579, section 5.1; Rennie et al. 2017, equation 7.
     """
-    per_response = (log_probs * mask).sum(dim=1)
+    per_response = log_probs.where(mask, 0.0).sum(dim=1)
     return -(advantages.detach() * per_response).mean()
 
 
@@ -77,7 +77,8 @@ def kl_per_response(
 
     The whole next-token distributions are compared at each sampled prefix, which has less
     variance than the log-ratio of the sampled tokens. It is a sum, not a mean, over tokens: the
-    policy gradient is one too, and a mean is too weak beside it.
+    policy gradient is one too, and a mean is too weak beside it. The gradient holds the sampled
+    prefixes fixed.
 
     Args:
         logits: ``(N, T, V)``, with gradients.
@@ -88,7 +89,7 @@ def kl_per_response(
     Returns:
         ``(N,)``, in nats per response, not negative.
     """
-    log_p = torch.log_softmax(logits / temperature, dim=-1)
-    log_q = torch.log_softmax(reference_logits.detach() / temperature, dim=-1)
+    log_p = torch.log_softmax(logits.float() / temperature, dim=-1)
+    log_q = torch.log_softmax(reference_logits.detach().float() / temperature, dim=-1)
     per_token = (log_p.exp() * (log_p - log_q)).sum(dim=-1)
-    return (per_token * mask).sum(dim=1)
+    return per_token.where(mask, 0.0).sum(dim=1)

@@ -5,8 +5,8 @@ those above their prompt's mean. Departures from the reference code:
 
 1. The KL to the base has a gradient; there it was a constant times advantages of mean zero.
 2. The trained tokens are the sampled ones, end token included; nothing is tokenised again.
-3. Dropout acts on the adapters' update in the loss only: sampling, validation and the base have
-   none, so that the gradient is on-policy.
+3. Dropout acts on the adapters' update in the loss only: samples and validations come from the
+   policy that is kept, and the base never drops anything.
 4. Prompts are cut at one length everywhere.
 """
 

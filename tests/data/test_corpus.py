@@ -16,8 +16,9 @@ from engine.data.corpus import (
 )
 from engine.data.corruption import corrupt
 from engine.data.feelings import FEELINGS
+from engine.data.phrases import TOPICS
 from engine.data.responses import draw_response
-from engine.data.statements import TOPICS, draw_statement, is_reserved, second_person, sentence
+from engine.data.statements import draw_statement, is_reserved, second_person, sentence
 
 N_EXCHANGES = 4000
 

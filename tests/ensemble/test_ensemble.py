@@ -110,6 +110,13 @@ def test_scaled_weights_give_the_same_text(policy: Policy) -> None:
     assert texts(ensemble, tripled) == texts(ensemble, MIXED)
 
 
+def test_weights_of_any_size_give_the_text_of_their_direction(policy: Policy) -> None:
+    ensemble = Ensemble(policy, ADAPTERS)
+    usual = texts(ensemble, [(1.0, 0.5, 0.0)])
+    assert texts(ensemble, [(1e-60, 5e-61, 0.0)]) == usual
+    assert texts(ensemble, [(1e39, 5e38, 0.0)]) == usual
+
+
 def test_permuting_adapters_and_weights_together_changes_nothing(policy: Policy) -> None:
     turned = Ensemble(policy, ADAPTERS[::-1])
     assert texts(turned, [weights[::-1] for weights in MIXED]) == texts(

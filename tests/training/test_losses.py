@@ -65,6 +65,23 @@ def test_the_kl_has_a_gradient_that_pulls_to_the_reference() -> None:
     assert logits.grad[0, 0, 0] > 0 > logits.grad[0, 0, 1]
 
 
+def test_impossible_tokens_behind_the_end_do_not_count() -> None:
+    log_probs = torch.tensor([[-1.0, -torch.inf]])
+    mask = torch.tensor([[True, False]])
+    loss = policy_gradient_loss(log_probs, mask, torch.tensor([1.0]))
+    torch.testing.assert_close(loss, torch.tensor(1.0))
+
+
+def test_kl_of_near_policies_is_not_negative_in_low_precision() -> None:
+    generator = torch.Generator().manual_seed(0)
+    reference = torch.randn(20, 4, 50, generator=generator)
+    logits = reference + 0.02 * torch.randn(20, 4, 50, generator=generator)
+    kl = kl_per_response(
+        logits.bfloat16(), reference.bfloat16(), torch.ones(20, 4, dtype=torch.bool), 1.0
+    )
+    assert bool((kl >= 0).all())
+
+
 def test_convergence_needs_a_full_window_that_stands_still() -> None:
     assert not has_converged([0.9] * 19, 20, 0.015)
     assert has_converged([0.1] + [0.9] * 20, 20, 0.015)

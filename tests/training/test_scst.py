@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 import torch
+from transformers import GraniteConfig, GraniteForCausalLM
 
 from engine.config import AdapterConfig, PolicyConfig, RewardConfig, RunConfig, TrainingConfig
+from engine.ensemble.forward import HuggingFaceForward
 from engine.errors import TrainingError
 from engine.policy import add_adapter, load_policy
 from engine.records import TrainingStep, Validation
@@ -19,7 +21,7 @@ from engine.training.checkpoint import Checkpoint
 from engine.training.sampling import response_logits, sample_responses
 from engine.training.scst import ScstTrainer
 from tests.policies import FAMILIES, PROMPTS, tiny_policy
-from tests.tiny_models import save_tiny_llama
+from tests.tiny_models import save_tiny_llama, vocabulary_size
 
 # With its usual small weights a random tiny Llama is all but uniform, whatever its adapter does.
 BASES = FAMILIES | {"decoder-only": partial(save_tiny_llama, initializer_range=0.2)}
@@ -157,6 +159,35 @@ def test_trained_log_probs_are_those_of_sampling(family: str, tmp_path: Path) ->
         torch.testing.assert_close(
             logits[2 * i][together.mask[2 * i]], expected, atol=2e-4, rtol=2e-4
         )
+
+
+def test_a_single_member_writes_with_the_models_own_logits(tmp_path: Path) -> None:
+    # Granite divides its logits by 8 behind the head: sampling has to see the divided ones.
+    torch.manual_seed(0)
+    tokenizer = save_tiny_llama(tmp_path / "granite")
+    settings = GraniteConfig(
+        vocab_size=vocabulary_size(),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=4,
+        logits_scaling=8.0,
+        pad_token_id=0,
+        eos_token_id=1,
+        bos_token_id=3,
+    )
+    GraniteForCausalLM(settings).save_pretrained(tokenizer)
+    policy = load_policy(
+        PolicyConfig(model=str(tmp_path / "granite"), max_new_tokens=4, device="cpu")
+    )
+    policy = add_adapter(policy, "letters", AdapterConfig(rank=4), seed=0)
+    forward = HuggingFaceForward(policy, ("letters",))
+    input_ids, attention_mask = policy.encode(PROMPTS[:2])
+    with torch.no_grad():
+        first = forward.head(forward.start(input_ids, attention_mask)[0])
+        own = policy.base(input_ids=input_ids, attention_mask=attention_mask).logits[:, -1]
+    torch.testing.assert_close(first, own, atol=1e-5, rtol=1e-5)
 
 
 def test_samples_end_with_the_end_token_or_at_the_limit(tmp_path: Path) -> None:

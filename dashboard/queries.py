@@ -111,7 +111,7 @@ def table(run: Run, name: str) -> Table:
     return read
 
 
-@st.cache_data(max_entries=128, show_spinner=False)
+@st.cache_data(max_entries=32, show_spinner=False)
 def _read_parquet(path: str, name: str, mtime_ns: int, size: int) -> Table:  # noqa: ARG001
     schema = COLUMNS[name]
     quoted = path.replace("'", "''")

@@ -48,7 +48,11 @@ def spent() -> runs.Cost:
         }
     )
     evaluations = pd.DataFrame(
-        {"kind": ["measured", "measured", "shared", "zero"], "seconds": [0.5, 0.5, 0.0, 0.0]}
+        {
+            "kind": ["measured", "measured", "shared", "zero"],
+            "means": [[0.5], [0.6], [0.5], None],
+            "seconds": [0.5, 0.5, 0.0, 0.0],
+        }
     )
     prompts = pd.DataFrame({"split": ["aggregation"] * 10 + ["train"] * 80})
     return runs.cost(steps, evaluations, prompts)
@@ -63,7 +67,7 @@ def test_parallel_counts_the_longest_adapter_and_total_counts_all(spent: runs.Co
 
 def test_a_run_without_training_costs_nothing() -> None:
     nothing = pd.DataFrame({"adapter": [], "data_points": [], "seconds": []})
-    empty = pd.DataFrame({"kind": [], "seconds": [], "split": []})
+    empty = pd.DataFrame({"kind": [], "means": [], "seconds": [], "split": []})
     table = runs.cost_table(runs.cost(nothing, empty, empty))
     assert list(table["data points"]) == [0, 0]
 

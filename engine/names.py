@@ -22,7 +22,7 @@ _RESERVED_LINES = (
     "register_load_state_dict_post_hook register_load_state_dict_pre_hook register_module",
     "register_parameter register_state_dict_post_hook register_state_dict_pre_hook",
     "requires_grad_ set_extra_state set_submodule share_memory state_dict to to_empty train",
-    "training type update values xpu zero_grad t_destination",
+    "training type update values xpu zero_grad t_destination smart_apply",
 )
 
 RESERVED_NAMES = frozenset(name for line in _RESERVED_LINES for name in line.split())

@@ -35,16 +35,16 @@ def test_scores_of_all_objectives_stand_in_the_order_of_the_settings(
 ) -> None:
     rewards = {
         "level": reward(classifier),
-        "half": RewardConfig(kind="callable", target="tests.rewards.test_table:half"),
+        "halved": RewardConfig(kind="callable", target="tests.rewards.test_table:half"),
         "fluency": reward(language_model, kind="perplexity", perplexity_ceiling=1e4),
     }
-    for order in (("level", "half", "fluency"), ("fluency", "level", "half")):
+    for order in (("level", "halved", "fluency"), ("fluency", "level", "halved")):
         table = load_rewards(_run_config(**{name: rewards[name] for name in order}), device="cpu")
         scores = table.score(*pairs)
         assert table.objectives == order
         assert (scores.shape, scores.dtype) == ((24, 3), np.dtype(np.float64))
         assert ((scores >= 0) & (scores <= 1)).all()
-        assert set(scores[:, order.index("half")]) == {0.5}
+        assert set(scores[:, order.index("halved")]) == {0.5}
         for column, name in enumerate(order):
             alone = table.score_objective(name, *pairs)
             np.testing.assert_array_equal(scores[:, column], alone)

@@ -95,7 +95,7 @@ def _build(kind: type, table: Mapping[str, Any], prefix: str) -> Any:
     hints = get_type_hints(kind)
     unknown = [key for key in table if key not in hints]
     if unknown:
-        raise ConfigError(_unknown_key(f"{prefix}{unknown[0]}", unknown[0], sorted(hints)))
+        raise ConfigError(_unknown_key(f"{prefix}{unknown[0]}", table[unknown[0]], sorted(hints)))
     missing = [
         setting.name
         for setting in fields(kind)
@@ -155,7 +155,7 @@ def _overrides(name: str, value: Any) -> dict[str, Any]:
     converted = {}
     for setting, inner in _table(value, key).items():
         if setting not in hints:
-            raise ConfigError(_unknown_key(f"{key}.{setting}", setting, sorted(hints)))
+            raise ConfigError(_unknown_key(f"{key}.{setting}", inner, sorted(hints)))
         converted[setting] = _scalar(hints[setting], inner, f"{key}.{setting}")
     return converted
 
@@ -166,7 +166,8 @@ def _table(value: Any, key: str) -> dict[str, Any]:
     return value
 
 
-def _unknown_key(full: str, key: str, allowed: list[str]) -> str:
-    close = difflib.get_close_matches(key, allowed, n=1)
+def _unknown_key(key: str, value: Any, allowed: list[str]) -> str:
+    close = difflib.get_close_matches(key.rsplit(".", 1)[-1], allowed, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
-    return f"unknown key {full!r}.{hint} Allowed here: {', '.join(allowed)}."
+    shown = repr(value) if len(repr(value)) <= 60 else f"{repr(value)[:60]}..."
+    return f"unknown key {key!r} (set to {shown}).{hint} Allowed here: {', '.join(allowed)}."

@@ -8,18 +8,16 @@ there already stays as it is, so that replaying a run changes nothing.
 
 from __future__ import annotations
 
-import os
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pyarrow as pa
 
+from engine.database import connect, copy_to_parquet, our_errors, rollback
 from engine.directions import direction_key
-from engine.errors import DiskError, RunLockedError, SchemaVersionError, StoreError
+from engine.errors import SchemaVersionError, StoreError
 from engine.records import (
     AdapterSummary,
     Evaluation,
@@ -55,7 +53,7 @@ class RunStore:
         self.objectives = tuple(objectives)
         self._lock = threading.RLock()
         self._dirty: set[str] = set(PUBLISHED)
-        self._connection = _connect(path)
+        self._connection = connect(path)
         try:
             self._prepare()
         except BaseException:
@@ -213,7 +211,7 @@ class RunStore:
         written = []
         with self._lock:
             for name in sorted(self._dirty):
-                _copy(self._connection, PUBLISHED[name], folder / f"{name}.parquet")
+                copy_to_parquet(self._connection, PUBLISHED[name], folder / f"{name}.parquet")
                 self._dirty.discard(name)
                 written.append(name)
         return written
@@ -223,7 +221,7 @@ class RunStore:
         if tables and "meta" not in tables:
             raise StoreError(f"{self.path} is a database, but not one of a run; choose another.")
         if not tables:
-            with self._lock, _our_errors(self.path):
+            with self._lock, our_errors(self.path):
                 self._connection.execute("BEGIN")
                 self._connection.execute(SCHEMA)
                 self._connection.execute(wide_view(self.objectives))
@@ -249,83 +247,30 @@ class RunStore:
             )
 
     def _rows(self, sql: str) -> list[tuple[Any, ...]]:
-        with self._lock, _our_errors(self.path):
+        with self._lock, our_errors(self.path):
             return self._connection.execute(sql).fetchall()
 
     def _insert(self, tables: Mapping[str, Sequence[Row]]) -> None:
-        with self._lock, _our_errors(self.path):
-            self._connection.execute("BEGIN")
+        with self._lock, our_errors(self.path):
             try:
+                self._connection.execute("BEGIN")
                 for name, rows in tables.items():
                     if rows:
                         self._insert_rows(name, rows)
                 self._connection.execute("COMMIT")
             except BaseException:
-                _rollback(self._connection)
+                rollback(self._connection)
                 raise
             self._dirty.update(name for name, rows in tables.items() if rows)
 
     def _insert_rows(self, name: str, rows: Sequence[Row]) -> None:
         incoming = pa.Table.from_pylist(list(rows), schema=COLUMNS[name])
         self._connection.register("incoming", incoming)
-        try:
-            self._connection.execute(
-                f"INSERT INTO {name} BY NAME SELECT * FROM incoming ON CONFLICT DO NOTHING"
-            )
-        finally:
-            self._connection.unregister("incoming")
-
-
-def _connect(path: Path) -> duckdb.DuckDBPyConnection:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        return duckdb.connect(str(path))
-    except duckdb.IOException as error:
-        if "Could not set lock" in str(error):
-            raise RunLockedError(
-                f"Another process works on {path}. Wait for it, stop it, or use another run name."
-            ) from error
-        raise StoreError(
-            f"Cannot open {path} as a database: {error}. Move the file away to start anew; "
-            "nothing was changed."
-        ) from error
-    except duckdb.Error as error:
-        raise StoreError(
-            f"Cannot open {path}, the file is damaged or no database: {error}. Move it away to "
-            "start anew; nothing was changed."
-        ) from error
-
-
-@contextmanager
-def _our_errors(path: Path) -> Iterator[None]:
-    """Turn the database's errors into ours, and what Ctrl-C makes of a query into Ctrl-C."""
-    try:
-        yield
-    except (duckdb.Error, OSError, RuntimeError) as error:
-        if str(error) == "Query interrupted":
-            raise KeyboardInterrupt from error
-        raise DiskError(
-            f"Cannot read or write {path}: {error}. What was stored before is kept: free some "
-            "room and start the same command again, it goes on from there."
-        ) from error
-
-
-def _rollback(connection: duckdb.DuckDBPyConnection) -> None:
-    try:
-        connection.execute("ROLLBACK")
-    except duckdb.Error:
-        # After a fatal write error the connection is unusable and there is nothing to undo:
-        # the transaction was never committed.
-        return
-
-
-def _copy(connection: duckdb.DuckDBPyConnection, sql: str, target: Path) -> None:
-    with _our_errors(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        beside = target.with_suffix(".parquet.tmp")
-        quoted = str(beside).replace("'", "''")
-        connection.execute(f"COPY ({sql}) TO '{quoted}' (FORMAT parquet)")
-        os.replace(beside, target)  # noqa: PTH105 - atomic on every platform
+        self._connection.execute(
+            f"INSERT INTO {name} BY NAME SELECT * FROM incoming ON CONFLICT DO NOTHING"
+        )
+        # Not when that fails: no other statement may come between a failure and its rollback.
+        self._connection.unregister("incoming")
 
 
 def _evaluation_row(evaluation: Evaluation) -> dict[str, Any]:

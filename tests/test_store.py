@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import random
+import signal
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -293,3 +296,25 @@ except DiskError as error:
     found = RunStore(path, OBJECTIVES).measurements()
     assert set(found) >= {(1, point) for point in range(1, int(acknowledged) + 1)}
     assert issubclass(DiskError, StoreError)
+
+
+def test_ctrl_c_at_any_moment_is_ctrl_c_and_leaves_a_usable_store(store: RunStore) -> None:
+    store.add_training_step(STEP)  # the first call imports modules, where Ctrl-C is not ours
+    acknowledged = interrupts = 1
+    rng = random.Random(0)
+    while interrupts <= 40:
+        interrupter = threading.Timer(
+            rng.uniform(0.0, 0.01), signal.raise_signal, (signal.SIGINT,)
+        )
+        try:
+            interrupter.start()
+            while True:
+                store.add_training_step(replace(STEP, step=acknowledged + 1))
+                acknowledged += 1
+        except KeyboardInterrupt:
+            interrupts += 1
+        # A step that was written when Ctrl-C came is there, though nobody could count it.
+        stored = store.counts()["training_steps"]
+        assert 0 <= stored - acknowledged <= 1
+        acknowledged = stored
+    assert acknowledged > interrupts

@@ -5,10 +5,21 @@
 // begins there: only a pointer that is released where it was pressed has clicked.
 //
 // Streamlit mounts a new chart whenever the figure changes, which forgets how the user turned
-// it (Plotly's uirevision works within one chart only): we hand the camera over.
+// it (Plotly's uirevision works within one chart only): we hand the camera over. It is read
+// again and again, as the view still moves for some frames after the last event. A turntable
+// plans its view half a second ahead when Plotly sets it up: until then it follows no mouse,
+// and a camera given to it can be overruled, so we insist for that long.
 const MOVED_PIXELS = 5;
 const LOOK_EVERY_MS = 60;
+const SETTLE_MS = 600;
+const SAME = 1e-6;
 const cameras = new Map();
+
+function isSame(one, other) {
+  return ["eye", "center", "up"].every((part) =>
+    ["x", "y", "z"].every((axis) => Math.abs(one[part][axis] - other[part][axis]) < SAME),
+  );
+}
 
 export default function (component) {
   const { data, setTriggerValue } = component;
@@ -18,6 +29,9 @@ export default function (component) {
   let clicked = null;
   let wasClick = false;
   let isSent = false;
+  let isTurned = false;
+  let wanted = null;
+  let drawnAt = 0;
 
   const nameOf = (event) => {
     const name = event?.points?.[0]?.customdata;
@@ -38,6 +52,7 @@ export default function (component) {
     pressed = { x: event.clientX, y: event.clientY };
     clicked = null;
     isSent = false;
+    onTurn();
   };
   const onRelease = (event) => {
     if (!pressed) return;
@@ -52,35 +67,51 @@ export default function (component) {
     clicked = nameOf(event);
     if (!pressed && wasClick) send(clicked);
   };
-  const onRelayout = (event) => {
-    const camera = event?.["scene.camera"];
-    if (camera) cameras.set(data.chart, structuredClone(camera));
+  const onTurn = () => {
+    isTurned = true;
   };
-  const restoreCamera = () => {
-    const camera = cameras.get(data.chart);
-    const layout = chart._fullLayout?.scene;
-    if (!camera || !layout?._scene) return;
+  const giveCamera = (camera) => {
+    const layout = chart._fullLayout.scene;
+    // The first is what any later layout of this chart starts from, the others what shows now.
+    Object.assign(chart.layout.scene, { camera: structuredClone(camera) });
     Object.assign(layout.camera, structuredClone(camera));
-    layout._scene.setViewport?.(layout);
+    layout._scene.setViewport(layout);
+  };
+  const keepCamera = () => {
+    const camera = chart?._fullLayout?.scene?._scene?.getCamera();
+    if (!camera) return;
+    if (wanted && !isSame(camera, wanted)) {
+      giveCamera(wanted);
+      return;
+    }
+    if (performance.now() - drawnAt < SETTLE_MS) return;
+    wanted = null;
+    chart.dataset.steady = "yes";
+    if (isTurned) cameras.set(data.chart, camera);
   };
   const listeners = [
     ["plotly_hover", onHover],
     ["plotly_unhover", onUnhover],
     ["plotly_click", onClick],
-    ["plotly_relayout", onRelayout],
+    ["plotly_relayout", onTurn],
   ];
   const detach = () => {
     if (!chart) return;
     for (const [name, listener] of listeners) chart.removeListener?.(name, listener);
     chart.removeEventListener("pointerdown", onPress, true);
+    chart.removeEventListener("wheel", onTurn, true);
     delete chart.dataset.clickable;
+    delete chart.dataset.steady;
     chart = null;
     hovered = null;
   };
   // Streamlit may draw the chart after us, and again when it is remounted.
   const attach = () => {
     const found = document.querySelector(`.st-key-${data.chart} .js-plotly-plot`);
-    if (found === chart) return;
+    if (found === chart) {
+      keepCamera();
+      return;
+    }
     const layout = found?._fullLayout;
     const isDrawn =
       layout &&
@@ -92,7 +123,11 @@ export default function (component) {
     chart = found;
     for (const [name, listener] of listeners) chart.on(name, listener);
     chart.addEventListener("pointerdown", onPress, true);
-    restoreCamera();
+    chart.addEventListener("wheel", onTurn, true);
+    drawnAt = performance.now();
+    wanted = cameras.get(data.chart) ?? null;
+    isTurned = wanted !== null;
+    keepCamera();
     chart.dataset.clickable = "yes";
   };
   attach();

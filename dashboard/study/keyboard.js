@@ -9,7 +9,10 @@ const CHOSEN = '[role="radio"][aria-checked="true"]';
 const ACTS_ON_ENTER = 'button, a, summary, [role="button"], [role="combobox"], [role="option"]';
 
 // `movedOn`: a digit was the last act, so the focus no longer says which question comes next.
-const state = { data: null, last: -1, movedOn: false, colour: "", listening: null };
+// `answered`: questions answered by a digit; a fast second digit comes before they are repainted.
+const state = {
+  data: null, last: -1, movedOn: false, answered: new Set(), colour: "", listening: null,
+};
 
 const byKey = (key) => document.querySelector(`.st-key-${CSS.escape(key)}`);
 const choices = (key) => [...(byKey(key)?.querySelectorAll('[role="radio"]') ?? [])];
@@ -21,7 +24,9 @@ function current() {
     (q) => byKey(q.key)?.querySelector(":focus-visible") != null,
   );
   if (focused >= 0 && !state.movedOn) return focused;
-  const open = state.data.questions.findIndex((q) => !isAnswered(q.key));
+  const open = state.data.questions.findIndex(
+    (q, index) => !state.answered.has(index) && !isAnswered(q.key),
+  );
   return open >= 0 ? open : state.last;
 }
 
@@ -66,21 +71,25 @@ function onKey(event) {
   if (index < 0) return;
   const place = state.data.questions[index].values.indexOf(Number(event.key));
   if (!/^[0-9]$/.test(event.key) || place < 0) return;
+  const choice = choices(state.data.questions[index].key)[place];
+  if (!choice) return;
   event.preventDefault();
   state.last = index;
   state.movedOn = true;
-  choices(state.data.questions[index].key)[place]?.click();
+  state.answered.add(index);
+  choice.click();
 }
 
 export default function ({ data, parentElement }) {
   const isNewItem = state.data?.save !== data.save;
   state.data = data;
   state.colour = getComputedStyle(parentElement).getPropertyValue("--st-primary-color") || "gray";
-  if (isNewItem) Object.assign(state, { last: -1, movedOn: false });
+  if (isNewItem) Object.assign(state, { last: -1, movedOn: false, answered: new Set() });
   say(parentElement, data.said);
   state.listening?.abort();
-  state.listening = new AbortController();
-  const { signal } = state.listening;
+  const listening = new AbortController();
+  const { signal } = listening;
+  state.listening = listening;
   document.addEventListener("keydown", onKey, { signal });
   // Focus that a person moved decides again which question the next digit answers.
   document.addEventListener("focusin", () => (state.movedOn = false), { signal });
@@ -91,16 +100,18 @@ export default function ({ data, parentElement }) {
   let frames = 60;
   const arrive = () => {
     if (signal.aborted) return;
-    if (!byKey(data.save) && frames-- > 0) {
+    const save = byKey(data.save);
+    if (!save && frames-- > 0) {
       requestAnimationFrame(arrive);
       return;
     }
     mark();
+    if (save) save.dataset.keys = "ready";
     const top = byKey(data.item);
     if (isNewItem && top && top.getBoundingClientRect().top < 0) {
       top.scrollIntoView({ block: "start" });
     }
   };
   arrive();
-  return () => state.listening?.abort();
+  return () => listening.abort();
 }

@@ -8,9 +8,7 @@ one connection used by two threads can hand a thread the other's rows.
 from __future__ import annotations
 
 import os
-import random
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -22,14 +20,6 @@ import duckdb
 from dashboard.study.ratings import ItemState, Submission
 from dashboard.study.schema import EVENT_COLUMNS, PUBLISHED, SCHEMA, SCHEMA_VERSION
 from engine.errors import DiskError, SchemaVersionError, StoreError, StudyError
-
-ATTEMPTS = 12
-"""Times one submission is tried when others write at the same moment."""
-
-LONGEST_PAUSE_SECONDS = 0.02
-
-_CONFLICTS = (duckdb.TransactionException, duckdb.ConstraintException)
-# Two threads that store the same id meet as either of them, depending on who commits when.
 
 
 class AnnotationStore:
@@ -44,6 +34,9 @@ class AnnotationStore:
         """
         self.studies = studies
         self.path = studies / "annotations.duckdb"
+        # One submission at a time: the numbers of its events then stand together, and the later
+        # of two answers is the current one for every criterion.
+        self._writing = threading.Lock()
         self._publishing = threading.Lock()
         self._connection = _connect(self.path)
         try:
@@ -67,20 +60,14 @@ class AnnotationStore:
             StudyError: If the request's id was used for other answers.
             DiskError: If nothing could be stored; the same submission can be tried again.
         """
-        problem: duckdb.Error | None = None
-        for attempt in range(ATTEMPTS):
-            try:
+        try:
+            with self._writing:
                 return self._record_once(submission)
-            except _CONFLICTS as error:
-                problem = error
-                time.sleep(random.uniform(0, LONGEST_PAUSE_SECONDS) * attempt / ATTEMPTS)
-            except duckdb.Error as error:
-                problem = error
-                break
-        raise DiskError(
-            f"Nothing of this answer was stored in {self.path}: {problem}. If the disk is full, "
-            "free some room; then try again."
-        ) from problem
+        except duckdb.Error as error:
+            raise DiskError(
+                f"Nothing of this answer was stored in {self.path}: {error}. If the disk is full, "
+                "free some room; then try again."
+            ) from error
 
     def states(self, study_id: str, annotator: str) -> dict[str, ItemState]:
         """Return one annotator's current answers, by item code; unanswered items are left out."""

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from tests.synthetic import write_artifacts
 
@@ -33,6 +33,8 @@ FLAGS = [
     "--disable-sync",
 ]
 START_SECONDS = 60.0
+PATIENCE_MS = 30_000  # a busy machine draws few frames
+expect.set_options(timeout=PATIENCE_MS)
 
 
 def free_port() -> int:
@@ -160,7 +162,7 @@ def watched(chromium: Browser) -> Iterator[OpenPage]:
             viewport={"width": width, "height": height},
             color_scheme=scheme,  # type: ignore[arg-type]
         )
-        context.set_default_timeout(30_000)
+        context.set_default_timeout(PATIENCE_MS)
         contexts.append(context)
         return Watched(context.new_page(), site)
 

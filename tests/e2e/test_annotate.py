@@ -51,6 +51,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Study]:
 def enter(watched: OpenPage, study: Study, annotator: str, **size: int) -> Watched:
     seen = watched(study.url, **size)
     seen.open(study.link(annotator))
+    seen.page.wait_for_selector("[data-keys=ready]")
     return seen
 
 

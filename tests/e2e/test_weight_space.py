@@ -36,10 +36,7 @@ PLACE = """([x, y, z]) => {
 
 
 def wait_for_map(page: Page) -> None:
-    page.wait_for_selector(".js-plotly-plot[data-clickable=yes]")
-    page.wait_for_function(
-        "() => document.querySelector('.js-plotly-plot')._fullLayout?.scene?._scene?.glplot"
-    )
+    page.wait_for_selector(".js-plotly-plot[data-clickable=yes][data-steady=yes]")
 
 
 def click_point(page: Page, point: list[float]) -> None:
@@ -74,13 +71,32 @@ def expect_camera(page: Page, eye: dict[str, float]) -> None:
     )
 
 
-def rotate(page: Page) -> None:
+def rotate(page: Page) -> dict[str, float]:
+    """Turn the map by hand; return where the camera comes to rest."""
     box = page.locator(".js-plotly-plot").bounding_box()
     assert box is not None
+    start = page.evaluate(CAMERA)
     page.mouse.move(box["x"] + 60, box["y"] + 120)
     page.mouse.down()
-    page.mouse.move(box["x"] + 190, box["y"] + 150, steps=6)
+    for step in range(1, 7):
+        # Plotly turns the view when it draws: a frame for each move, also on a busy machine.
+        page.mouse.move(box["x"] + 60 + 22 * step, box["y"] + 120 + 5 * step)
+        page.evaluate("() => new Promise(done => requestAnimationFrame(() => setTimeout(done)))")
     page.mouse.up()
+    turned = camera_at_rest(page)
+    assert turned != start
+    return turned
+
+
+def camera_at_rest(page: Page) -> dict[str, float]:
+    eye = page.evaluate(CAMERA)
+    for _ in range(100):
+        page.wait_for_timeout(200)
+        before, eye = eye, page.evaluate(CAMERA)
+        if eye == before:
+            break
+    found: dict[str, float] = eye
+    return found
 
 
 def test_a_click_on_a_point_shows_its_responses(watched: OpenPage, site: str) -> None:
@@ -100,10 +116,7 @@ def test_a_rotation_selects_nothing_and_the_camera_survives_a_rerun(
     seen = watched(site)
     page = seen.open(f"{site}/weight-space?run=finished")
     wait_for_map(page)
-    start = page.evaluate(CAMERA)
-    rotate(page)
-    turned = page.evaluate(CAMERA)
-    assert turned != start
+    turned = rotate(page)
     page.get_by_role("combobox", name="Colour").click()
     page.get_by_role("option", name="empathy").click()
     expect(page.get_by_text("Empathy over weights")).to_be_visible()
@@ -163,8 +176,7 @@ def test_new_evaluations_appear_while_the_search_runs_and_the_camera_stays(
         page = seen.open(f"{site}/weight-space")
         wait_for_map(page)
         expect(page.get_by_text("The same 27 evaluations as a table")).to_be_visible()
-        rotate(page)
-        turned = page.evaluate(CAMERA)
+        turned = rotate(page)
         for snapshot in later.published.iterdir():
             beside = shutil.copy(snapshot, folder.published / f"{snapshot.name}.tmp")
             os.replace(beside, folder.published / snapshot.name)  # noqa: PTH105 - as the engine

@@ -124,13 +124,15 @@ def test_eight_threads_with_clicks_of_their_own_lose_none(store: AnnotationStore
 
 
 def test_two_tabs_leave_one_current_answer_and_both_events(store: AnnotationStore) -> None:
-    first, second = rating(2, 2, 2), rating(1, 1, 1)
-    with ThreadPoolExecutor(2) as pool:
-        assert list(pool.map(store.record, [first, second])) == [True, True]
-    rows = history(store)
-    assert len(rows) == 6
-    newest = max(rows, key=lambda row: row["event_number"])
-    assert set(store.states("demo", "ada")["item"].values.values()) == {newest["value"]}
+    for item in range(20):
+        code = f"item{item}"
+        answers = [rating(2, 2, 2, item_code=code), rating(1, 1, 1, item_code=code)]
+        with ThreadPoolExecutor(2) as pool:
+            assert list(pool.map(store.record, answers)) == [True, True]
+        rows = history(store, code)
+        assert len(rows) == 6
+        newest = max(rows, key=lambda row: row["event_number"])
+        assert set(store.states("demo", "ada")[code].values.values()) == {newest["value"]}
 
 
 def test_a_failed_submission_leaves_no_row_of_any_criterion(store: AnnotationStore) -> None:

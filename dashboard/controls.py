@@ -52,17 +52,18 @@ def run_picker() -> None:
         return
     run, _ = selection.find_run(runs)
     names = [other.run_id for other in runs]
-    states = {other.run_id: other.state for other in runs}
     key = "run picker"
     st.session_state[key] = run.run_id if run else None
     st.selectbox(
         "Run",
         names,
         key=key,
-        format_func=lambda name: f"{name} · {states.get(name, 'gone')}",
         placeholder="Choose a run",
         on_change=lambda: selection.select_run(st.session_state[key] or ""),
     )
+    # Not in the options: the browser names its choice by the option's text, which must not change.
+    if run is not None:
+        state_badge(run)
 
 
 def know_pages(pages: Sequence[Page]) -> None:

@@ -13,7 +13,15 @@ from typing import Any, Literal
 from engine.errors import RunNotFoundError, StoreError
 
 Phase = Literal[
-    "starting", "training", "searching", "scoring", "paused", "finished", "failed", "interrupted"
+    "starting",
+    "training",
+    "mapping",
+    "searching",
+    "scoring",
+    "paused",
+    "finished",
+    "failed",
+    "interrupted",
 ]
 RunState = Literal["running", "paused", "finished", "failed", "interrupted", "died"]
 
@@ -42,6 +50,8 @@ class Status:
     updated_at: float = 0.0
     message: str = ""
     """Why the run failed, or what to do next."""
+    backend: str = ""
+    """How ensembles are decoded, and why so."""
     warnings: tuple[str, ...] = ()
 
     def state(self, now: float | None = None) -> RunState:

@@ -94,6 +94,10 @@ class PolicyConfig:
     precision: Precision = "float32"
     """``float32`` is exact; ``bfloat16`` is faster and may change a greedy token."""
 
+    memory_mib: int = 2048
+    """Bound on what ensemble decoding keeps of the texts being written, in MiB; more weights are
+    decoded in turn when they do not fit together."""
+
     def __post_init__(self) -> None:
         if not self.model:
             raise ConfigError("policy.model must name a folder or hub model, got an empty text.")
@@ -103,6 +107,7 @@ class PolicyConfig:
             )
         _check_between("policy.max_prompt_tokens", self.max_prompt_tokens, 1, 10**6)
         _check_between("policy.max_new_tokens", self.max_new_tokens, 1, 10**5)
+        _check_between("policy.memory_mib", self.memory_mib, 1, 10**7)
         _check_choice("policy.precision", self.precision, Precision)
         known = self.device in ("auto", "cpu", "cuda")
         if not known and not (self.device.startswith("cuda:") and self.device[5:].isdigit()):
@@ -210,6 +215,24 @@ class SearchConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AtlasConfig:
+    """The atlas: every response that any weights give to the prompts that the search scores."""
+
+    enabled: bool = True
+    """Whether a run maps the aggregation prompts before it searches."""
+
+    nodes_per_prompt: int = 400
+    """Most prefixes read of one prompt; what is left of the simplex then stays open."""
+
+    seconds: float = 600.0
+    """Most time for 32 prompts, and for each of the proofs that follow."""
+
+    def __post_init__(self) -> None:
+        _check_at_least("atlas.nodes_per_prompt", self.nodes_per_prompt, 1)
+        _check_positive("atlas.seconds", self.seconds)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RewardConfig:
     """How one objective is scored."""
 
@@ -277,6 +300,7 @@ class RunConfig:
     adapter: AdapterConfig = field(default_factory=AdapterConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     search: SearchConfig = field(default_factory=SearchConfig)
+    atlas: AtlasConfig = field(default_factory=AtlasConfig)
     rewards: dict[str, RewardConfig] = field(default_factory=dict)
     """One table per objective: ``[rewards.NAME]``."""
     training_overrides: dict[str, dict[str, Any]] = field(default_factory=dict)

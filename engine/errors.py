@@ -10,6 +10,7 @@
     │   ├── RewardError       a reward: unknown, not loadable, or a score that is no score
     │   ├── WeightsError      a weight vector
     │   ├── PromptError       a prompt
+    │   ├── MemoryBudgetError a memory budget too small for one response
     │   ├── RunNotFoundError  a run that is not there
     │   └── StudyError        a study, an annotator or a rating
     └── FailureError          something outside broke: exit code 1
@@ -57,6 +58,10 @@ class WeightsError(InputError):
 
 class PromptError(InputError):
     """A prompt is empty or longer than the policy can read."""
+
+
+class MemoryBudgetError(InputError):
+    """The memory budget is too small for even one response."""
 
 
 class RunNotFoundError(InputError):

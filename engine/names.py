@@ -12,6 +12,9 @@ _RESERVED_LINES = (
     "seconds stored_at base best ensemble adapter step split prompt prompt_index reference text",
     "response n_tokens scores system decoding sample_index n_distinct n_responses n_prompts",
     "order mean_reward_se weights_text until_round distinct_responses",
+    "cell branch prefix tokens vectors children vertices corners area radius is_open covered",
+    "dropped n_members n_cells n_branches is_complete node_forwards upper_bound gap regions",
+    "regret searched_weights position is_supported",
     # Attributes of the module that holds a layer's adapters by name, and PEFT's own name.
     "default add_module apply bfloat16 buffers call_super_init children clear compile cpu cuda",
     "double dump_patches eval extra_repr float forward get_buffer get_extra_state get_parameter",

@@ -11,7 +11,10 @@ from typing import Literal
 Weights = tuple[float, ...]
 """One number per objective, in [0, 1] when searched; only their direction matters."""
 
-Split = Literal["train", "aggregation", "inference"]
+DataSplit = Literal["train", "aggregation", "inference"]
+Split = DataSplit | Literal["own"]
+"""``own``: prompts that a person asked for an atlas of; not of the data set."""
+
 EvaluationKind = Literal["measured", "shared", "zero"]
 """Scored itself, sharing the score of a point on its ray, or the zero vector (no direction)."""
 

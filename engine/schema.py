@@ -9,10 +9,17 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 1
-"""Raised whenever a table changes; a file of another version is refused."""
+SCHEMA_VERSION = 2
+"""Raised whenever a table changes. A file of a later version is refused, one of an earlier version
+of ``UPGRADES`` is brought up to date."""
+
+UPGRADES: dict[int, tuple[str, ...]] = {
+    1: ("atlases", "atlas_branches", "atlas_cells", "certificates", "front")
+}
+"""Version -> the tables that came after it."""
 
 _FLOATS = pa.list_(pa.float64())
+_INTEGERS = pa.list_(pa.int64())
 
 COLUMNS: dict[str, pa.Schema] = {
     "prompts": pa.schema(
@@ -133,6 +140,74 @@ COLUMNS: dict[str, pa.Schema] = {
             ("scores", _FLOATS),
         ]
     ),
+    "atlases": pa.schema(
+        [
+            ("split", pa.string()),
+            ("prompt_index", pa.int32()),
+            ("n_members", pa.int32()),
+            ("n_cells", pa.int32()),
+            ("n_branches", pa.int32()),
+            ("is_complete", pa.bool_()),
+            ("covered", pa.float64()),
+            ("dropped", pa.float64()),
+            ("node_forwards", pa.int64()),
+            ("seconds", pa.float64()),
+        ]
+    ),
+    "atlas_branches": pa.schema(
+        [
+            ("split", pa.string()),
+            ("prompt_index", pa.int32()),
+            ("branch", pa.int32()),
+            ("prefix", _INTEGERS),
+            ("tokens", _INTEGERS),
+            ("vectors", _FLOATS),  # row after row, one number per member
+            ("children", _INTEGERS),
+        ]
+    ),
+    "atlas_cells": pa.schema(
+        [
+            ("split", pa.string()),
+            ("prompt_index", pa.int32()),
+            ("cell", pa.int32()),
+            ("text", pa.string()),
+            ("tokens", _INTEGERS),
+            ("n_tokens", pa.int32()),
+            ("vertices", _FLOATS),  # corner after corner, one number per member
+            ("area", pa.float64()),
+            ("is_open", pa.bool_()),
+            ("scores", _FLOATS),
+        ]
+    ),
+    "certificates": pa.schema(
+        [
+            ("split", pa.string()),
+            ("weights", _FLOATS),
+            ("radius", pa.float64()),
+            ("area", pa.float64()),
+            ("corners", _FLOATS),
+            ("means", _FLOATS),
+            ("mean_reward", pa.float64()),
+            ("upper_bound", pa.float64()),
+            ("gap", pa.float64()),
+            ("regions", pa.int64()),
+            ("seconds", pa.float64()),
+            ("searched_weights", _FLOATS),  # the hierarchical search's answer
+            ("regret", pa.float64()),
+        ]
+    ),
+    "front": pa.schema(
+        [
+            ("split", pa.string()),
+            ("position", pa.int32()),
+            ("weights", _FLOATS),
+            ("radius", pa.float64()),
+            ("area", pa.float64()),
+            ("means", _FLOATS),
+            ("is_supported", pa.bool_()),
+            ("is_complete", pa.bool_()),
+        ]
+    ),
 }
 """Columns of every table, without the UTC time of writing ``stored_at`` that each row also has."""
 
@@ -147,6 +222,11 @@ KEYS: dict[str, tuple[str, ...]] = {
     "responses": ("direction_key", "prompt_index"),
     "systems": ("system", "decoding"),
     "system_responses": ("system", "decoding", "sample_index"),
+    "atlases": ("split", "prompt_index"),
+    "atlas_branches": ("split", "prompt_index", "branch"),
+    "atlas_cells": ("split", "prompt_index", "cell"),
+    "certificates": ("split",),
+    "front": ("split", "position"),
 }
 """Primary key of every table: a row that is there already is never written again."""
 
@@ -157,10 +237,12 @@ _SQL_TYPES = {
     pa.float64(): "DOUBLE",
     pa.bool_(): "BOOLEAN",
     _FLOATS: "DOUBLE[]",
+    _INTEGERS: "BIGINT[]",
 }
 
 
-def _create(name: str) -> str:
+def create_table(name: str) -> str:
+    """SQL that makes one table."""
     columns = ", ".join(f"{column.name} {_SQL_TYPES[column.type]}" for column in COLUMNS[name])
     key = ", ".join(KEYS[name])
     return (
@@ -170,7 +252,7 @@ def _create(name: str) -> str:
 
 
 SCHEMA = "CREATE TABLE meta (key VARCHAR PRIMARY KEY, value VARCHAR);" + "".join(
-    _create(name) for name in COLUMNS
+    create_table(name) for name in COLUMNS
 )
 """SQL that makes an empty run."""
 

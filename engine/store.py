@@ -15,6 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from engine.atlas.rows import ScoredAtlas, atlas_rows, scored_atlases
 from engine.database import connect, copy_to_parquet, our_errors, rollback
 from engine.directions import direction_key
 from engine.errors import SchemaVersionError, StoreError
@@ -25,12 +26,22 @@ from engine.records import (
     Prompt,
     Response,
     SearchRound,
+    Split,
     SystemScore,
     TrainingSample,
     TrainingStep,
     Validation,
+    Weights,
 )
-from engine.schema import COLUMNS, PUBLISHED, SCHEMA, SCHEMA_VERSION, wide_view
+from engine.schema import (
+    COLUMNS,
+    PUBLISHED,
+    SCHEMA,
+    SCHEMA_VERSION,
+    UPGRADES,
+    create_table,
+    wide_view,
+)
 
 Row = Mapping[str, Any]
 
@@ -154,6 +165,37 @@ class RunStore:
             }
         )
 
+    def replace_atlas(self, scored: ScoredAtlas) -> None:
+        """Store the atlas of one prompt; an earlier one, of a smaller budget, goes."""
+        where = (scored.split, scored.prompt_index)
+        self._insert(
+            atlas_rows(scored),
+            replacing="split = ? AND prompt_index = ?",
+            values=where,
+        )
+
+    def replace_certificate(self, split: Split, certificate: Row, front: Sequence[Row]) -> None:
+        """Store what is proven about the weights of one split's atlases; an earlier proof goes."""
+        self._insert(
+            {
+                "certificates": [{"split": split} | dict(certificate)],
+                "front": [
+                    {"split": split, "position": position} | dict(row)
+                    for position, row in enumerate(front)
+                ],
+            },
+            replacing="split = ?",
+            values=(split,),
+        )
+
+    def atlases(self) -> list[ScoredAtlas]:
+        """Return the stored atlases, sorted by split and prompt."""
+        return scored_atlases(
+            self._records("atlases"),
+            self._records("atlas_branches"),
+            self._records("atlas_cells"),
+        )
+
     def prompts(self) -> set[Prompt]:
         """Return the stored prompts of all splits."""
         rows = self._rows("SELECT split, prompt_index, prompt, reference FROM prompts")
@@ -188,9 +230,12 @@ class RunStore:
 
     def adapters(self) -> dict[str, AdapterSummary]:
         """Return the adapters whose training is complete, by name."""
-        names = COLUMNS["adapters"].names
-        rows = self._rows(f"SELECT {', '.join(names)} FROM adapters")
-        return {row[0]: AdapterSummary(**dict(zip(names, row, strict=True))) for row in rows}
+        return {row["adapter"]: AdapterSummary(**row) for row in self._records("adapters")}
+
+    def best_weights(self) -> Weights | None:
+        """Return what the hierarchical search found so far; None before its first round."""
+        rows = self._rows("SELECT best_weights FROM rounds ORDER BY round DESC LIMIT 1")
+        return tuple(rows[0][0]) if rows else None
 
     def finished_systems(self) -> set[tuple[str, str]]:
         """Return the (system, decoding) pairs already scored on the inference split."""
@@ -235,7 +280,9 @@ class RunStore:
                 self._connection.execute("COMMIT")
             return
         meta = dict(self._rows("SELECT key, value FROM meta"))
-        if meta.get("schema_version") != str(SCHEMA_VERSION):
+        if meta.get("schema_version") in {str(version) for version in UPGRADES}:
+            self._upgrade(int(meta["schema_version"]))
+        elif meta.get("schema_version") != str(SCHEMA_VERSION):
             raise SchemaVersionError(
                 f"{self.path} has schema version {meta.get('schema_version')}, this version of "
                 f"emorl reads {SCHEMA_VERSION}. Use the version that wrote it, or a new run name."
@@ -246,14 +293,37 @@ class RunStore:
                 f"{','.join(self.objectives)}. Use a new run name."
             )
 
+    def _upgrade(self, version: int) -> None:
+        with self._lock, our_errors(self.path):
+            self._connection.execute("BEGIN")
+            for name in UPGRADES[version]:
+                self._connection.execute(create_table(name))
+            self._connection.execute(
+                "UPDATE meta SET value = ? WHERE key = 'schema_version'", [str(SCHEMA_VERSION)]
+            )
+            self._connection.execute("COMMIT")
+
     def _rows(self, sql: str) -> list[tuple[Any, ...]]:
         with self._lock, our_errors(self.path):
             return self._connection.execute(sql).fetchall()
 
-    def _insert(self, tables: Mapping[str, Sequence[Row]]) -> None:
+    def _records(self, name: str) -> list[dict[str, Any]]:
+        names = COLUMNS[name].names
+        rows = self._rows(f"SELECT {', '.join(names)} FROM {name}")
+        return [dict(zip(names, row, strict=True)) for row in rows]
+
+    def _insert(
+        self,
+        tables: Mapping[str, Sequence[Row]],
+        *,
+        replacing: str = "",
+        values: tuple[Any, ...] = (),
+    ) -> None:
         with self._lock, our_errors(self.path):
             try:
                 self._connection.execute("BEGIN")
+                for name in tables if replacing else ():
+                    self._connection.execute(f"DELETE FROM {name} WHERE {replacing}", values)
                 for name, rows in tables.items():
                     if rows:
                         self._insert_rows(name, rows)
@@ -261,7 +331,7 @@ class RunStore:
             except BaseException:
                 rollback(self._connection)
                 raise
-            self._dirty.update(name for name, rows in tables.items() if rows)
+            self._dirty.update(name for name, rows in tables.items() if rows or replacing)
 
     def _insert_rows(self, name: str, rows: Sequence[Row]) -> None:
         incoming = pa.Table.from_pylist(list(rows), schema=COLUMNS[name])

@@ -26,6 +26,7 @@ def summarise(folder: RunFolder) -> Summary:
         "run": folder.run_id,
         "state": status.state() if status else "died",
         "warnings": list(status.warnings) if status else [],
+        "backend": status.backend if status else "",
         "objectives": objectives,
         "base": _scores(systems.get(("base", "greedy")), objectives),
         "adapters": {
@@ -45,6 +46,25 @@ def summarise(folder: RunFolder) -> Summary:
         "mean_reward_span": max(rewards) - min(rewards) if rewards else None,
         "prompts": _prompts(folder),
         "cost": cost(folder),
+        "atlas": _atlas(folder),
+    }
+
+
+def _atlas(folder: RunFolder) -> Summary | None:
+    """Return what the aggregation prompts' atlases cover and prove; None without them."""
+    rows = [row for row in snapshot_rows(folder, "atlases") if row["split"] == "aggregation"]
+    if not rows:
+        return None
+    proofs = snapshot_rows(folder, "certificates")
+    kept = ("weights", "mean_reward", "upper_bound", "gap", "radius", "regret")
+    return {
+        "prompts": len(rows),
+        "responses": sum(row["n_cells"] for row in rows),
+        "covered": sum(row["covered"] for row in rows) / len(rows),
+        "node_forwards": sum(row["node_forwards"] for row in rows),
+        "seconds": sum(row["seconds"] for row in rows),
+        "certificate": {name: proofs[0][name] for name in kept} if proofs else None,
+        "front": len(snapshot_rows(folder, "front")),
     }
 
 

@@ -9,9 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from engine.atlas.cells import Branch, Cell, PromptAtlas
+from engine.atlas.rows import ScoredAtlas
 from engine.errors import DiskError, RunLockedError, SchemaVersionError, StoreError
 from engine.records import (
     AdapterSummary,
@@ -27,7 +30,7 @@ from engine.records import (
     Validation,
     Weights,
 )
-from engine.schema import COLUMNS
+from engine.schema import COLUMNS, UPGRADES
 from engine.store import RunStore
 
 OBJECTIVES = ("calm", "bright")
@@ -77,6 +80,43 @@ STEP = TrainingStep(
     kl=0.02,
     gradient_norm=1.0,
 )
+
+ATLAS = PromptAtlas(
+    branches=(Branch((7,), (8, 9), np.array([[1.0, 0.0], [0.0, 1.0]]), (-1, -2)),),
+    cells=(
+        Cell((7, 8), "Calm.", np.array([[1.0, 0.0], [0.5, 0.5]]), 0.5),
+        Cell((7, 9), "Bright", np.array([[0.5, 0.5], [0.0, 1.0]]), 0.5, is_open=True),
+    ),
+    n_members=2,
+    covered=0.5,
+    dropped=0.0,
+    node_forwards=3,
+)
+SCORED_ATLAS = ScoredAtlas(
+    "aggregation", 0, ATLAS, np.array([[0.25, 0.5], [np.nan, np.nan]]), seconds=0.5
+)
+FRONT_ROW = {
+    "weights": (0.75, 0.25),
+    "radius": 0.25,
+    "area": 0.5,
+    "means": (0.25, 0.5),
+    "is_supported": True,
+    "is_complete": True,
+}
+CERTIFICATE = {
+    "weights": (0.75, 0.25),
+    "radius": 0.25,
+    "area": 0.5,
+    "corners": [1.0, 0.0, 0.5, 0.5],
+    "means": (0.25, 0.5),
+    "mean_reward": 0.375,
+    "upper_bound": 0.375,
+    "gap": 0.0,
+    "regions": 2,
+    "seconds": 0.1,
+    "searched_weights": (1.0, 0.5),
+    "regret": 0.0,
+}
 
 
 @pytest.fixture
@@ -138,6 +178,8 @@ def test_every_kind_of_record_comes_back_from_its_snapshot(
             responses=(response(0),),
         )
     )
+    store.replace_atlas(SCORED_ATLAS)
+    store.replace_certificate("aggregation", CERTIFICATE, [FRONT_ROW])
     assert set(store.publish(tmp_path / "published")) == set(COLUMNS)
     rows = {
         name: pq.read_table(tmp_path / "published" / f"{name}.parquet").to_pylist()
@@ -163,6 +205,51 @@ def test_responses_of_one_ray_are_stored_once(store: RunStore) -> None:
 def test_measurements_come_back_by_round_and_point(store: RunStore) -> None:
     store.add_evaluations(EVALUATIONS)
     assert store.measurements() == {(1, 1): MEASURED}
+
+
+def test_an_atlas_comes_back_as_it_was(store: RunStore) -> None:
+    store.replace_atlas(SCORED_ATLAS)
+    (found,) = store.atlases()
+    assert (found.split, found.prompt_index, found.seconds) == ("aggregation", 0, 0.5)
+    np.testing.assert_array_equal(found.scores, SCORED_ATLAS.scores)
+    for one, other in zip(found.atlas.cells, ATLAS.cells, strict=True):
+        assert (one.tokens, one.text, one.area, one.is_open) == (
+            other.tokens,
+            other.text,
+            other.area,
+            other.is_open,
+        )
+        np.testing.assert_array_equal(one.vertices, other.vertices)
+    np.testing.assert_array_equal(found.atlas.branches[0].vectors, ATLAS.branches[0].vectors)
+    weights = np.array([[3.0, 1.0], [1.0, 3.0]])
+    assert found.atlas.lookup(weights).tolist() == ATLAS.lookup(weights).tolist() == [0, 1]
+
+
+def test_a_later_atlas_of_a_prompt_takes_the_place_of_the_earlier(store: RunStore) -> None:
+    store.replace_atlas(SCORED_ATLAS)
+    store.replace_atlas(replace(SCORED_ATLAS, prompt_index=1))
+    whole = PromptAtlas((), (Cell((7,), "One.", np.eye(2), 1.0),), 2, 1.0, 0.0, 9)
+    store.replace_atlas(ScoredAtlas("aggregation", 0, whole, np.array([[0.1, 0.2]]), 1.0))
+    first, second = store.atlases()
+    assert (len(first.atlas.cells), first.atlas.node_forwards) == (1, 9)
+    assert len(second.atlas.cells) == 2
+    assert store.counts()["atlas_branches"] == 1
+
+
+def test_a_file_of_an_earlier_version_is_brought_up_to_date(tmp_path: Path) -> None:
+    path = tmp_path / "run.duckdb"
+    old = RunStore(path, OBJECTIVES)
+    old.add_training_step(STEP)
+    old.close()
+    with duckdb.connect(str(path)) as connection:
+        for name in UPGRADES[1]:
+            connection.execute(f"DROP TABLE {name}")
+        connection.execute("UPDATE meta SET value = '1' WHERE key = 'schema_version'")
+    store = RunStore(path, OBJECTIVES)
+    store.replace_atlas(SCORED_ATLAS)
+    assert store.counts()["training_steps"] == store.counts()["atlases"] == 1
+    store.close()
+    RunStore(path, OBJECTIVES).close()
 
 
 def test_storing_a_row_again_changes_nothing(store: RunStore) -> None:
@@ -235,7 +322,7 @@ def test_another_schema_version_is_refused(store: RunStore) -> None:
     store.close()
     with duckdb.connect(str(store.path)) as connection:
         connection.execute("UPDATE meta SET value = '99' WHERE key = 'schema_version'")
-    with pytest.raises(SchemaVersionError, match=r"schema version 99.*reads 1"):
+    with pytest.raises(SchemaVersionError, match=r"schema version 99.*reads 2"):
         RunStore(store.path, OBJECTIVES)
 
 

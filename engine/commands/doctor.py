@@ -18,6 +18,7 @@ _PACKAGES = (
     "peft",
     "safetensors",
     "tokenizers",
+    "scipy",
     "duckdb",
     "pyarrow",
     "pandas",
@@ -55,6 +56,11 @@ def _print_devices() -> None:
         print(f"  CUDA          {', '.join(names)}")
     else:
         print("  CUDA          none; runs use the CPU (policy.device = 'auto')")
+    from engine.ensemble.stacked.support import LLAMA_CLASSES, T5_CLASSES
+
+    families = ", ".join(name.split("For")[0] for name in (*T5_CLASSES, *LLAMA_CLASSES))
+    print(f"  ensembles     fast (stacked) for {families}; generic for other models. A run says")
+    print("                which it took, and why: `emorl summary RUN`")
 
 
 def _embedded() -> list[str]:

@@ -85,6 +85,60 @@ def _runs(commands: _Commands[argparse.ArgumentParser]) -> None:
             dest="changes",
             help="change one setting, e.g. --set training.max_steps=20; may be repeated",
         )
+        if name == "search":
+            parser.add_argument(
+                "--method",
+                choices=("hierarchical", "certified"),
+                default="hierarchical",
+                help="the paper's grid, or branch and bound over the atlas, with a proof",
+            )
+            parser.add_argument(
+                "--seconds",
+                type=_seconds,
+                default=120.0,
+                help="certified: most time for the proof, and for the front; default: 120",
+            )
+    atlas = _add(commands, "atlas", "atlas", "find every response that any weights give")
+    atlas.add_argument("run", metavar="RUN", help="name of a run whose adapters are trained")
+    atlas.add_argument(
+        "--prompt",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="a prompt of your own instead of the run's; may be repeated",
+    )
+    atlas.add_argument(
+        "--split",
+        choices=("aggregation", "inference"),
+        default="aggregation",
+        help="the run's prompts to map; default: aggregation",
+    )
+    atlas.add_argument(
+        "--nodes",
+        type=_positive,
+        default=None,
+        help="most prefixes to read of one prompt; default: no limit, or the run's without either",
+    )
+    atlas.add_argument(
+        "--seconds",
+        type=_seconds,
+        default=None,
+        help="most time for 32 prompts; default: no limit, or the run's without either",
+    )
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be 1 or more, got {text}")
+    return number
+
+
+def _seconds(text: str) -> float:
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be above 0, got {text}")
+    return number
 
 
 def _results(commands: _Commands[argparse.ArgumentParser]) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.artifacts import RunFolder, existing_run, run_folder
-from engine.commands.progress import Bars
+from engine.commands.progress import Bars, quieten_transformers
 from engine.config import RunConfig
 from engine.config_file import read_config
 from engine.errors import ConfigError
@@ -29,7 +28,13 @@ def train(options: argparse.Namespace) -> int:
 
 
 def search(options: argparse.Namespace) -> int:
-    """Search with the adapters that are there."""
+    """Search with the adapters that are there, on a grid or by branch and bound."""
+    if options.method == "certified":
+        from engine.commands.atlas import certify
+        from engine.search.certified import SearchBudget
+
+        proof = SearchBudget(seconds=options.seconds)
+        return certify(existing_run(options.artifacts, options.config), proof, quiet=options.quiet)
     return execute_stages(*_chosen(options), ("search",), quiet=options.quiet)
 
 
@@ -38,12 +43,9 @@ def execute_stages(
 ) -> int:
     """Do the stages with progress bars, and say where the results are."""
     # Imported here: Torch takes seconds, and wrong input should be told at once.
-    from transformers.utils import logging as transformers_logging
-
     from engine.pipeline import execute
 
-    warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated")
-    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    quieten_transformers()
     execute(config, folder, Bars(quiet=quiet), stages)
     if not quiet:
         print(

@@ -43,10 +43,24 @@ def _table(found: dict[str, Any]) -> str:
             f"{found['evaluations']} grid points, {found['measured_directions']} directions "
             f"measured; their mean rewards span {found['mean_reward_span']:.3f}"
         )
+    atlas = found["atlas"]
+    if atlas:
+        lines.append(
+            f"Atlas: {atlas['responses']} responses to {atlas['prompts']} prompts, "
+            f"{100 * atlas['covered']:.3f} % of all weights covered"
+        )
+        if atlas["certificate"]:
+            proof = atlas["certificate"]
+            lines.append(
+                f"Proven: no weights have a mean reward above {proof['upper_bound']:.4f} on the "
+                f"aggregation prompts; the best found have {proof['mean_reward']:.4f}"
+            )
     lines += [
         f"Cost, {name}: {cost['data_points']:,.0f} data points, {cost['seconds']:,.0f} s"
         for name, cost in found["cost"].items()
     ]
+    if found["backend"]:
+        lines.append(f"Ensembles were decoded by the back end {found['backend']}")
     lines += [f"Warning: {warning}" for warning in found["warnings"]]
     return "\n".join(lines)
 

@@ -7,7 +7,7 @@ from typing import get_args
 
 from engine.config import DataConfig
 from engine.errors import DataError
-from engine.records import Prompt, Split
+from engine.records import DataSplit, Prompt
 
 
 def split_sizes(n_prompts: int, config: DataConfig) -> tuple[int, int, int]:
@@ -44,6 +44,6 @@ def split_prompts(exchanges: Sequence[tuple[str, str]], config: DataConfig) -> l
     remaining = iter(references.items())
     return [
         Prompt(split=split, index=index, prompt=prompt, reference=reference)
-        for split, size in zip(get_args(Split), sizes, strict=True)
+        for split, size in zip(get_args(DataSplit), sizes, strict=True)
         for index, (prompt, reference) in zip(range(size), remaining, strict=False)
     ]

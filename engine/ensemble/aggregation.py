@@ -11,7 +11,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-Level = Literal["hidden_state", "logit"]
+Level = Literal["hidden_state", "logit", "probability", "parameter"]
+"""``parameter`` merges the adapters before any token is decided: see ``parameters``."""
 
 
 def hidden_state_scores(states: Tensor, weights: Tensor, head: nn.Module) -> Tensor:
@@ -46,8 +47,20 @@ def logit_scores(states: Tensor, weights: Tensor, head: nn.Module) -> Tensor:
     return torch.einsum("nm,mnv->nv", weights.to(log_probs.dtype), log_probs)
 
 
+def probability_scores(states: Tensor, weights: Tensor, head: nn.Module) -> Tensor:
+    """Combine the probabilities: ``log sum_i w_i p_i``, a mixture of the members.
+
+    A method of its own: its argmax is not that of the other levels, and no atlas is exact for
+    it. Shapes as in ``hidden_state_scores``; weights are scaled to sum one.
+    """
+    log_probs = torch.log_softmax(head(states), dim=-1)
+    shares = weights.to(log_probs.dtype) / weights.sum(-1, keepdim=True)
+    return torch.logsumexp(shares.log().T.unsqueeze(-1) + log_probs, dim=0)
+
+
 LEVELS: dict[Level, Callable[[Tensor, Tensor, nn.Module], Tensor]] = {
     "hidden_state": hidden_state_scores,
     "logit": logit_scores,
+    "probability": probability_scores,
 }
-"""Every level that can be asked for by name."""
+"""Every level that decides token by token."""

@@ -10,13 +10,20 @@ Knows no text: prompts come in and responses go out as tokens.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+from engine.ensemble.backend import Forward
+
 Aggregate = Callable[[Tensor, Tensor, nn.Module], Tensor]
 """(states, weights, head) -> scores; see ``aggregation``."""
+
+StopRule = Literal["eos", "reference"]
+"""``eos``: a response ends at its end token. ``reference``: as in EMORL's published code, all
+prompts of a weight vector are written on until each of them chooses the end token in one and
+the same step, and what comes after an earlier end token is kept. Only to reproduce it."""
 
 Choose = Callable[[Tensor], Tensor]
 """Scores ``(n, vocab)`` -> tokens ``(n,)``."""
@@ -42,18 +49,6 @@ def sampled(temperature: float, generator: torch.Generator) -> Choose:
     return choose
 
 
-class Forward(Protocol):
-    """What decoding needs of a back end; see ``HuggingFaceForward`` for the shapes."""
-
-    head: nn.Module
-
-    def start(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        """Read the prompts; return states ``(n_members, n_prompts, d_model)``."""
-
-    def step(self, parents: Tensor, tokens: Tensor) -> Tensor:
-        """Grow nodes by a token; return states ``(n_members, n_nodes, d_model)``."""
-
-
 @torch.no_grad()
 def decode(
     forward: Forward,
@@ -65,6 +60,7 @@ def decode(
     max_new_tokens: int,
     eos_token_ids: tuple[int, ...],
     choose: Choose = most_likely,
+    stop: StopRule = "eos",
 ) -> list[list[list[int]]]:
     """Decode every prompt under every weight vector.
 
@@ -79,6 +75,7 @@ def decode(
         max_new_tokens: Longest response, the end token included.
         eos_token_ids: Tokens that end a response.
         choose: How a token is taken from the scores.
+        stop: When a response ends.
 
     Returns:
         Tokens per weight vector, per prompt; the end token is included where it was chosen.
@@ -92,17 +89,28 @@ def decode(
     node_of = alive % n_prompts
     pair_weights = weights.to(device).repeat_interleave(n_prompts, dim=0)
     states = forward.start(input_ids, attention_mask)
+    n_nodes, first = n_prompts, 0
     for position in range(max_new_tokens):
         scores = aggregate(states[:, node_of], pair_weights[alive], forward.head)
         chosen = choose(scores)
         texts[alive, position] = chosen
         going_on = ~torch.isin(chosen, ends)
+        if stop == "reference":
+            going_on = _unless_all_end(going_on, alive // n_prompts, n_weights)
         alive, node_of, chosen = alive[going_on], node_of[going_on], chosen[going_on]
         if not len(alive) or position + 1 == max_new_tokens:
             break
         children, node_of = torch.unique(
             torch.stack([node_of, chosen], dim=1), dim=0, return_inverse=True
         )
-        states = forward.step(children[:, 0], children[:, 1])
+        states = forward.grow(children[:, 0] + first, children[:, 1])
+        first, n_nodes = n_nodes, n_nodes + len(children)
     rows = [[token for token in row if token >= 0] for row in texts.tolist()]
     return [rows[start : start + n_prompts] for start in range(0, len(rows), n_prompts)]
+
+
+def _unless_all_end(going_on: Tensor, weights_of: Tensor, n_weights: int) -> Tensor:
+    """Let all pairs of a weight vector go on as long as one of them does."""
+    n_going_on = torch.zeros(n_weights, dtype=torch.long, device=going_on.device)
+    n_going_on.index_add_(0, weights_of, going_on.long())
+    return n_going_on[weights_of] > 0

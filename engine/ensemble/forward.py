@@ -1,8 +1,10 @@
-"""All adapters' hidden states for a set of prefixes, through the Hugging Face forward.
+"""All members' states through the Hugging Face forward: the generic back end.
 
-The generic back end: it works for every model that Transformers runs with a key-value cache and
-PEFT's mixed batches, and knows nothing of an architecture. Rows of a batch are laid out
-adapter-major: row ``a * n_nodes + node`` is prefix ``node`` as adapter ``a`` reads it.
+It works for every model that Transformers runs with a key-value cache and PEFT's mixed batches,
+and knows nothing of an architecture. It is also the oracle of the fast back ends. Rows of a
+batch are laid out member-major: row ``a * n_nodes + node`` is prefix ``node`` as member ``a``
+reads it. Only the nodes of the last call have a cache; a node that grows from an earlier one
+costs a new reading of its whole prefix.
 """
 
 from __future__ import annotations
@@ -24,11 +26,7 @@ BASE = "__base__"
 
 
 class HuggingFaceForward:
-    """Reads prefixes with several members at once and keeps their caches.
-
-    A *node* is a prefix: a prompt and the tokens after it. Call ``start`` once, then ``step``
-    with the nodes to grow. Not thread-safe: one decoding at a time.
-    """
+    """Implements ``backend.Forward`` for any model. Not thread-safe."""
 
     def __init__(self, policy: Policy, members: Sequence[str]) -> None:
         """Prepare a decoding.
@@ -40,19 +38,11 @@ class HuggingFaceForward:
         Raises:
             ModelError: If an adapter is not there, or the model has no head to share.
         """
-        known = set(policy.model.peft_config) if isinstance(policy.model, PeftModel) else set()
-        missing = [name for name in members if name != BASE and name not in known]
-        if missing:
-            raise ModelError(
-                f"The policy has no adapter {missing[0]!r}; it has {sorted(known)}. "
-                "Train it with `emorl train`."
-            )
-        head = policy.base.get_output_embeddings()  # type: ignore[no-untyped-call]
-        if head is None:
-            raise ModelError(
-                f"{policy.config.model!r} has no language-model head; an ensemble needs one."
-            )
-        self._head: nn.Module = head
+        check_members(policy, members)
+        head: nn.Module = policy.base.get_output_embeddings()  # type: ignore[no-untyped-call]
+        self.n_members = len(members)
+        self.bytes_per_node = _bytes_per_node(policy, len(members))
+        self._head = head
         # A single member writes with the model's own logits, whatever the model does behind its
         # head (scaling, soft caps, biases): training must sample what its loss differentiates.
         self._is_alone = len(members) == 1
@@ -64,68 +54,91 @@ class HuggingFaceForward:
         self._is_mixed = (
             isinstance(policy.model, PeftModel) and list(members) != policy.model.active_adapters
         )
+        self._paths: list[tuple[int, tuple[int, ...]]] = []
+        self._first_cached = 0
         self._cache: Any = None
+        self._inputs = torch.empty(0)
         self._prompt_mask = torch.empty(0)
+        self._mask = torch.empty(0)
         self._encoded: Tensor | None = None
-        self._n_nodes = 0
-        self._n_read = 0
 
     def start(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        """Read the prompts.
+        """Read the prompts; see ``backend.Forward``.
 
-        Args:
-            input_ids: ``(n_prompts, length)``, padded as ``Policy.encode`` does.
-            attention_mask: Same shape.
-
-        Returns:
-            What ``head`` takes, for the first response token: ``(n_members, n_prompts, width)``;
-            the width is that of the model, or of the vocabulary for a single member.
+        For a single member the states are the model's logits, and ``head`` does nothing.
         """
-        n = len(self._members)
-        self._n_nodes = len(input_ids)
-        self._prompt_mask = attention_mask.repeat(n, 1)
-        inputs = input_ids.repeat(n, 1)
+        self._inputs, self._prompt_mask = input_ids, attention_mask
+        self._paths = [(prompt, ()) for prompt in range(len(input_ids))]
+        self._first_cached = 0
+        prompts = torch.arange(len(input_ids), device=input_ids.device)
+        return self._read(prompts, torch.empty(len(input_ids), 0, dtype=torch.long))
+
+    def grow(self, parents: Tensor, tokens: Tensor) -> Tensor:
+        """Read nodes that add one token each; see ``backend.Forward``."""
+        first_new = len(self._paths)
+        for parent, token in zip(parents.tolist(), tokens.tolist(), strict=True):
+            prompt, response = self._paths[parent]
+            self._paths.append((prompt, (*response, token)))
+        if self._cache is not None and int(parents.min()) >= self._first_cached:
+            self._select(parents - self._first_cached)
+            states = self._continue(tokens)
+        else:
+            states = self._read_again(first_new)
+        self._first_cached = first_new
+        return states
+
+    def keep(self, nodes: Tensor) -> None:
+        """Do nothing: only the last call's nodes are ever held."""
+
+    def _read_again(self, first_new: int) -> Tensor:
+        """Read the prefixes of all nodes from ``first_new`` on, those of one length together."""
+        device = self._inputs.device
+        new = self._paths[first_new:]
+        lengths = sorted({len(response) for _, response in new})
+        found: dict[int, Tensor] = {}
+        for length in lengths:
+            places = [place for place, (_, r) in enumerate(new) if len(r) == length]
+            prompts = torch.tensor([new[place][0] for place in places], device=device)
+            responses = torch.tensor([new[place][1] for place in places], device=device)
+            states = self._read(prompts, responses)
+            found |= {place: states[:, row] for row, place in enumerate(places)}
+        if len(lengths) > 1:
+            self._cache = None  # holds the nodes of one length only
+        return torch.stack([found[place] for place in range(len(new))], dim=1)
+
+    def _read(self, prompts: Tensor, responses: Tensor) -> Tensor:
+        n, device = self.n_members, self._inputs.device
+        self._cache = None
+        inputs = self._inputs[prompts].repeat(n, 1)
+        self._mask = self._prompt_mask[prompts].repeat(n, 1)
+        written = responses.to(device).repeat(n, 1)
         if self._policy.is_encoder_decoder:
-            first = torch.full(
-                (len(inputs), 1),
-                self._policy.decoder_start_token_id,
-                device=inputs.device,
-                dtype=torch.long,
+            first = torch.full_like(inputs[:, :1], self._policy.decoder_start_token_id)
+            return self._forward(
+                input_ids=inputs, decoder_input_ids=torch.cat([first, written], dim=1)
             )
-            return self._forward(input_ids=inputs, decoder_input_ids=first)
-        positions = (self._prompt_mask.cumsum(-1) - 1).clamp(min=0)
-        return self._forward(input_ids=inputs, position_ids=positions)
+        self._mask = torch.cat([self._mask, torch.ones_like(written)], dim=1)
+        positions = (self._mask.cumsum(-1) - 1).clamp(min=0)
+        return self._forward(input_ids=torch.cat([inputs, written], dim=1), position_ids=positions)
 
-    def step(self, parents: Tensor, tokens: Tensor) -> Tensor:
-        """Grow prefixes by one token each.
-
-        Args:
-            parents: Index of each new node's parent among the nodes of the last call,
-                ``(n_nodes,)``. Parents that are not named are forgotten.
-            tokens: The token that each new node adds, ``(n_nodes,)``.
-
-        Returns:
-            What ``head`` takes, for the token after it: ``(n_members, n_nodes, width)``.
-        """
-        self._select(parents)
-        n = len(self._members)
-        column = tokens.repeat(n).unsqueeze(1)
+    def _continue(self, tokens: Tensor) -> Tensor:
+        column = tokens.repeat(self.n_members).unsqueeze(1)
         if self._policy.is_encoder_decoder:
             return self._forward(
                 encoder_outputs=BaseModelOutput(last_hidden_state=self._encoded),
                 decoder_input_ids=column,
             )
-        ones = torch.ones_like(self._prompt_mask[:, :1])
-        self._prompt_mask = torch.cat([self._prompt_mask, ones], dim=1)
-        positions = self._prompt_mask.sum(-1, keepdim=True) - 1
+        self._mask = torch.cat([self._mask, torch.ones_like(self._mask[:, :1])], dim=1)
+        positions = self._mask.sum(-1, keepdim=True) - 1
         return self._forward(input_ids=column, position_ids=positions)
 
     def _forward(self, **inputs: Any) -> Tensor:
+        n_nodes = len(self._mask) // self.n_members
         if self._is_mixed:
-            inputs["adapter_names"] = [m for m in self._members for _ in range(self._n_nodes)]
-        with _head_inputs(None if self._is_alone else self._head) as captured:
+            inputs["adapter_names"] = [m for m in self._members for _ in range(n_nodes)]
+        with torch.no_grad(), _head_inputs(None if self._is_alone else self._head) as captured:
             output = self._policy.model(
-                attention_mask=self._prompt_mask,
+                attention_mask=self._mask,
                 past_key_values=self._cache,
                 use_cache=True,
                 **inputs,
@@ -134,20 +147,47 @@ class HuggingFaceForward:
         if self._policy.is_encoder_decoder:
             self._encoded = output.encoder_last_hidden_state
         states: Tensor = output.logits[:, -1] if self._is_alone else captured[0]
-        return states.reshape(len(self._members), self._n_nodes, -1)
+        return states.reshape(self.n_members, n_nodes, -1)
 
-    def _select(self, parents: Tensor) -> None:
-        if len(parents) == self._n_nodes and torch.equal(
-            parents, torch.arange(self._n_nodes, device=parents.device)
+    def _select(self, places: Tensor) -> None:
+        n_nodes = len(self._mask) // self.n_members
+        if len(places) == n_nodes and torch.equal(
+            places, torch.arange(n_nodes, device=places.device)
         ):
             return
-        offsets = torch.arange(len(self._members), device=parents.device) * self._n_nodes
-        rows = (offsets.unsqueeze(1) + parents.unsqueeze(0)).flatten()
+        offsets = torch.arange(self.n_members, device=places.device) * n_nodes
+        rows = (offsets.unsqueeze(1) + places.unsqueeze(0)).flatten()
         self._cache.batch_select_indices(rows)
-        self._prompt_mask = self._prompt_mask[rows]
+        self._mask = self._mask[rows]
         if self._encoded is not None:
             self._encoded = self._encoded[rows]
-        self._n_nodes = len(parents)
+
+
+def check_members(policy: Policy, members: Sequence[str]) -> None:
+    """Make sure that a policy has these members and a head that they share.
+
+    Raises:
+        ModelError: If it does not.
+    """
+    known = set(policy.model.peft_config) if isinstance(policy.model, PeftModel) else set()
+    missing = [name for name in members if name != BASE and name not in known]
+    if missing:
+        raise ModelError(
+            f"The policy has no adapter {missing[0]!r}; it has {sorted(known)}. "
+            "Train it with `emorl train`."
+        )
+    if policy.base.get_output_embeddings() is None:  # type: ignore[no-untyped-call]
+        raise ModelError(
+            f"{policy.config.model!r} has no language-model head; an ensemble needs one."
+        )
+
+
+def _bytes_per_node(policy: Policy, n_members: int) -> int:
+    """Estimate a node's keys and values; an upper bound where heads share them."""
+    config = policy.base.config.get_text_config(decoder=True)
+    return int(
+        n_members * config.num_hidden_layers * 2 * config.hidden_size * policy.base.dtype.itemsize
+    )
 
 
 @contextmanager

@@ -12,8 +12,8 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers.modeling_outputs import BaseModelOutput
 
 from engine.ensemble.aggregation import hidden_state_scores
+from engine.ensemble.choice import choose_backend
 from engine.ensemble.decoding import decode, sampled
-from engine.ensemble.forward import HuggingFaceForward
 from engine.policy import Policy
 
 
@@ -53,7 +53,7 @@ def sample_responses(
     input_ids, attention_mask = policy.encode(prompts)
     generator = torch.Generator(policy.device).manual_seed(seed)
     by_sample = decode(
-        HuggingFaceForward(policy, (member,)),
+        choose_backend(policy, (member,)).make(),
         hidden_state_scores,
         input_ids,
         attention_mask,

@@ -141,9 +141,9 @@ def test_nodes_are_shared_where_prefixes_are(policy: Policy) -> None:
     counted: list[int] = []
 
     class Counting(HuggingFaceForward):
-        def step(self, parents: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
+        def grow(self, parents: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
             counted.append(len(tokens))
-            return super().step(parents, tokens)
+            return super().grow(parents, tokens)
 
     decode(
         Counting(policy, ADAPTERS),

@@ -1,0 +1,120 @@
+"""The reward of every weight vector, from atlases whose responses are scored. No model call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.atlas.cells import PromptAtlas
+from engine.directions import check_weights
+from engine.errors import WeightsError
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+_QUERIES_AT_ONCE = 65_536
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RewardField:
+    """Atlases of several prompts, and the scores of all their cells."""
+
+    atlases: tuple[PromptAtlas, ...]
+    scores: tuple[Floats, ...]
+    """Per prompt ``(n_cells, n_objectives)``, in [0, 1]; NaN for an open cell."""
+
+    @property
+    def n_members(self) -> int:
+        """Length of a weight vector."""
+        return self.atlases[0].n_members
+
+    def cells(self, weights: Sequence[Sequence[float]] | Floats) -> Integers:
+        """Return each prompt's cell for each weight vector, ``(n_queries, n_prompts)``.
+
+        Raises:
+            WeightsError: If a vector is all zero or does not fit.
+        """
+        queries = checked_queries(weights, self.n_members)
+        return np.stack([atlas.lookup(queries) for atlas in self.atlases], axis=1)
+
+    def means(self, weights: Sequence[Sequence[float]] | Floats) -> Floats:
+        """Return the mean of every objective over prompts, ``(n_queries, n_objectives)``.
+
+        NaN where a prompt's cell is open.
+        """
+        queries = checked_queries(weights, self.n_members)
+        total = np.zeros((len(queries), self.scores[0].shape[1]))
+        for atlas, scores in zip(self.atlases, self.scores, strict=True):
+            total += scores[atlas.lookup(queries)]
+        return total / len(self.atlases)
+
+    def standard_errors(self, weights: Sequence[Sequence[float]] | Floats) -> Floats:
+        """Return the standard error over prompts of ``means``, in its shape."""
+        cells = self.cells(weights)
+        by_prompt = np.stack(
+            [scores[cells[:, prompt]] for prompt, scores in enumerate(self.scores)]
+        )
+        n = len(by_prompt)
+        if n < 2:
+            return np.full(by_prompt.shape[1:], np.nan)
+        errors: Floats = by_prompt.std(axis=0, ddof=1) / np.sqrt(n)
+        return errors
+
+
+def checked_queries(weights: Sequence[Sequence[float]] | Floats, n_members: int) -> Floats:
+    """Return weight vectors as an array.
+
+    Raises:
+        WeightsError: If one has the wrong length, an impossible number, or is all zero.
+    """
+    try:
+        queries = np.asarray(weights, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise WeightsError(f"Weights must be vectors of {n_members} numbers.") from error
+    if queries.ndim != 2 or queries.shape[1] != n_members:
+        raise WeightsError(
+            f"Need weight vectors of {n_members} numbers each, got an array of shape "
+            f"{queries.shape}."
+        )
+    usable = np.isfinite(queries).all(axis=1) & (queries >= 0).all(axis=1) & queries.any(axis=1)
+    if not usable.all():
+        wrong = queries[~usable][0].tolist()
+        check_weights(wrong, n_members)
+        raise WeightsError(f"Weights {wrong} are all zero: they have no direction.")
+    return queries
+
+
+def cube_grid(n_members: int, steps: int) -> Iterator[Floats]:
+    """Yield the points of a regular grid over the cube ``[0, 1]^n`` but the origin, in blocks.
+
+    Args:
+        n_members: Number n of weights.
+        steps: Points along each axis, ends included; at least 2.
+    """
+    n_points = steps**n_members
+    for start in range(0, n_points, _QUERIES_AT_ONCE):
+        flat = np.arange(start, min(start + _QUERIES_AT_ONCE, n_points))
+        points = np.stack(np.unravel_index(flat, (steps,) * n_members), axis=1) / (steps - 1)
+        yield points[points.any(axis=1)]
+
+
+def simplex_grid(n_members: int, steps: int) -> Floats:
+    """Return all weights with parts in multiples of ``1 / steps`` that sum to one.
+
+    Returns:
+        ``(n_points, n_members)`` with ``comb(steps + n_members - 1, n_members - 1)`` points.
+    """
+    bars = np.array(list(_compositions(steps, n_members)), dtype=np.float64)
+    return bars / steps
+
+
+def _compositions(total: int, n_parts: int) -> Iterator[tuple[int, ...]]:
+    if n_parts == 1:
+        yield (total,)
+        return
+    for first in range(total + 1):
+        for rest in _compositions(total - first, n_parts - 1):
+            yield (first, *rest)

@@ -1,0 +1,109 @@
+"""What the fast back ends of both families share: the tree, its caches, the members."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from engine.ensemble.stacked.attention import bias_against
+from engine.ensemble.stacked.base_product import FastHead
+from engine.ensemble.stacked.node_table import NodeTable, Step
+from engine.ensemble.stacked.path_cache import PathCache
+from engine.ensemble.stacked.prompt_cache import Groups, PromptCache
+from engine.policy import Policy
+
+_MOST_KEPT_BYTES = 2**29
+"""Most memory for gathered paths, beside the cache, from one call to the next."""
+
+
+class StackedForward(ABC):
+    """Reads a tree of prefixes with all members in one pass; implements ``backend.Forward``.
+
+    ``start`` may be called again for other prompts: it forgets the tree. The adapters are copied
+    when the object is made, so make a new one after they have changed. Not thread-safe.
+    """
+
+    head: nn.Module
+    n_members: int
+    bytes_per_node: int
+
+    def __init__(
+        self,
+        policy: Policy,
+        members: Sequence[str],
+        *,
+        n_layers: int,
+        n_kv_heads: int,
+        d_head: int,
+    ) -> None:
+        """Prepare decoding; ``unsupported_reason`` must be None for these arguments.
+
+        Args:
+            policy: Base model with the adapters on it.
+            members: Adapter names or ``BASE``, in the order of the weights.
+            n_layers: Layers that keep keys and values of the response.
+            n_kv_heads: Key-value heads per layer.
+            d_head: Width of a head.
+        """
+        base: Any = policy.base
+        self.head = FastHead(base.get_output_embeddings())
+        self.n_members = len(members)
+        self._embed: nn.Module = base.get_input_embeddings()
+        self._dtype: torch.dtype = base.get_input_embeddings().weight.dtype
+        self.bytes_per_node = (
+            self.n_members * n_layers * 2 * n_kv_heads * d_head * self._dtype.itemsize
+        )
+        self._n_layers = n_layers
+        self._n_kv_heads = n_kv_heads
+        self._d_head = d_head
+
+    def _start(
+        self, attention_mask: Tensor, root_length: int
+    ) -> tuple[NodeTable, PathCache, PromptCache]:
+        self._nodes = NodeTable(
+            len(attention_mask),
+            root_length,
+            _MOST_KEPT_BYTES // self.bytes_per_node,
+            attention_mask.device,
+        )
+        self._paths = PathCache(self._n_layers, self.n_members * self._n_kv_heads, self._d_head)
+        self._prompts = PromptCache(attention_mask)
+        self._groups: Groups | None = None
+        return self._nodes, self._paths, self._prompts
+
+    @abstractmethod
+    def start(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Read the prompts; see ``backend.Forward``."""
+
+    @torch.no_grad()
+    def grow(self, parents: Tensor, tokens: Tensor) -> Tensor:
+        """Read nodes that add a token to a held node each; see ``backend.Forward``."""
+        if not len(parents):
+            width = self._embed(tokens).shape[-1]
+            return torch.empty(self.n_members, 0, width, dtype=self._dtype, device=tokens.device)
+        return self._read(tokens, self._nodes.grow(parents))
+
+    @torch.no_grad()
+    def keep(self, nodes: Tensor) -> None:
+        """Forget all nodes but these, their paths and the roots; see ``backend.Forward``."""
+        self._nodes.keep(nodes)
+
+    def _read(self, tokens: Tensor, step: Step) -> Tensor:
+        """Return the states ``(n, m, d_model)`` of new nodes and store their keys and values."""
+        if self._groups is None or step.paths is not None:
+            self._groups = self._prompts.group(step.prompts)
+            self._prompt_bias = self._bias_against(self._prompts.is_padding)
+        hidden = self._embed(tokens).expand(self.n_members, -1, -1)
+        return self._through_layers(hidden, step, self._groups)
+
+    @abstractmethod
+    def _through_layers(self, hidden: Tensor, step: Step, groups: Groups) -> Tensor:
+        """Turn embeddings ``(n, m, d_model)`` into head inputs."""
+
+    def _bias_against(self, is_padding: Tensor | None) -> Tensor | None:
+        """Return what to add to the scores of ``(rows, columns)``: ``(rows, 1, columns)``."""
+        return None if is_padding is None else bias_against(is_padding, self._dtype).unsqueeze(1)

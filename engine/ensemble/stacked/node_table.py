@@ -1,0 +1,213 @@
+"""Which slot of the key and value pools belongs to which node of a prefix tree.
+
+A node takes one slot, for its own last token; it knows the slots of the tokens before it, its
+*path*. This module holds numbers only: the keys and values are in ``path_cache``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+_LEAST_SLOTS = 64
+_LEAST_LENGTH = 16
+
+MORE_COLUMNS = 32
+"""What a kept path gets beyond what it needs now, so that it is seldom copied."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The new nodes of one call.
+
+    Paths are aligned at their ends: the last column is the node itself, so that column ``-1 - d``
+    is ``d`` tokens away from it, whatever the length of the path.
+    """
+
+    slots: Tensor
+    """Slot of each new node, ``(n_new,)``."""
+
+    lengths: Tensor
+    """Number of tokens on each path, the node itself included, ``(n_new,)``."""
+
+    longest: int
+    """Longest path of the call."""
+
+    prompts: Tensor
+    """Prompt of each node, ``(n_new,)``."""
+
+    paths: Tensor | None
+    """Slots, ``(n_new, longest)``; None if the rows kept by the call before only get longer."""
+
+    is_padding: Tensor | None
+    """True before the start of a shorter path, ``(n_new, longest)``; None if there is none."""
+
+    is_steady: bool
+    """Whether the parents were the new nodes of the call before, in the same order."""
+
+    is_kept: bool
+    """Whether to keep the gathered paths, as the next call is likely to make them longer."""
+
+
+class NodeTable:
+    """Slots, paths and prompts of all nodes of one tree per prompt."""
+
+    def __init__(
+        self, n_prompts: int, root_length: int, most_kept: int, device: torch.device
+    ) -> None:
+        """Number the roots.
+
+        Args:
+            n_prompts: Number of roots; they take the first slots.
+            root_length: 1 if a root is a token with a key of its own, 0 if not.
+            most_kept: Most tokens of gathered paths that are kept from one call to the next.
+            device: Where the numbers are.
+        """
+        self._device = device
+        self.capacity = max(_LEAST_SLOTS, 4 * n_prompts)
+        """Number of slots, taken or free."""
+        self._n_roots = n_prompts
+        self._n_nodes = n_prompts
+        self._most_kept = most_kept
+        roots = torch.arange(n_prompts, device=device)
+        self._slot_of = torch.full((self.capacity,), -1, device=device)
+        self._slot_of[:n_prompts] = roots
+        self._paths = torch.zeros(self.capacity, _LEAST_LENGTH, dtype=torch.long, device=device)
+        self._paths[:n_prompts, 0] = roots
+        self._lengths = torch.full((self.capacity,), root_length, device=device)
+        self._prompts = torch.zeros(self.capacity, dtype=torch.long, device=device)
+        self._prompts[:n_prompts] = roots
+        self._free = torch.arange(n_prompts, self.capacity, device=device)
+        self._last: Step = Step(
+            slots=roots,
+            lengths=self._lengths[:n_prompts],
+            longest=root_length,
+            prompts=roots,
+            paths=roots.unsqueeze(1),
+            is_padding=None,
+            is_steady=True,
+            is_kept=root_length > 0 and n_prompts * (1 + MORE_COLUMNS) <= most_kept,
+        )
+
+    def roots(self) -> Step:
+        """Return the call that reads the roots themselves."""
+        return self._last
+
+    def grow(self, parents: Tensor) -> Step:
+        """Number a child of each of these nodes, ``(n_new,)``.
+
+        Raises:
+            ValueError: If a node is not held.
+        """
+        parent_slots, is_steady = self._checked(parents)
+        slots = self._taken(len(parents))
+        self._number(slots)
+        last = self._last
+        lengths = self._lengths[parent_slots] + 1
+        if is_steady:
+            shortest, longest = -1, last.longest + 1
+        else:
+            shortest, longest = torch.stack([lengths.min(), lengths.max()]).tolist()
+        has_room = len(slots) * (longest + MORE_COLUMNS) <= self._most_kept
+        is_kept = is_steady and last.is_steady and has_room
+        self._write(slots, lengths, longest, parent_slots)
+        paths, is_padding = None, _widened(last.is_padding) if is_steady else None
+        if not (is_kept and last.is_kept):
+            is_even = is_padding is None if is_steady else shortest == longest
+            paths, is_padding = self._ending_together(slots, lengths, longest, is_even=is_even)
+        self._last = Step(
+            slots=slots,
+            lengths=lengths,
+            longest=longest,
+            prompts=self._prompts[slots],
+            paths=paths,
+            is_padding=is_padding,
+            is_steady=is_steady,
+            is_kept=is_kept,
+        )
+        return self._last
+
+    def keep(self, nodes: Tensor) -> None:
+        """Free the slots of all nodes that are no root, none of these, and not on their paths.
+
+        Raises:
+            ValueError: If one of these is not held.
+        """
+        is_kept = torch.zeros(self.capacity, dtype=torch.bool, device=self._device)
+        is_kept[: self._n_roots] = True
+        if len(nodes):
+            slots, _ = self._checked(nodes)
+            columns = torch.arange(self._paths.shape[1], device=self._device)
+            is_on_path = columns < self._lengths[slots].unsqueeze(1)
+            # Columns beyond a path's end count as its node, which is kept anyway.
+            paths = torch.where(is_on_path, self._paths[slots], slots.unsqueeze(1))
+            is_kept[paths.flatten()] = True
+        is_forgotten = ~is_kept[self._slot_of.clamp(min=0)]
+        self._slot_of.masked_fill_(is_forgotten, -1)
+        self._free = (~is_kept).nonzero().squeeze(1)
+
+    def _checked(self, nodes: Tensor) -> tuple[Tensor, bool]:
+        """Return the slots of held nodes, and whether they are those of the last call in order."""
+        slots = self._slot_of[nodes.clamp(0, self._n_nodes - 1)]
+        in_range = (nodes >= 0) & (nodes < self._n_nodes)
+        facts = [(in_range & (slots >= 0)).all()]
+        n_last = len(self._last.slots)
+        if len(nodes) == n_last:
+            first = self._n_nodes - n_last
+            expected = torch.arange(first, self._n_nodes, device=self._device)
+            facts.append((nodes == expected).all())
+        are_held, *is_steady = torch.stack(facts).tolist()
+        if not are_held:
+            raise ValueError(
+                f"A node to grow or keep is not held: there are {self._n_nodes} nodes, less those "
+                "that an earlier keep() left out. Keep every node that will be grown again."
+            )
+        return slots, any(is_steady)
+
+    def _taken(self, n_new: int) -> Tensor:
+        while len(self._free) < n_new:
+            more = torch.arange(self.capacity, 2 * self.capacity, device=self._device)
+            self._free = torch.cat([self._free, more])
+            self._paths = torch.cat([self._paths, torch.zeros_like(self._paths)])
+            self._lengths = torch.cat([self._lengths, torch.zeros_like(self._lengths)])
+            self._prompts = torch.cat([self._prompts, torch.zeros_like(self._prompts)])
+            self.capacity *= 2
+        slots, self._free = self._free[:n_new], self._free[n_new:]
+        return slots
+
+    def _number(self, slots: Tensor) -> None:
+        n_nodes = self._n_nodes + len(slots)
+        if n_nodes > len(self._slot_of):
+            more = self._slot_of.new_full((max(n_nodes, len(self._slot_of)),), -1)
+            self._slot_of = torch.cat([self._slot_of, more])
+        self._slot_of[self._n_nodes : n_nodes] = slots
+        self._n_nodes = n_nodes
+
+    def _write(self, slots: Tensor, lengths: Tensor, longest: int, parent_slots: Tensor) -> None:
+        if longest > self._paths.shape[1]:
+            self._paths = torch.cat([self._paths, torch.zeros_like(self._paths)], dim=1)
+        paths = self._paths[parent_slots]
+        paths.scatter_(1, (lengths - 1).unsqueeze(1), slots.unsqueeze(1))
+        self._paths.index_copy_(0, slots, paths)
+        self._lengths.index_copy_(0, slots, lengths)
+        self._prompts.index_copy_(0, slots, self._prompts[parent_slots])
+
+    def _ending_together(
+        self, slots: Tensor, lengths: Tensor, longest: int, *, is_even: bool
+    ) -> tuple[Tensor, Tensor | None]:
+        """Return paths aligned at their ends, and where they have not begun yet."""
+        paths = self._paths[slots, :longest]
+        if is_even:
+            return paths, None
+        columns = torch.arange(longest, device=self._device) + (lengths - longest).unsqueeze(1)
+        # Padding names the path's first slot: what is there has been written, so that a weight
+        # of zero makes it nothing (a NaN would stay one).
+        return paths.gather(1, columns.clamp(min=0)), columns < 0
+
+
+def _widened(is_padding: Tensor | None) -> Tensor | None:
+    if is_padding is None:
+        return None
+    return torch.cat([is_padding, torch.zeros_like(is_padding[:, :1])], dim=1)

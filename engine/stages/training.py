@@ -1,0 +1,92 @@
+"""Train one adapter per objective."""
+
+from __future__ import annotations
+
+from engine.ensemble.ensemble import Ensemble
+from engine.policy import Policy, add_adapter, load_policy, save_adapter
+from engine.records import AdapterSummary, TrainingStep
+from engine.rewards import RewardTable
+from engine.seeds import derived_seed
+from engine.stages.context import Run
+from engine.training.checkpoint import Checkpoint
+from engine.training.scst import ScstTrainer
+
+LEAST_DISTINCT_FRACTION = 0.5
+"""An adapter whose greedy responses are less varied than this has probably hacked its reward."""
+
+
+def is_trained(run: Run, objective: str) -> bool:
+    """Tell whether an objective's adapter is finished."""
+    # An adapter whose folder was deleted is trained again; its stored rows stay as they are.
+    weights = run.folder.adapters / objective / "adapter_model.safetensors"
+    return objective in run.store.adapters() and weights.is_file()
+
+
+def train(run: Run, rewards: RewardTable, objective: str) -> None:
+    """Train one adapter, from its checkpoint if there is one."""
+    config = run.config.training_for(objective)
+    policy = add_adapter(
+        load_policy(run.config.policy),
+        objective,
+        run.config.adapter,
+        seed=derived_seed(run.config.seed, objective),
+    )
+    trainer = ScstTrainer(
+        policy,
+        objective,
+        rewards,
+        config,
+        train_prompts=run.texts("train"),
+        validation_prompts=run.texts("aggregation"),
+        seed=run.config.seed,
+    )
+    path = run.folder.checkpoints / f"{objective}.safetensors"
+    checkpoint = Checkpoint.read(path)
+    if checkpoint is not None:
+        trainer.restore(checkpoint)
+    run.heartbeat.say(phase="training", detail=objective)
+    run.progress.start(f"train {objective}", config.max_steps, trainer.progress.step)
+    for record in trainer.run():
+        if isinstance(record, TrainingStep):
+            run.store.add_training_step(record)
+            run.progress.advance(1, f"reward {record.reward:.3f}, KL {record.kl:.2f}")
+        else:
+            run.store.add_validation(*record)
+            trainer.checkpoint().write(path)
+        run.heartbeat.check()
+    run.progress.end()
+    _finish_adapter(run, policy, trainer, objective)
+    path.unlink(missing_ok=True)
+
+
+def _finish_adapter(run: Run, policy: Policy, trainer: ScstTrainer, objective: str) -> None:
+    prompts = run.texts("inference")
+    texts = Ensemble(policy, (objective,)).generate(prompts, [(1.0,)])[0]
+    n_distinct = len({generated.text for generated in texts})
+    save_adapter(policy, objective, run.folder.adapters / objective)
+    done = trainer.progress
+    run.store.add_adapter(
+        AdapterSummary(
+            adapter=objective,
+            steps=done.step,
+            data_points=done.step * run.config.training_for(objective).prompts_per_step,
+            samples=done.samples,
+            tokens=done.tokens,
+            seconds=done.seconds,
+            converged=done.converged,
+            n_distinct=n_distinct,
+            n_responses=len(texts),
+        )
+    )
+
+
+def warn_of_low_variety(run: Run) -> None:
+    """Warn of adapters that give few different responses."""
+    for done in run.store.adapters().values():
+        if done.n_distinct < LEAST_DISTINCT_FRACTION * done.n_responses:
+            run.heartbeat.warn(
+                f"Adapter {done.adapter!r} gives only {done.n_distinct} different responses to "
+                f"{done.n_responses} held-out prompts: it has probably found a text that its "
+                "reward likes everywhere. Raise training.kl_coefficient or lower "
+                "training.learning_rate for it."
+            )

@@ -229,7 +229,9 @@ def cases(options: argparse.Namespace) -> list[Callable[[], Case]]:
         ids, mask = prompts(policy, shape, options.prompts)
         return Case(f"{name} {spread}", policy, MEMBERS, ids, mask, options.tokens)
 
-    made = [partial(make, name, spread) for name in names for spread in spreads]
+    made: list[Callable[[], Case]] = [
+        partial(make, name, spread) for name in names for spread in spreads
+    ]
     if options.run is not None:
         return [*made, partial(_run_case, options)]
     return made

@@ -225,11 +225,15 @@ class AtlasConfig:
     """Most prefixes read of one prompt; what is left of the simplex then stays open."""
 
     seconds: float = 600.0
-    """Most time for 32 prompts, and for each of the proofs that follow."""
+    """Most time for 32 prompts."""
+
+    proof_seconds: float = 60.0
+    """Most time to prove which weights are best, and again to find the exact front."""
 
     def __post_init__(self) -> None:
         _check_at_least("atlas.nodes_per_prompt", self.nodes_per_prompt, 1)
         _check_positive("atlas.seconds", self.seconds)
+        _check_positive("atlas.proof_seconds", self.proof_seconds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,7 +29,7 @@ from engine.search.certified import SearchBudget
 from engine.search.hierarchical import n_grid_points
 from engine.stages.context import Progress, Run
 from engine.stages.scoring import n_systems, score
-from engine.stages.search import extend_atlas, prove, search
+from engine.stages.search import NOT_COMPLETE, extend_atlas, prove, search
 from engine.stages.training import is_trained, train, warn_of_low_variety
 from engine.store import RunStore
 
@@ -52,7 +52,7 @@ def execute(
     torch.set_num_threads(config.threads)
     store = RunStore(folder.database, config.objectives)
     try:
-        with Heartbeat(store, folder, _expected(config)) as heartbeat:
+        with Heartbeat(store, folder, _expected(config, data.prompts)) as heartbeat:
             _keep_prompts(store, data.prompts)
             if data.skipped:
                 heartbeat.warn(
@@ -91,9 +91,13 @@ def explore(
     config = read_config(folder.config)
     data = load_prompts(config.data, seed=config.seed)
     torch.set_num_threads(config.threads)
+    before = folder.read_status()
     store = RunStore(folder.database, config.objectives)
     try:
-        with Heartbeat(store, folder, _expected(config)) as heartbeat:
+        with Heartbeat(store, folder, _expected(config, data.prompts)) as heartbeat:
+            if before is not None:
+                old = [text for text in before.warnings if not text.startswith(NOT_COMPLETE)]
+                heartbeat.say(warnings=tuple(old))
             _keep_prompts(store, data.prompts)
             run = Run(config, folder, store, heartbeat, progress, data.prompts)
             extend_atlas(run, own_prompts, split, budget)
@@ -173,11 +177,12 @@ def _execute(run: Run, stages: Sequence[Stage]) -> None:
     score(run, policy, rewards, best)
 
 
-def _expected(config: RunConfig) -> dict[str, int]:
+def _expected(config: RunConfig, prompts: Sequence[Prompt]) -> dict[str, int]:
     steps = sum(config.training_for(name).max_steps for name in config.objectives)
     return {
         "training_steps": steps,
         "evaluations": n_grid_points(len(config.objectives), config.search),
         "rounds": config.search.n_rounds,
         "adapters": len(config.objectives),
+        "atlases": sum(p.split == "aggregation" for p in prompts) * config.atlas.enabled,
     }

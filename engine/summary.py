@@ -52,7 +52,7 @@ def summarise(folder: RunFolder) -> Summary:
 
 def _atlas(folder: RunFolder) -> Summary | None:
     """Return what the aggregation prompts' atlases cover and prove; None without them."""
-    rows = [row for row in snapshot_rows(folder, "atlases") if row["split"] == "aggregation"]
+    rows = _aggregation_atlases(folder)
     if not rows:
         return None
     proofs = snapshot_rows(folder, "certificates")
@@ -66,6 +66,10 @@ def _atlas(folder: RunFolder) -> Summary | None:
         "certificate": {name: proofs[0][name] for name in kept} if proofs else None,
         "front": len(snapshot_rows(folder, "front")),
     }
+
+
+def _aggregation_atlases(folder: RunFolder) -> list[Summary]:
+    return [row for row in snapshot_rows(folder, "atlases") if row["split"] == "aggregation"]
 
 
 def cost(folder: RunFolder) -> dict[str, dict[str, float]]:
@@ -87,7 +91,8 @@ def cost(folder: RunFolder) -> dict[str, dict[str, float]]:
         "data_points": len(measured) * n_prompts,
         "samples": len(measured) * n_prompts,
         "tokens": sum(row["n_tokens"] for row in responses),
-        "seconds": sum(row["seconds"] for row in measured),
+        # A search in an atlas costs what the atlas cost.
+        "seconds": sum(row["seconds"] for row in [*measured, *_aggregation_atlases(folder)]),
     }
     return {
         "parallel": {

@@ -10,9 +10,15 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
+
 from engine.artifacts import RunFolder, Status, run_folder
+from engine.atlas.cells import Branch, Cell, PromptAtlas
+from engine.atlas.polytope import area, split, whole_simplex
+from engine.atlas.rows import ScoredAtlas
 from engine.config import DataConfig, RewardConfig, RunConfig, SearchConfig, TrainingConfig
 from engine.config_file import config_text
+from engine.mapping import certificate_rows
 from engine.records import (
     AdapterSummary,
     Prompt,
@@ -23,6 +29,7 @@ from engine.records import (
     Validation,
     Weights,
 )
+from engine.search.certified import SearchBudget
 from engine.store import RunStore
 from tests.formula import (
     HOSTILE,
@@ -87,6 +94,7 @@ def write_run(artifacts: Path, spec: RunSpec) -> RunFolder:
         store.add_round(round_)
     if spec.phase == "finished":
         _score_systems(store, spec)
+        _map_responses(store, spec)
     store.publish(folder.published)
     folder.write_status(_status(spec, store.counts()))
     store.close()
@@ -229,6 +237,34 @@ def _score_systems(store: RunStore, spec: RunSpec) -> None:
                         responses=responses,
                     )
                 )
+
+
+def _map_responses(store: RunStore, spec: RunSpec) -> None:
+    """Two responses to each prompt: one where the first weight is the larger, one elsewhere."""
+    n = len(spec.objectives)
+    vectors = np.zeros((2, n))
+    vectors[0, 0] = vectors[1, 1] = 1.0
+    parts = [part for _, part in split(whole_simplex(n), vectors)]
+    cells = tuple(
+        Cell((3, token, 1), f"Response {token}.", part, area(part))
+        for token, part in zip((5, 6), parts, strict=True)
+    )
+    atlas = PromptAtlas(
+        branches=(Branch((3,), (5, 6), vectors, (-1, -2)),),
+        cells=cells,
+        n_members=n,
+        covered=1.0,
+        dropped=0.0,
+        node_forwards=6,
+    )
+    scores = np.stack([np.linspace(0.4, 0.6, n), np.linspace(0.6, 0.4, n)])
+    scored = [
+        ScoredAtlas("aggregation", index, atlas, scores, 0.1) for index in range(spec.n_prompts)
+    ]
+    for one in scored:
+        store.replace_atlas(one)
+    proof = certificate_rows(scored, store.best_weights(), SearchBudget(seconds=5.0))
+    store.replace_certificate("aggregation", *proof)
 
 
 def _status(spec: RunSpec, counts: dict[str, int]) -> Status:

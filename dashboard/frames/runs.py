@@ -36,21 +36,54 @@ class Cost:
         return self.n_measured * self.n_prompts
 
 
-def cost(steps: pd.DataFrame, evaluations: pd.DataFrame, prompts: pd.DataFrame) -> Cost:
+def proof_text(certificates: pd.DataFrame, atlases: pd.DataFrame) -> str:
+    """Say what the atlases cover and what is proven about all weights; "" without them.
+
+    Args:
+        certificates: The table ``certificates``.
+        atlases: The table ``atlases``.
+    """
+    own = _aggregation(atlases)
+    if own.empty:
+        return ""
+    told = (
+        f"Atlas: {int(own['n_cells'].sum()):,} responses to {len(own)} prompts cover "
+        f"{100 * own['covered'].mean():.2f} % of all weights"
+    )
+    proofs = _aggregation(certificates)
+    if proofs.empty:
+        return f"{told}."
+    proof = proofs.iloc[0]
+    weights = ", ".join(f"{weight:.3f}" for weight in proof["weights"])
+    return (
+        f"{told}. Proven on them: no weights have a mean reward above {proof['upper_bound']:.3f}; "
+        f"the weights {weights} have {proof['mean_reward']:.3f}, and may move by "
+        f"{proof['radius']:.3f} in any direction without a change of any text."
+    )
+
+
+def cost(
+    steps: pd.DataFrame,
+    evaluations: pd.DataFrame,
+    prompts: pd.DataFrame,
+    atlases: pd.DataFrame | None = None,
+) -> Cost:
     """Count data points (prompts, not samples) and seconds; validation is not counted.
 
     Args:
         steps: The table ``training_steps``.
         evaluations: The table ``evaluations``.
         prompts: The table ``prompts``.
+        atlases: The table ``atlases``; a search in an atlas costs what the atlas cost.
     """
+    mapping = 0.0 if atlases is None else float(_aggregation(atlases)["seconds"].sum())
     last = steps.groupby("adapter", sort=False)[["data_points", "seconds"]].max()
     return Cost(
         adapter_data_points={str(name): int(n) for name, n in last["data_points"].items()},
         adapter_seconds={str(name): float(s) for name, s in last["seconds"].items()},
         n_measured=int(((evaluations["kind"] != "shared") & evaluations["means"].notna()).sum()),
         n_prompts=int((prompts["split"] == "aggregation").sum()),
-        search_seconds=float(evaluations["seconds"].sum()),
+        search_seconds=float(evaluations["seconds"].sum()) + mapping,
     )
 
 
@@ -147,3 +180,7 @@ def span(evaluations: pd.DataFrame) -> tuple[float, float] | None:
     """Return the lowest and highest mean reward over the evaluated weights."""
     rewards = evaluations["mean_reward"].dropna()
     return None if rewards.empty else (float(rewards.min()), float(rewards.max()))
+
+
+def _aggregation(table: pd.DataFrame) -> pd.DataFrame:
+    return table[table["split"] == "aggregation"]

@@ -22,6 +22,7 @@ def render() -> None:
 def _body(run: Run) -> None:
     _state(run)
     _at_a_glance(run)
+    _proof(run)
     _systems(run)
     _cost(run)
     _all_runs()
@@ -37,7 +38,7 @@ def _state(run: Run) -> None:
         return
     ago = duration_text(time.time() - status.updated_at)
     took = duration_text(min(status.updated_at, time.time()) - status.started_at)
-    facts = [status.detail, f"worked for {took}", f"last heartbeat {ago} ago"]
+    facts = [status.detail, f"last worked for {took}", f"last heartbeat {ago} ago"]
     st.caption(" · ".join(fact for fact in facts if fact))
     if run.config is not None:
         counts = run_frames.prompt_counts(queries.table(run, "prompts").frame)
@@ -53,10 +54,22 @@ def _state(run: Run) -> None:
     for warning in status.warnings:
         st.warning(warning)
     if run.is_running:
-        for name, label in (("training_steps", "training steps"), ("evaluations", "evaluations")):
+        for name, label in (
+            ("training_steps", "training steps"),
+            ("atlases", "prompts mapped"),
+            ("evaluations", "evaluations"),
+        ):
             done, most = status.counts.get(name, 0), status.expected.get(name, 0)
             if most:
                 st.progress(min(1.0, done / most), f"{label}: {done:,} of at most {most:,}")
+
+
+def _proof(run: Run) -> None:
+    certificates, atlases = queries.table(run, "certificates"), queries.table(run, "atlases")
+    controls.show_problems(certificates, atlases)
+    told = run_frames.proof_text(certificates.frame, atlases.frame)
+    if told:
+        st.caption(told)
 
 
 def _at_a_glance(run: Run) -> None:
@@ -137,7 +150,8 @@ def _cost(run: Run) -> None:
     if steps.frame.empty:
         st.caption("Nothing yet: training has not begun.")
         return
-    spent = run_frames.cost(steps.frame, evaluations.frame, prompts.frame)
+    atlases = queries.table(run, "atlases")
+    spent = run_frames.cost(steps.frame, evaluations.frame, prompts.frame, atlases.frame)
     st.caption(
         f"A data point is a prompt read by training, or by one evaluation: the search measured "
         f"{spent.n_measured} directions × {spent.n_prompts} prompts = "  # noqa: RUF001

@@ -15,6 +15,9 @@ from engine.search.certified import SearchBudget
 from engine.search.hierarchical import hierarchical_search, n_grid_points
 from engine.stages.context import Run
 
+NOT_COMPLETE = "Not all atlases are complete: "
+"""How the warning of atlases that met their budget begins; a later mapping takes it back."""
+
 
 def search(run: Run, policy: Policy, rewards: RewardTable) -> Weights:
     """Search, and return the best weights of the last round."""
@@ -40,7 +43,7 @@ def search(run: Run, policy: Policy, rewards: RewardTable) -> Weights:
         run.heartbeat.check()
     run.progress.end()
     if run.config.atlas.enabled and not run.store.counts()["certificates"]:
-        prove(run, SearchBudget(seconds=run.config.atlas.seconds))
+        prove(run, SearchBudget(seconds=run.config.atlas.proof_seconds))
     return best
 
 
@@ -99,9 +102,9 @@ def _map(
     run.progress.end()
     if n_open:
         run.heartbeat.warn(
-            f"The atlases of {n_open} prompts ({split}) are not complete: they have more "
-            "responses than the budget could find, and a search decodes what is missing. Raise "
-            "atlas.nodes_per_prompt, or use `emorl atlas --nodes`."
+            f"{NOT_COMPLETE}{n_open} prompts ({split}) have more responses than the budget could "
+            "find, and a search decodes what is missing. Raise atlas.nodes_per_prompt, or use "
+            "`emorl atlas --nodes`."
         )
 
 

@@ -72,6 +72,35 @@ def test_a_run_without_training_costs_nothing() -> None:
     assert list(table["data points"]) == [0, 0]
 
 
+ATLASES = pd.DataFrame(
+    {
+        "split": ["aggregation", "aggregation", "own"],
+        "n_cells": [8, 5, 100],
+        "covered": [1.0, 0.5, 0.1],
+        "seconds": [2.0, 1.5, 50.0],
+    }
+)
+
+
+def test_a_search_in_an_atlas_costs_the_atlas_too() -> None:
+    steps = pd.DataFrame({"adapter": ["x"], "data_points": [16], "seconds": [1.0]})
+    evaluations = pd.DataFrame({"kind": ["measured"], "means": [[0.5]], "seconds": [0.5]})
+    prompts = pd.DataFrame({"split": ["aggregation"] * 2})
+    assert runs.cost(steps, evaluations, prompts, ATLASES).search_seconds == 4.0
+
+
+def test_a_proof_is_told_in_numbers() -> None:
+    none = pd.DataFrame(columns=["split"])
+    assert runs.proof_text(none, ATLASES.iloc[2:]) == ""
+    assert runs.proof_text(none, ATLASES) == (
+        "Atlas: 13 responses to 2 prompts cover 75.00 % of all weights."
+    )
+    proof = {"weights": (0.25, 0.75), "mean_reward": 0.5, "upper_bound": 0.625, "radius": 0.01}
+    told = runs.proof_text(pd.DataFrame([{"split": "aggregation"} | proof]), ATLASES)
+    assert "no weights have a mean reward above 0.625; the weights 0.250, 0.750 have" in told
+    assert "0.500, and may move by 0.010" in told
+
+
 def test_systems_stand_in_the_order_base_adapters_best() -> None:
     names = ["best", "adapter:b1", "base", "adapter:a1"]
     systems = pd.DataFrame(

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from engine.atlas.cells import PromptAtlas
 from engine.atlas.rows import ScoredAtlas, reward_field
 from engine.ensemble.atlas import AtlasBudget
 from engine.ensemble.ensemble import PROMPTS_PER_TREE, Ensemble
@@ -66,6 +67,34 @@ def map_prompts(
                     taken += 1
             if place not in skip:
                 yield ScoredAtlas(split, place, atlas, own, seconds)
+
+
+def wrong_cells(
+    ensemble: Ensemble, prompts: Sequence[str], atlases: Sequence[PromptAtlas]
+) -> list[tuple[int, int]]:
+    """Decode at the middle of every cell, and return the cells whose text comes out different.
+
+    Args:
+        ensemble: Of another back end than the one that built the atlases, to check both.
+        prompts: The atlases' prompts.
+        atlases: Open cells are not checked.
+
+    Returns:
+        Places of prompt and cell, in order.
+    """
+    wrong = []
+    for place, (prompt, atlas) in enumerate(zip(prompts, atlases, strict=True)):
+        closed = [number for number, cell in enumerate(atlas.cells) if not cell.is_open]
+        if not closed:
+            continue
+        middles = [atlas.cells[number].centroid.tolist() for number in closed]
+        texts = ensemble.generate([prompt], middles)
+        wrong += [
+            (place, number)
+            for number, (generated,) in zip(closed, texts, strict=True)
+            if generated.text != atlas.cells[number].text
+        ]
+    return wrong
 
 
 def certificate_rows(

@@ -72,6 +72,7 @@ def explore(
     split: DataSplit = "aggregation",
     budget: AtlasBudget | None = None,
     proof: SearchBudget | None = None,
+    check: bool = False,
 ) -> None:
     """Map responses with the adapters of a run, and prove which weights are best.
 
@@ -82,6 +83,8 @@ def explore(
         split: Split whose prompts are mapped; what is complete is not mapped again.
         budget: For the atlases; the run's settings by default.
         proof: If given, prove the best weights from the aggregation prompts' atlases.
+        check: Decode at the middle of every cell by the generic back end, and warn of
+            differences.
 
     Raises:
         ModelError: If an adapter is not trained yet.
@@ -100,7 +103,7 @@ def explore(
                 heartbeat.say(warnings=tuple(old))
             _keep_prompts(store, data.prompts)
             run = Run(config, folder, store, heartbeat, progress, data.prompts)
-            extend_atlas(run, own_prompts, split, budget)
+            extend_atlas(run, own_prompts, split, budget, check=check)
             if proof is not None:
                 prove(run, proof)
             if len(store.finished_systems()) < n_systems(config):

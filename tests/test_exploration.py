@@ -13,6 +13,7 @@ from engine.artifacts import RunFolder, run_folder
 from engine.atlas.rows import ScoredAtlas, reward_field, scored_atlases
 from engine.config import AtlasConfig, RunConfig
 from engine.inference import load_ensemble, load_run_models
+from engine.mapping import wrong_cells
 from engine.pipeline import execute
 from engine.records import Weights
 from engine.snapshots import snapshot_rows
@@ -119,6 +120,17 @@ def test_an_atlas_that_meets_its_budget_is_told_and_completed_later(
     assert snapshot_rows(folder, "certificates")[0]["gap"] == 0.0
 
 
+def test_a_cell_with_another_text_than_its_weights_give_is_found(
+    finished: tuple[RunConfig, RunFolder],
+) -> None:
+    ensemble = load_ensemble(finished[1].root)
+    texts = prompts(finished[1], "inference")[:2]
+    right, other = ensemble.atlases(texts)
+    assert wrong_cells(ensemble, texts, [right, other]) == []
+    false = replace(other, cells=(replace(other.cells[0], text="Never said."), *other.cells[1:]))
+    assert wrong_cells(ensemble, texts, [right, false]) == [(1, 0)]
+
+
 def test_a_prompt_of_ones_own_gets_an_atlas(
     finished: tuple[RunConfig, RunFolder], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -126,9 +138,12 @@ def test_a_prompt_of_ones_own_gets_an_atlas(
     artifacts = str(folder.root.parent.parent)
     command = ["atlas", folder.run_id, "--prompt", "My own words.", "--artifacts", artifacts]
     assert main(command) == 0
-    assert main([*command, "--prompt", "And others."]) == 0
+    assert main([*command, "--prompt", "And others.", "--check"]) == 0
     told = capsys.readouterr().out
     assert "100.000 % of the weights covered" in told
+    status = folder.read_status()
+    assert status is not None
+    assert not any("come out different" in warning for warning in status.warnings)
     scored = stored(folder, "own")
     assert [one.prompt_index for one in scored] == [0, 1]
     ensemble = load_ensemble(folder.root)

@@ -27,6 +27,7 @@ def atlas(options: argparse.Namespace) -> int:
         own_prompts=options.prompt,
         split=options.split,
         budget=budget,
+        check=options.check,
     )
     if not options.quiet:
         print(_told(folder, "own" if options.prompt else options.split, options.prompt))

@@ -125,6 +125,11 @@ def _runs(commands: _Commands[argparse.ArgumentParser]) -> None:
         default=None,
         help="most time for 32 prompts; default: no limit, or the run's without either",
     )
+    atlas.add_argument(
+        "--check",
+        action="store_true",
+        help="decode at the middle of every cell by the generic back end, and warn of differences",
+    )
 
 
 def _positive(text: str) -> int:

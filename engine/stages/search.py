@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from engine.ensemble.atlas import AtlasBudget
 from engine.ensemble.ensemble import Ensemble
 from engine.evaluation import Evaluator
-from engine.mapping import certificate_rows, map_prompts
+from engine.mapping import certificate_rows, map_prompts, wrong_cells
 from engine.policy import Policy, load_adapters, load_policy
 from engine.records import DataSplit, Prompt, SearchRound, Split, Weights
 from engine.rewards import RewardTable, load_rewards
@@ -48,7 +48,12 @@ def search(run: Run, policy: Policy, rewards: RewardTable) -> Weights:
 
 
 def extend_atlas(
-    run: Run, own_prompts: Sequence[str], split: DataSplit, budget: AtlasBudget | None
+    run: Run,
+    own_prompts: Sequence[str],
+    split: DataSplit,
+    budget: AtlasBudget | None,
+    *,
+    check: bool = False,
 ) -> None:
     """Map more prompts of a run: a split's, or prompts of one's own; see ``pipeline.explore``."""
     folders = {name: run.folder.adapters / name for name in run.config.objectives}
@@ -59,12 +64,16 @@ def extend_atlas(
     limit = budget or _budget(run)
     if not prompts:
         _map(run, ensemble, rewards, split, run.texts(split), limit)
+        if check:
+            _check(run, policy, split)
         return
     known = {p.prompt: p.index for p in run.store.prompts() if p.split == "own"}
     for prompt in dict.fromkeys(prompts):
         index = known.setdefault(prompt, len(known))
         run.store.add_prompts([Prompt(split="own", index=index, prompt=prompt)])
         _map(run, ensemble, rewards, "own", [prompt], limit, first_index=index)
+    if check:
+        _check(run, policy, "own")
 
 
 def prove(run: Run, budget: SearchBudget) -> None:
@@ -108,8 +117,34 @@ def _map(
         )
 
 
+def _check(run: Run, policy: Policy, split: Split) -> None:
+    """Compare all atlases of a split with the oracle; see ``mapping.wrong_cells``."""
+    scored = [one for one in run.store.atlases() if one.split == split]
+    texts = {(p.split, p.index): p.prompt for p in run.store.prompts()}
+    oracle = Ensemble(policy, run.config.objectives, backend="generic")
+    run.progress.start("check responses", len(scored))
+    n_cells = n_wrong = 0
+    for one in scored:
+        prompt = texts[split, one.prompt_index]
+        n_wrong += len(wrong_cells(oracle, [prompt], [one.atlas]))
+        n_cells += len(one.atlas.cells)
+        run.progress.advance(1, f"{n_wrong} of {n_cells} wrong")
+        run.heartbeat.check()
+    run.progress.end()
+    if n_wrong:
+        run.heartbeat.warn(
+            f"{n_wrong} of {n_cells} responses of the atlas ({split}) come out different when "
+            "they are decoded at the middle of their cell by the generic back end."
+        )
+
+
 def _ensemble(run: Run, policy: Policy) -> Ensemble:
     ensemble = Ensemble(policy, run.config.objectives)
+    if run.config.policy.precision == "bfloat16":
+        run.heartbeat.warn(
+            "policy.precision = 'bfloat16': decoding is faster and not exact, so cells of the "
+            "atlas and what is proven from them are approximate. Use 'float32' for exact ones."
+        )
     run.heartbeat.say(backend=f"{ensemble.backend.name}: {ensemble.backend.reason}")
     return ensemble
 

@@ -171,22 +171,20 @@ def _wait() -> None:
 def _count_mismatches(
     case: Case, copies: Sequence[Any], make: Callable[[], Forward], grid: Floats
 ) -> None:
-    """Compare the tree's tokens with those of merged copies, one vector after the other."""
-    ours = case.tree(make).decode(grid)
-    wrong = near = total = 0
-    for vector, texts in zip(grid, ours, strict=True):
-        own = torch.tensor(vector, dtype=torch.float32, device=case.ids.device)
-        theirs, gaps = cached_ensemble(copies, case.ids, own, case.n_tokens)
-        for mine, other, gap in zip(texts, theirs.tolist(), gaps.tolist(), strict=True):
-            total += len(other)
-            different = [
-                i for i, pair in enumerate(zip(mine, other, strict=True)) if len(set(pair)) > 1
-            ]
-            if different and gap[different[0]] < NEAR_TIE:
-                near += 1
-            elif different:
-                wrong += 1
-    case.facts |= {"mismatches": wrong, "near_ties": near, "tokens_compared": total}
+    """Compare the tree's tokens with those of merged copies, every vector for every prompt."""
+    ours = [text for texts in case.tree(make).decode(grid) for text in texts]
+    weights = torch.tensor(grid, dtype=torch.float32, device=case.ids.device)
+    per_row = weights.repeat_interleave(len(case.ids), dim=0)
+    ids = case.ids.repeat(len(grid), 1)
+    theirs, gaps = cached_ensemble(copies, ids, per_row, case.n_tokens)
+    wrong = near = 0
+    for mine, other, gap in zip(ours, theirs.tolist(), gaps.tolist(), strict=True):
+        first = next((i for i, token in enumerate(mine) if token != other[i]), None)
+        if first is not None and gap[first] < NEAR_TIE:
+            near += 1
+        elif first is not None:
+            wrong += 1
+    case.facts |= {"mismatches": wrong, "near_ties": near, "tokens_compared": theirs.numel()}
 
 
 def report(case: Case) -> dict[str, Any]:
@@ -277,14 +275,15 @@ def main() -> None:
     parser.add_argument("--run", type=Path, help="folder of a finished run: its own adapters too")
     parser.add_argument("--prompts", type=int, default=8)
     parser.add_argument("--tokens", type=int, default=32)
-    parser.add_argument("--repetitions", type=int, default=5)
+    parser.add_argument("--repetitions", type=int, help="default: 5, quick: 3")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
+    repetitions = options.repetitions or (3 if options.quick else 5)
     torch.set_num_threads(options.threads)
     for make in cases(options):
         case = make()
-        measure(case, options.repetitions)
+        measure(case, repetitions)
         found = report(case)
         print(json.dumps(found) if options.json else _table(found), flush=True)
 

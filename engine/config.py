@@ -6,12 +6,18 @@ project; it is written down here and nowhere else.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from engine.errors import ConfigError
 from engine.names import check_name, check_objective
+from engine.setting_checks import (
+    check_at_least,
+    check_between,
+    check_choice,
+    check_not_negative,
+    check_positive,
+)
 
 DataKind = Literal["embedded", "pair", "psych8k", "jsonl", "csv", "parquet"]
 OnBadRow = Literal["refuse", "skip"]
@@ -54,17 +60,17 @@ class DataConfig:
     """Share of the prompts that the search scores weights on; the rest is for inference."""
 
     def __post_init__(self) -> None:
-        _check_choice("data.kind", self.kind, DataKind)
-        _check_choice("data.on_bad_row", self.on_bad_row, OnBadRow)
+        check_choice("data.kind", self.kind, DataKind)
+        check_choice("data.on_bad_row", self.on_bad_row, OnBadRow)
         if self.kind != "embedded" and not self.path:
             raise ConfigError(
                 f"data.path is needed for data.kind = {self.kind!r}, got an empty text. "
                 "Name the file to read."
             )
-        _check_at_least("data.n_prompts", self.n_prompts, 30)
-        _check_at_least("data.max_field_characters", self.max_field_characters, 1)
-        _check_between("data.train_fraction", self.train_fraction, 0.0, 1.0)
-        _check_between("data.aggregation_fraction", self.aggregation_fraction, 0.0, 1.0)
+        check_at_least("data.n_prompts", self.n_prompts, 30)
+        check_at_least("data.max_field_characters", self.max_field_characters, 1)
+        check_between("data.train_fraction", self.train_fraction, 0.0, 1.0)
+        check_between("data.aggregation_fraction", self.aggregation_fraction, 0.0, 1.0)
         if self.train_fraction + self.aggregation_fraction >= 1.0:
             raise ConfigError(
                 "data.train_fraction + data.aggregation_fraction must be below 1 (the rest is "
@@ -105,10 +111,10 @@ class PolicyConfig:
             raise ConfigError(
                 f"policy.prompt_template must contain '{{prompt}}', got {self.prompt_template!r}."
             )
-        _check_between("policy.max_prompt_tokens", self.max_prompt_tokens, 1, 10**6)
-        _check_between("policy.max_new_tokens", self.max_new_tokens, 1, 10**5)
-        _check_between("policy.memory_mib", self.memory_mib, 1, 10**7)
-        _check_choice("policy.precision", self.precision, Precision)
+        check_between("policy.max_prompt_tokens", self.max_prompt_tokens, 1, 10**6)
+        check_between("policy.max_new_tokens", self.max_new_tokens, 1, 10**5)
+        check_between("policy.memory_mib", self.memory_mib, 1, 10**7)
+        check_choice("policy.precision", self.precision, Precision)
         known = self.device in ("auto", "cpu", "cuda")
         if not known and not (self.device.startswith("cuda:") and self.device[5:].isdigit()):
             raise ConfigError(
@@ -130,9 +136,9 @@ class AdapterConfig:
     """Dropout on the input of the update while training."""
 
     def __post_init__(self) -> None:
-        _check_between("adapter.rank", self.rank, 1, 10**4)
-        _check_positive("adapter.alpha", self.alpha)
-        _check_between("adapter.dropout", self.dropout, 0.0, 0.999)
+        check_between("adapter.rank", self.rank, 1, 10**4)
+        check_positive("adapter.alpha", self.alpha)
+        check_between("adapter.dropout", self.dropout, 0.0, 0.999)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,11 +190,11 @@ class TrainingConfig:
             ("validation_samples", 1),
             ("convergence_window", 2),
         ):
-            _check_at_least(f"training.{name}", getattr(self, name), least)
+            check_at_least(f"training.{name}", getattr(self, name), least)
         for name in ("learning_rate", "max_gradient_norm", "temperature"):
-            _check_positive(f"training.{name}", getattr(self, name))
+            check_positive(f"training.{name}", getattr(self, name))
         for name in ("weight_decay", "kl_coefficient", "convergence_threshold"):
-            _check_not_negative(f"training.{name}", getattr(self, name))
+            check_not_negative(f"training.{name}", getattr(self, name))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,10 +214,10 @@ class SearchConfig:
     """Directions decoded together; results are stored and shown after each batch."""
 
     def __post_init__(self) -> None:
-        _check_at_least("search.n_rounds", self.n_rounds, 1)
-        _check_at_least("search.points_per_axis", self.points_per_axis, 2)
-        _check_at_least("search.directions_per_batch", self.directions_per_batch, 1)
-        _check_choice("search.mode", self.mode, SearchMode)
+        check_at_least("search.n_rounds", self.n_rounds, 1)
+        check_at_least("search.points_per_axis", self.points_per_axis, 2)
+        check_at_least("search.directions_per_batch", self.directions_per_batch, 1)
+        check_choice("search.mode", self.mode, SearchMode)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,9 +237,9 @@ class AtlasConfig:
     """Most time to prove which weights are best, and again to find the exact front."""
 
     def __post_init__(self) -> None:
-        _check_at_least("atlas.nodes_per_prompt", self.nodes_per_prompt, 1)
-        _check_positive("atlas.seconds", self.seconds)
-        _check_positive("atlas.proof_seconds", self.proof_seconds)
+        check_at_least("atlas.nodes_per_prompt", self.nodes_per_prompt, 1)
+        check_positive("atlas.seconds", self.seconds)
+        check_positive("atlas.proof_seconds", self.proof_seconds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -268,9 +274,9 @@ class RewardConfig:
     """Longer texts are cut."""
 
     def __post_init__(self) -> None:
-        _check_choice("rewards.*.kind", self.kind, RewardKind)
-        _check_choice("rewards.*.output", self.output, ClassifierOutput)
-        _check_choice("rewards.*.scored_text", self.scored_text, ScoredText)
+        check_choice("rewards.*.kind", self.kind, RewardKind)
+        check_choice("rewards.*.output", self.output, ClassifierOutput)
+        check_choice("rewards.*.scored_text", self.scored_text, ScoredText)
         needed = "target" if self.kind == "callable" else "model"
         if not getattr(self, needed):
             raise ConfigError(
@@ -278,9 +284,9 @@ class RewardConfig:
             )
         if self.kind == "callable" and self.target.count(":") != 1:
             raise ConfigError(f"rewards.*.target must be 'module:function', got {self.target!r}.")
-        _check_positive("rewards.*.perplexity_ceiling", self.perplexity_ceiling)
-        _check_at_least("rewards.*.batch_size", self.batch_size, 1)
-        _check_at_least("rewards.*.max_tokens", self.max_tokens, 8)
+        check_positive("rewards.*.perplexity_ceiling", self.perplexity_ceiling)
+        check_at_least("rewards.*.batch_size", self.batch_size, 1)
+        check_at_least("rewards.*.max_tokens", self.max_tokens, 8)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -312,8 +318,8 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         check_name("name", self.name)
-        _check_between("threads", self.threads, 1, 1024)
-        _check_at_least("seed", self.seed, 0)
+        check_between("threads", self.threads, 1, 1024)
+        check_at_least("seed", self.seed, 0)
         lower = {name.lower() for name in self.objectives}  # they name folders too
         if len(self.objectives) < 2 or len(lower) != len(self.objectives):
             raise ConfigError(
@@ -349,29 +355,3 @@ class RunConfig:
             return replace(self.training, **overrides)
         except ConfigError as error:
             raise ConfigError(f"training_overrides.{objective}: {error}") from None
-
-
-def _check_choice(key: str, value: object, choices: object) -> None:
-    allowed = get_args(choices)
-    if value not in allowed:
-        raise ConfigError(f"{key} must be one of {list(allowed)}, got {value!r}.")
-
-
-def _check_at_least(key: str, value: float, least: float) -> None:
-    if not value >= least:
-        raise ConfigError(f"{key} must be at least {least}, got {value!r}.")
-
-
-def _check_positive(key: str, value: float) -> None:
-    if not (value > 0 and math.isfinite(value)):
-        raise ConfigError(f"{key} must be a finite number above 0, got {value!r}.")
-
-
-def _check_not_negative(key: str, value: float) -> None:
-    if not (value >= 0 and math.isfinite(value)):
-        raise ConfigError(f"{key} must be a finite number, 0 or above, got {value!r}.")
-
-
-def _check_between(key: str, value: float, low: float, high: float) -> None:
-    if not low <= value <= high:
-        raise ConfigError(f"{key} must lie in {low} to {high}, got {value!r}.")

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
 import duckdb
 
-from engine.errors import DiskError, RunLockedError, StoreError
+from engine.errors import DiskError, RunLockedError, SchemaVersionError, StoreError
+from engine.schema import SCHEMA, SCHEMA_VERSION, UPGRADES, create_table, wide_view
 
 
 def connect(path: Path) -> duckdb.DuckDBPyConnection:
@@ -90,3 +91,56 @@ def copy_to_parquet(connection: duckdb.DuckDBPyConnection, sql: str, target: Pat
         quoted = str(beside).replace("'", "''")
         connection.execute(f"COPY ({sql}) TO '{quoted}' (FORMAT parquet)")
         os.replace(beside, target)  # noqa: PTH105 - atomic on every platform
+
+
+def prepare(connection: duckdb.DuckDBPyConnection, path: Path, objectives: Sequence[str]) -> None:
+    """Make the tables of a new file; check an old one, and bring it up to date.
+
+    Raises:
+        StoreError: If it is another kind of database, or holds other objectives.
+        SchemaVersionError: If a later version of this project wrote it.
+    """
+    with our_errors(path):
+        names = connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()
+        tables = {name for (name,) in names}
+        if not tables:
+            _create(connection, objectives)
+            return
+        if "meta" not in tables:
+            raise StoreError(f"{path} is a database, but not one of a run; choose another.")
+        meta = dict(connection.execute("SELECT key, value FROM meta").fetchall())
+    version = meta.get("schema_version")
+    if version in {str(known) for known in UPGRADES}:
+        with our_errors(path):
+            _upgrade(connection, int(version))
+    elif version != str(SCHEMA_VERSION):
+        raise SchemaVersionError(
+            f"{path} has schema version {version}, this version of emorl reads {SCHEMA_VERSION}. "
+            "Use the version that wrote it, or a new run name."
+        )
+    if meta.get("objectives") != ",".join(objectives):
+        raise StoreError(
+            f"{path} holds the objectives {meta.get('objectives')}, the settings say "
+            f"{','.join(objectives)}. Use a new run name."
+        )
+
+
+def _create(connection: duckdb.DuckDBPyConnection, objectives: Sequence[str]) -> None:
+    connection.execute("BEGIN")
+    connection.execute(SCHEMA)
+    connection.execute(wide_view(objectives))
+    connection.executemany(
+        "INSERT INTO meta VALUES (?, ?)",
+        [("schema_version", str(SCHEMA_VERSION)), ("objectives", ",".join(objectives))],
+    )
+    connection.execute("COMMIT")
+
+
+def _upgrade(connection: duckdb.DuckDBPyConnection, version: int) -> None:
+    connection.execute("BEGIN")
+    for name in UPGRADES[version]:
+        connection.execute(create_table(name))
+    connection.execute(
+        "UPDATE meta SET value = ? WHERE key = 'schema_version'", [str(SCHEMA_VERSION)]
+    )
+    connection.execute("COMMIT")

@@ -16,9 +16,8 @@ from typing import Any
 import pyarrow as pa
 
 from engine.atlas.rows import ScoredAtlas, atlas_rows, scored_atlases
-from engine.database import connect, copy_to_parquet, our_errors, rollback
+from engine.database import connect, copy_to_parquet, our_errors, prepare, rollback
 from engine.directions import direction_key
-from engine.errors import SchemaVersionError, StoreError
 from engine.records import (
     AdapterSummary,
     Evaluation,
@@ -33,15 +32,7 @@ from engine.records import (
     Validation,
     Weights,
 )
-from engine.schema import (
-    COLUMNS,
-    PUBLISHED,
-    SCHEMA,
-    SCHEMA_VERSION,
-    UPGRADES,
-    create_table,
-    wide_view,
-)
+from engine.schema import COLUMNS, PUBLISHED
 
 Row = Mapping[str, Any]
 
@@ -66,7 +57,7 @@ class RunStore:
         self._dirty: set[str] = set(PUBLISHED)
         self._connection = connect(path)
         try:
-            self._prepare()
+            prepare(self._connection, path, self.objectives)
         except BaseException:
             self._connection.close()
             raise
@@ -260,48 +251,6 @@ class RunStore:
                 self._dirty.discard(name)
                 written.append(name)
         return written
-
-    def _prepare(self) -> None:
-        tables = {name for (name,) in self._rows("SELECT table_name FROM duckdb_tables()")}
-        if tables and "meta" not in tables:
-            raise StoreError(f"{self.path} is a database, but not one of a run; choose another.")
-        if not tables:
-            with self._lock, our_errors(self.path):
-                self._connection.execute("BEGIN")
-                self._connection.execute(SCHEMA)
-                self._connection.execute(wide_view(self.objectives))
-                self._connection.executemany(
-                    "INSERT INTO meta VALUES (?, ?)",
-                    [
-                        ("schema_version", str(SCHEMA_VERSION)),
-                        ("objectives", ",".join(self.objectives)),
-                    ],
-                )
-                self._connection.execute("COMMIT")
-            return
-        meta = dict(self._rows("SELECT key, value FROM meta"))
-        if meta.get("schema_version") in {str(version) for version in UPGRADES}:
-            self._upgrade(int(meta["schema_version"]))
-        elif meta.get("schema_version") != str(SCHEMA_VERSION):
-            raise SchemaVersionError(
-                f"{self.path} has schema version {meta.get('schema_version')}, this version of "
-                f"emorl reads {SCHEMA_VERSION}. Use the version that wrote it, or a new run name."
-            )
-        if meta.get("objectives") != ",".join(self.objectives):
-            raise StoreError(
-                f"{self.path} holds the objectives {meta.get('objectives')}, the settings say "
-                f"{','.join(self.objectives)}. Use a new run name."
-            )
-
-    def _upgrade(self, version: int) -> None:
-        with self._lock, our_errors(self.path):
-            self._connection.execute("BEGIN")
-            for name in UPGRADES[version]:
-                self._connection.execute(create_table(name))
-            self._connection.execute(
-                "UPDATE meta SET value = ? WHERE key = 'schema_version'", [str(SCHEMA_VERSION)]
-            )
-            self._connection.execute("COMMIT")
 
     def _rows(self, sql: str) -> list[tuple[Any, ...]]:
         with self._lock, our_errors(self.path):

@@ -94,8 +94,8 @@ def _run_and_acknowledge(folder: Path, name: str) -> None:
     log = os.open(run.root / "acknowledged.jsonl", os.O_CREAT | os.O_APPEND | os.O_WRONLY)
     insert = RunStore._insert
 
-    def acknowledged_insert(store: RunStore, tables: Any) -> None:
-        insert(store, tables)
+    def acknowledged_insert(store: RunStore, tables: Any, **replacing: Any) -> None:
+        insert(store, tables, **replacing)
         for table, rows in tables.items():
             for row in rows:
                 line = json.dumps([table, [row[column] for column in KEYS[table]]])

@@ -48,11 +48,17 @@ class Status:
     started_at: float = 0.0
     """Seconds since 1970, UTC."""
     updated_at: float = 0.0
+    worked_before: float = 0.0
+    """Seconds that earlier engines worked on the run."""
     message: str = ""
     """Why the run failed, or what to do next."""
     backend: str = ""
     """How ensembles are decoded, and why so."""
     warnings: tuple[str, ...] = ()
+
+    def worked_seconds(self) -> float:
+        """Return how long engines have worked on the run, up to the last heartbeat."""
+        return self.worked_before + max(0.0, self.updated_at - self.started_at)
 
     def state(self, now: float | None = None) -> RunState:
         """Return the phase as a reader sees it: an engine without a heartbeat has died."""

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from engine.artifacts import HEARTBEAT_SECONDS, RunFolder, Status
-from engine.errors import DiskError, EmorlError
+from engine.errors import DiskError, EmorlError, StoreError
 from engine.store import RunStore
 
 _log = logging.getLogger(__name__)
@@ -32,12 +32,15 @@ class Heartbeat:
         self._wake = threading.Event()
         self._ended = False
         self._error: BaseException | None = None
+        before = _status_before(folder)
         self._status = Status(
             run_id=folder.run_id,
             phase="starting",
             expected=expected,
             pid=os.getpid(),
             started_at=time.time(),
+            worked_before=0.0 if before is None else before.worked_seconds(),
+            backend="" if before is None else before.backend,
         )
         self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
 
@@ -122,6 +125,13 @@ class Heartbeat:
                 f"Cannot write {self._folder.status}: {error}. Free some room and start the "
                 "same command again, it goes on from there."
             ) from error
+
+
+def _status_before(folder: RunFolder) -> Status | None:
+    try:
+        return folder.read_status()
+    except StoreError:  # damaged: it is written anew
+        return None
 
 
 def _message(error: BaseException) -> str:

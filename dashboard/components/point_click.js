@@ -13,7 +13,17 @@ const MOVED_PIXELS = 5;
 const LOOK_EVERY_MS = 60;
 const SETTLE_MS = 600;
 const SAME = 1e-6;
+// A cube in a narrow window is seen from further away, or its axes are cut off.
+const NARROW_PIXELS = 560;
+const STEP_BACK = 1.5;
 const cameras = new Map();
+
+function fromFurtherAway(camera) {
+  const eye = Object.fromEntries(
+    Object.entries(camera.eye).map(([axis, value]) => [axis, value * STEP_BACK]),
+  );
+  return { ...camera, eye };
+}
 
 function isSame(one, other) {
   return ["eye", "center", "up"].every((part) =>
@@ -127,6 +137,9 @@ export default function (component) {
     drawnAt = performance.now();
     wanted = cameras.get(data.chart) ?? null;
     isTurned = wanted !== null;
+    if (!wanted && layout.scene && chart.clientWidth < NARROW_PIXELS) {
+      wanted = fromFurtherAway(layout.scene.camera);
+    }
     keepCamera();
     chart.dataset.clickable = "yes";
   };

@@ -16,7 +16,7 @@ from dashboard.frames.weight_space import Box, hover_texts
 from engine.records import Weights
 
 _NAMES = {"measured": "measured", "shared": "shares a measured score", "zero": "not evaluated"}
-_SYMBOLS = {"measured": "circle", "shared": "diamond", "zero": "x"}
+_SYMBOLS = {"measured": "circle", "shared": "diamond", "zero": "circle-open"}
 _LEAST_RANGE = 1e-3
 _SIZES = {"measured": 7, "shared": 5, "zero": 5}
 
@@ -39,7 +39,7 @@ class MapContent:
     value_range: tuple[float, float]
     selected: Weights | None = None
     is_compact: bool = False
-    """For a phone: lower, and seen from further away."""
+    """For a phone: lower."""
 
 
 def weight_map(content: MapContent, colours: Ink) -> go.Figure:
@@ -106,7 +106,6 @@ def _lay_axes(figure: go.Figure, content: MapContent, colours: Ink) -> None:
         figure.update_layout(margin={"l": 56, "r": 12, "t": 56, "b": 90}, legend_y=-0.14)
         return
     # Not along the diagonal, where points with equal weights would hide each other.
-    away = 1.2 if content.is_compact else 1.0
     walls = {"backgroundcolor": "rgba(0,0,0,0)", "showbackground": False, "showspikes": False}
     figure.update_layout(
         scene={
@@ -116,7 +115,7 @@ def _lay_axes(figure: go.Figure, content: MapContent, colours: Ink) -> None:
         | {
             "aspectmode": "cube",
             "camera": {
-                "eye": {"x": 1.6 * away, "y": 1.0 * away, "z": 0.85 * away},
+                "eye": {"x": 1.6, "y": 1.0, "z": 0.85},
                 "center": {"z": -0.1},
             },
             "uirevision": "keep the camera",

@@ -73,6 +73,11 @@ def distinct_points(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.drop_duplicates("weights_text", ignore_index=True)
 
 
+def n_evaluated(frame: pd.DataFrame) -> int:
+    """Count the different weight vectors that have a score; the zero vector has none."""
+    return len(distinct_points(frame[frame["kind"] != "zero"]))
+
+
 def filter_points(
     frame: pd.DataFrame, *, up_to_round: int, value: str, at_least: float, with_shared: bool
 ) -> pd.DataFrame:

@@ -37,8 +37,8 @@ def _state(run: Run) -> None:
         controls.next_command("The engine has not reported on this run.", run.resume_command)
         return
     ago = duration_text(time.time() - status.updated_at)
-    took = duration_text(min(status.updated_at, time.time()) - status.started_at)
-    facts = [status.detail, f"last worked for {took}", f"last heartbeat {ago} ago"]
+    took = duration_text(status.worked_seconds())
+    facts = [status.detail, f"worked for {took}", f"last heartbeat {ago} ago"]
     st.caption(" · ".join(fact for fact in facts if fact))
     if run.config is not None:
         counts = run_frames.prompt_counts(queries.table(run, "prompts").frame)
@@ -87,7 +87,7 @@ def _at_a_glance(run: Run) -> None:
     low, high = run_frames.span(evaluations.frame) or (best.mean_reward, best.mean_reward)
     heading = "Best weights" if run.state == "finished" else "Best weights so far"
     st.markdown(
-        f"**{heading}**, of {len(weight_space.distinct_points(points))} evaluated "
+        f"**{heading}**, of {weight_space.n_evaluated(points)} evaluated "
         f"weight vectors, scored on {n_prompts} prompts of the aggregation split"
     )
     columns = st.columns(len(run.objectives) + 1)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from engine.artifacts import existing_run
 from engine.config_file import read_config
-from engine.errors import DiskError
+from engine.errors import ConfigError, DiskError
 from engine.schema import COLUMNS
 from engine.snapshots import read_snapshot
 
@@ -21,6 +21,7 @@ _PATTERNS = {
     "scores": "{}",
     "standard_errors": "{}_se",
     "best_weights": "best_w_{}",
+    "searched_weights": "searched_w_{}",
 }
 
 
@@ -29,6 +30,8 @@ def export(options: argparse.Namespace) -> int:
     folder = existing_run(options.artifacts, options.run)
     objectives = read_config(folder.config).objectives
     target = options.out or Path(f"{folder.run_id}-export")
+    if target.exists() and not target.is_dir():
+        raise ConfigError(f"--out must be a folder, and {target} is a file. Name another one.")
     for name in COLUMNS:
         frame = wide_frame(read_snapshot(folder, name).to_pandas(), objectives)
         _write(frame, target, name, options.format)

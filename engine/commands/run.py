@@ -63,7 +63,9 @@ def _chosen(options: argparse.Namespace) -> tuple[RunConfig, RunFolder]:
         config = _from_anywhere(config)
         if options.seed is not None:
             config = replace(config, seed=options.seed)
-        name = options.name or (path.stem if config.name == "run" else config.name)
+        name = options.name
+        if name is None:
+            name = path.stem if config.name == "run" else config.name
         config = replace(config, name=name)
         return config, run_folder(options.artifacts, config.name)
     folder = existing_run(options.artifacts, options.config)

@@ -37,7 +37,12 @@ from engine.training.losses import (
     policy_gradient_loss,
     token_log_probs,
 )
-from engine.training.sampling import reference_logits, response_logits, sample_responses
+from engine.training.sampling import (
+    SampledResponses,
+    reference_logits,
+    response_logits,
+    sample_responses,
+)
 
 _SAMPLES_KEPT = 8
 """Validation responses kept for reading, one for each of the first prompts."""
@@ -147,13 +152,8 @@ class ScstTrainer:
         started = time.perf_counter()
         config, step = self._config, self.progress.step + 1
         prompts = [self._train_prompts[index] for index in self._prompts_of(step)]
-        responses = sample_responses(
-            self._policy,
-            self._adapter,
-            prompts,
-            samples_per_prompt=config.samples_per_prompt,
-            temperature=config.temperature,
-            seed=self._seed_of("sample", step),
+        responses = self._sample(
+            prompts, config.samples_per_prompt, config.temperature, "sample", step
         )
         repeated = [prompt for prompt in prompts for _ in range(config.samples_per_prompt)]
         rewards = self._rewards.score_objective(self._adapter, repeated, responses.texts)
@@ -196,23 +196,42 @@ class ScstTrainer:
             nn.utils.clip_grad_norm_(self._parameters.values(), self._config.max_gradient_norm)
         )
         if not (math.isfinite(norm) and math.isfinite(loss.item())):
-            raise TrainingError(
-                f"Training {self._adapter!r} broke at step {step}: loss {loss.item()}, gradient "
-                f"norm {norm}. Lower training.learning_rate ({self._config.learning_rate}) or "
-                "raise training.kl_coefficient, and start a new run."
-            )
+            raise self._broken(step, f"loss {loss.item()}, gradient norm {norm}")
         self._optimizer.step()
         return norm
 
+    def _broken(self, step: int, what: str) -> TrainingError:
+        return TrainingError(
+            f"Training {self._adapter!r} broke at step {step}: {what}. Lower "
+            f"training.learning_rate ({self._config.learning_rate}) or raise "
+            "training.kl_coefficient, and start a new run."
+        )
+
+    def _sample(
+        self, prompts: Sequence[str], n_samples: int, temperature: float, purpose: str, step: int
+    ) -> SampledResponses:
+        try:
+            return sample_responses(
+                self._policy,
+                self._adapter,
+                prompts,
+                samples_per_prompt=n_samples,
+                temperature=temperature,
+                seed=self._seed_of(purpose, step),
+            )
+        except RuntimeError as error:
+            if "probability tensor" not in str(error):
+                raise
+            raise self._broken(step, "the policy's probabilities are no numbers") from error
+
     def _validate(self) -> tuple[Validation, list[TrainingSample]]:
         config, prompts = self._config, self._validation_prompts
-        responses = sample_responses(
-            self._policy,
-            self._adapter,
+        responses = self._sample(
             prompts,
-            samples_per_prompt=config.validation_samples,
-            temperature=VALIDATION_TEMPERATURE,
-            seed=self._seed_of("validate", self.progress.step),
+            config.validation_samples,
+            VALIDATION_TEMPERATURE,
+            "validate",
+            self.progress.step,
         )
         repeated = [prompt for prompt in prompts for _ in range(config.validation_samples)]
         scores = self._rewards.score(repeated, responses.texts)

@@ -26,6 +26,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _demo(commands)
     _runs(commands)
+    _atlas(commands)
     _results(commands)
     _dashboard(commands)
     _help(commands)
@@ -98,6 +99,9 @@ def _runs(commands: _Commands[argparse.ArgumentParser]) -> None:
                 default=120.0,
                 help="certified: most time for the proof, and for the front; default: 120",
             )
+
+
+def _atlas(commands: _Commands[argparse.ArgumentParser]) -> None:
     atlas = _add(commands, "atlas", "atlas", "find every response that any weights give")
     atlas.add_argument("run", metavar="RUN", help="name of a run whose adapters are trained")
     atlas.add_argument(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ from streamlit.navigation.page import Page
 
 from dashboard import queries, selection
 from dashboard.figures.palette import NAMES, Ink, ink
+from dashboard.frames.numbers import duration_text
 from dashboard.queries import Run, Table
 from engine.records import Weights
 
@@ -33,13 +35,23 @@ _STATE_COLOURS = {
 def page(title: str, body: Callable[[Run], None]) -> None:
     """Draw a page of the selected run: its title, what is wrong with it, then ``body``.
 
-    While the run goes on, or there is none yet, the page is drawn again every two seconds.
+    While the run goes on, or there is none yet, the page looks for news every two seconds and is
+    drawn again when there are any; looking costs a few file times.
     """
     st.title(title, anchor=False)
     runs = queries.runs()
-    run, _ = selection.find_run(runs)
+    run, problem = selection.find_run(runs)
     every = POLL_SECONDS if run is None or run.is_running else None
-    st.fragment(_draw, run_every=every)(body, _signature(runs))
+    st.fragment(_watch, run_every=every)(queries.signature(runs, run))
+    if run is None:
+        _no_run(problem)
+    elif run.config is None:
+        st.error(run.problem)
+        next_command("Start the run anew; what it stored is kept.", "emorl run CONFIG.toml")
+    else:
+        if run.problem:
+            st.warning(run.problem)
+        body(run)
     with st.container(key="page-ready"):
         st.empty()
 
@@ -73,7 +85,7 @@ def know_pages(pages: Sequence[Page]) -> None:
 
 def link_to(title: str, label: str) -> None:
     """Link to the page of that title, if the app has it; the selection goes along in the URL."""
-    query = {name: st.query_params[name] for name in ("run", "w") if name in st.query_params}
+    query = {name: st.query_params[name] for name in selection.NAMES if name in st.query_params}
     pages = st.session_state.get("pages", {})
     if title in pages:
         st.page_link(pages[title], label=label, query_params=query)
@@ -187,21 +199,15 @@ def weight_presets(objectives: Sequence[str], best: Weights | None) -> None:
             )
 
 
-def _draw(body: Callable[[Run], None], signature: tuple[object, ...]) -> None:
+def _watch(signature: tuple[object, ...]) -> None:
     runs = queries.runs()
-    if _signature(runs) != signature:
-        # A run appeared or ended: the sidebar and the pace of polling change with it.
+    run, _ = selection.find_run(runs)
+    if queries.signature(runs, run) != signature:
+        # A run appeared, ended or published: the side bar and the pace of polling change too.
         st.rerun(scope="app")
-    run, problem = selection.find_run(runs)
-    if run is None:
-        _no_run(problem)
-    elif run.config is None:
-        st.error(run.problem)
-        next_command("Start the run anew; what it stored is kept.", "emorl run CONFIG.toml")
-    else:
-        if run.problem:
-            st.warning(run.problem)
-        body(run)
+    if run is not None and run.is_running and run.status is not None:
+        ago = duration_text(time.time() - run.status.updated_at)
+        st.caption(f":blue-badge[running] {run.status.detail} · heartbeat {ago} ago")
 
 
 def _no_run(problem: str) -> None:
@@ -215,7 +221,3 @@ def _no_run(problem: str) -> None:
     )
     st.caption("Or with settings of your own:")
     st.code("emorl preset embedded > my-run.toml\nemorl run my-run.toml", language="bash")
-
-
-def _signature(runs: list[Run]) -> tuple[object, ...]:
-    return tuple((run.run_id, run.state) for run in sorted(runs, key=lambda run: run.run_id))

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import duckdb
 import pandas as pd
@@ -18,6 +20,8 @@ import pyarrow as pa
 import streamlit as st
 
 from engine.artifacts import RunFolder, RunState, Status, list_runs
+from engine.atlas.field import RewardField
+from engine.atlas.rows import ScoredAtlas, reward_field, scored_atlases
 from engine.config import RunConfig
 from engine.config_file import parse_config
 from engine.errors import ConfigError, StoreError
@@ -88,6 +92,82 @@ def runs() -> list[Run]:
     """Return all runs, the one that was written to last first."""
     found = [_read_run(folder) for folder in list_runs(artifacts_root())]
     return sorted(found, key=lambda run: run.status.updated_at if run.status else 0, reverse=True)
+
+
+def signature(runs: Sequence[Run], run: Run | None) -> tuple[object, ...]:
+    """Return what changes when a page of ``run`` should be drawn again, and nothing else."""
+    states = tuple((other.run_id, other.state) for other in sorted(runs, key=_by_name))
+    return (states, _file_times(run.folder.published) if run is not None else ())
+
+
+def _by_name(run: Run) -> str:
+    return run.run_id
+
+
+def _file_times(folder: Path) -> tuple[tuple[str, int], ...]:
+    try:
+        with os.scandir(folder) as entries:
+            files = [entry for entry in entries if entry.name.endswith(".parquet")]
+            return tuple(sorted((file.name, file.stat().st_mtime_ns) for file in files))
+    except OSError:
+        return ()  # not made yet, or a file was replaced this instant: the next look tells
+
+
+@dataclass(frozen=True, slots=True)
+class Atlases:
+    """The mapped prompts of one split, in order, and what is wrong with their files."""
+
+    scored: tuple[ScoredAtlas, ...]
+    problem: str = ""
+
+    @property
+    def field(self) -> RewardField | None:
+        """Return the rewards over all weights, over the prompts that are mapped; None without."""
+        return reward_field(self.scored) if self.scored else None
+
+    def of_prompt(self, prompt_index: int) -> ScoredAtlas | None:
+        """Return the atlas of one prompt, if it is mapped."""
+        return next((one for one in self.scored if one.prompt_index == prompt_index), None)
+
+
+def atlases(run: Run, split: str) -> Atlases:
+    """Return the atlases of a run's split as the engine published them.
+
+    The three tables are replaced one after the other: a prompt whose rows are not all there yet
+    waits for the next look.
+    """
+    names = ("atlases", "atlas_branches", "atlas_cells")
+    stamps = tuple(_stamp(run.folder.published / f"{name}.parquet") for name in names)
+    return _build_atlases(run, str(run.folder.root), split, stamps)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _build_atlases(_run: Run, root: str, split: str, stamps: tuple[object, ...]) -> Atlases:  # noqa: ARG001
+    tables = [table(_run, name) for name in ("atlases", "atlas_branches", "atlas_cells")]
+    problem = next((found.problem for found in tables if found.problem), "")
+    heads, branches, cells = (_rows_of(found.frame, split) for found in tables)
+    n_branches = Counter(row["prompt_index"] for row in branches)
+    n_cells = Counter(row["prompt_index"] for row in cells)
+    whole = [
+        row
+        for row in heads
+        if n_branches[row["prompt_index"]] == row["n_branches"]
+        and n_cells[row["prompt_index"]] == row["n_cells"]
+    ]
+    return Atlases(tuple(scored_atlases(whole, branches, cells)), problem)
+
+
+def _rows_of(frame: Frame, split: str) -> list[dict[str, Any]]:
+    rows = frame[frame["split"] == split].to_dict("records")
+    return [{str(name): value for name, value in row.items()} for row in rows]
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    try:
+        stat = path.stat()
+    except OSError:
+        return (0, 0)
+    return (stat.st_mtime_ns, stat.st_size)
 
 
 def table(run: Run, name: str) -> Table:

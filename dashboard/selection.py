@@ -1,13 +1,15 @@
-"""The selection that all pages share, kept in the URL: the run and one weight vector.
+"""The selection that all pages share, kept in the URL: the run, one weight vector, one prompt.
 
-``?run=NAME&w=0.94,0.5,0``. The URL is read first, so that a link opens what its sender saw;
-the session keeps the selection when Streamlit drops the query on a change of page. URL text is
-untrusted: what does not fit comes back as a sentence, never as a traceback.
+``?run=NAME&w=0.94,0.5,0&prompt=aggregation:3``. The URL is read first, so that a link opens what
+its sender saw; the session keeps the selection when Streamlit drops the query on a change of page.
+URL text is untrusted: what does not fit comes back as a sentence, never as a traceback.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from typing import cast
 
 import streamlit as st
 
@@ -16,10 +18,13 @@ from dashboard.queries import Run, artifacts_root
 from engine.artifacts import existing_run
 from engine.directions import check_weights
 from engine.errors import RunNotFoundError, WeightsError
-from engine.records import Weights
+from engine.records import Split, Weights
 
 RUN = "run"
 WEIGHTS = "w"
+PROMPT = "prompt"
+NAMES = (RUN, WEIGHTS, PROMPT)
+"""What the URL holds."""
 _MAX_URL_TEXT = 400
 
 
@@ -33,7 +38,7 @@ class Selected:
 
 def read_url() -> None:
     """Take over what the URL says and write back what it lacks; call once on every page run."""
-    for name in (RUN, WEIGHTS):
+    for name in NAMES:
         text = st.query_params.get(name)
         if text is not None:
             st.session_state[_key(name)] = text[:_MAX_URL_TEXT]
@@ -42,10 +47,11 @@ def read_url() -> None:
 
 
 def select_run(run_id: str) -> None:
-    """Select a run; weights belong to a run and are dropped."""
+    """Select a run; weights and prompt belong to a run and are dropped."""
     if st.session_state.get(_key(RUN)) != run_id:
         _write(RUN, run_id)
         _write(WEIGHTS, "")
+        _write(PROMPT, "")
 
 
 def select_weights(text: str) -> None:
@@ -84,6 +90,33 @@ def selected_weights(objectives: tuple[str, ...]) -> Selected:
     if largest > 1:
         weights = tuple(weight / largest for weight in weights)
     return Selected(weights)
+
+
+@dataclass(frozen=True, slots=True)
+class PromptChoice:
+    """A prompt of the run."""
+
+    split: Split
+    prompt_index: int
+
+
+def select_prompt(choice: PromptChoice) -> None:
+    """Select a prompt of the run on all pages."""
+    _write(PROMPT, f"{choice.split}:{choice.prompt_index}")
+
+
+def selected_prompt() -> PromptChoice | None:
+    """Return the selected prompt; None without, or where the URL names none.
+
+    Whether the run has such a prompt is for the page to find out.
+    """
+    match = re.fullmatch(
+        r"(train|aggregation|inference|own):(\d{1,7})",
+        st.session_state.get(_key(PROMPT), ""),
+    )
+    if match is None:
+        return None
+    return PromptChoice(cast("Split", match[1]), int(match[2]))
 
 
 def as_text(weights: Weights) -> str:

@@ -14,7 +14,7 @@ TITLE = "Annotate"
 
 def render() -> None:
     """Lay out the page: the entrance, or the annotator's next item."""
-    for name in (selection.RUN, selection.WEIGHTS):  # a link typed by hand may still hold them
+    for name in selection.NAMES:  # a link typed by hand may still hold them
         st.query_params.pop(name, None)
     st.title(TITLE, anchor=False)
     artifacts = queries.artifacts_root().resolve()

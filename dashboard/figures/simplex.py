@@ -1,0 +1,82 @@
+"""The triangle of three weights that sum to one, laid out in the plane.
+
+Plotly's own ternary axes draw neither contours nor images, and a click between points selects
+nothing: the triangle is drawn on plain axes instead.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+
+from dashboard.figures.palette import Ink, objective_colour
+
+Floats = NDArray[np.float64]
+
+HEIGHT = math.sqrt(3) / 2
+_CORNERS = np.array([[0.0, 0.0], [1.0, 0.0], [0.5, HEIGHT]])
+"""Of the first (left), second (right) and third objective (top)."""
+
+
+def to_plane(weights: Sequence[Sequence[float]] | Floats) -> Floats:
+    """Return the place of weights in the triangle.
+
+    Args:
+        weights: ``(n_points, 3)``, none negative, none all zero; any scale.
+
+    Returns:
+        x and y, ``(n_points, 2)``.
+    """
+    vectors = np.asarray(weights, dtype=np.float64).reshape(-1, 3)
+    place: Floats = vectors / vectors.sum(axis=1, keepdims=True) @ _CORNERS
+    return place
+
+
+def from_plane(places: Sequence[Sequence[float]] | Floats) -> Floats:
+    """Return the weights, summing to one, of places in the triangle; places outside are clipped.
+
+    Args:
+        places: x and y, ``(n_points, 2)``.
+    """
+    xy = np.asarray(places, dtype=np.float64).reshape(-1, 2)
+    third = xy[:, 1] / HEIGHT
+    second = xy[:, 0] - third / 2
+    weights = np.clip(np.stack([1 - second - third, second, third], axis=1), 0.0, None)
+    inside: Floats = weights / weights.sum(axis=1, keepdims=True)
+    return inside
+
+
+def lay_triangle(figure: go.Figure, objectives: Sequence[str], colours: Ink) -> None:
+    """Give a figure the triangle's outline, the names of its corners, and no other axes."""
+    outline = np.vstack([_CORNERS, _CORNERS[:1]])
+    figure.add_scatter(
+        x=outline[:, 0],
+        y=outline[:, 1],
+        mode="lines",
+        line={"color": colours.muted, "width": 1.5},
+        hoverinfo="skip",
+        showlegend=False,
+        name="outline",
+    )
+    anchors = (("left", "top"), ("right", "top"), ("center", "bottom"))
+    for position, (name, (x, y), (xanchor, yanchor)) in enumerate(
+        zip(objectives, _CORNERS, anchors, strict=True)
+    ):
+        figure.add_annotation(
+            x=x,
+            y=y,
+            text=f"<b>only {name}</b>",
+            showarrow=False,
+            xanchor=xanchor,
+            yanchor=yanchor,
+            font={"color": objective_colour(position, colours), "size": 13},
+        )
+    hidden = {"visible": False, "fixedrange": False}
+    figure.update_xaxes(hidden | {"range": [-0.04, 1.04], "constrain": "domain"})
+    figure.update_yaxes(
+        hidden | {"range": [-0.1, HEIGHT + 0.08], "scaleanchor": "x", "constrain": "domain"}
+    )

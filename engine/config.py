@@ -302,6 +302,10 @@ class RunConfig:
     threads: int = 2
     """CPU threads of Torch; another number gives another (equally valid) run."""
 
+    train_together: bool = True
+    """Whether the adapters share every pass of the base: faster, and more memory. Otherwise one
+    after the other, with the same results up to rounding."""
+
     objectives: tuple[str, ...] = ("reflection", "empathy", "fluency")
     """Names of the rewards, in the order of every weight and score vector."""
 

@@ -167,9 +167,12 @@ def _execute(run: Run, stages: Sequence[Stage]) -> None:
     device = resolve_device(run.config.policy.device)
     rewards = load_rewards(run.config, device=str(device))
     if "train" in stages:
-        for objective in run.config.objectives:
-            if not is_trained(run, objective):
-                train(run, rewards, objective)
+        open_ = [name for name in run.config.objectives if not is_trained(run, name)]
+        if run.config.train_together and open_:
+            train(run, rewards, open_)
+        else:
+            for objective in open_:
+                train(run, rewards, [objective])
     warn_of_low_variety(run)
     if "search" not in stages:
         _pause(run, "search")

@@ -17,7 +17,7 @@ from engine.policy import Policy
 from engine.records import SystemScore, Weights
 from engine.rewards import RewardTable
 from engine.statistics import mean_and_error
-from engine.training.sampling import sample_responses
+from engine.training.sampling import SampleRequest, sample_responses
 
 SAMPLES_PER_PROMPT = 3
 """Responses sampled at temperature 1 for each prompt."""
@@ -76,14 +76,8 @@ def _sampled(
     weights: Weights | None,
     seed: int,
 ) -> SystemScore:
-    sampled = sample_responses(
-        policy,
-        member,
-        prompts,
-        samples_per_prompt=SAMPLES_PER_PROMPT,
-        temperature=1.0,
-        seed=seed,
-    )
+    request = SampleRequest(member, prompts, temperature=1.0, seed=seed)
+    sampled = sample_responses(policy, [request], samples_per_prompt=SAMPLES_PER_PROMPT)[0]
     indices = [index for index in range(len(prompts)) for _ in range(SAMPLES_PER_PROMPT)]
     scores = rewards.score([prompts[index] for index in indices], sampled.texts)
     lengths = sampled.mask.sum(dim=1).tolist()

@@ -39,7 +39,8 @@ def main(folder: Path, n_kills: int, seed: int) -> dict[str, Any]:
         while not finished:
             # Short spans, so that one run is killed several times on its way.
             limit = rng.uniform(0.02, 0.5) * whole if kills < n_kills else None
-            finished = attempt(folder, name, limit)
+            # Every second kill waits for the search: on a slow machine few would come to it.
+            finished = attempt(folder, name, limit, awaited="searching" if kills % 2 else None)
             kills += not finished
             run = run_folder(folder, name)
             if not finished:
@@ -49,13 +50,23 @@ def main(folder: Path, n_kills: int, seed: int) -> dict[str, Any]:
     return {"kills": kills, "lost": lost, "runs": names, "phases": phases}
 
 
-def attempt(folder: Path, name: str, limit_seconds: float | None) -> bool:
-    """Run in a child process, killed after ``limit_seconds``; say whether it ended by itself."""
+def attempt(
+    folder: Path, name: str, limit_seconds: float | None, awaited: str | None = None
+) -> bool:
+    """Run in a child process, killed after ``limit_seconds``; say whether it ended by itself.
+
+    With an ``awaited`` phase, the clock starts when the run tells that it is there, and runs ten
+    times as fast: the phase is short.
+    """
     child = os.fork()
     if child == 0:
         _run_and_acknowledge(folder, name)
-    deadline = None if limit_seconds is None else time.monotonic() + limit_seconds
+    deadline = None
+    if limit_seconds is not None and awaited is None:
+        deadline = time.monotonic() + limit_seconds
     while True:
+        if limit_seconds is not None and deadline is None and _phase(folder, name) == awaited:
+            deadline = time.monotonic() + limit_seconds / 10
         pid, status = os.waitpid(child, os.WNOHANG)
         if pid:
             if os.waitstatus_to_exitcode(status) != 0:
@@ -66,6 +77,11 @@ def attempt(folder: Path, name: str, limit_seconds: float | None) -> bool:
             os.waitpid(child, 0)
             return False
         time.sleep(0.005)
+
+
+def _phase(folder: Path, name: str) -> str | None:
+    status = run_folder(folder, name).read_status()
+    return None if status is None else status.phase
 
 
 def n_lost(run: RunFolder) -> int:

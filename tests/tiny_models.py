@@ -19,6 +19,8 @@ from transformers import (
     BertForSequenceClassification,
     GPT2Config,
     GPT2LMHeadModel,
+    GraniteConfig,
+    GraniteForCausalLM,
     LlamaConfig,
     LlamaForCausalLM,
     PreTrainedTokenizerFast,
@@ -85,6 +87,24 @@ def save_tiny_llama(folder: Path | str, seed: int = 0, **settings: Any) -> Path:
     }
     config = LlamaConfig(**(defaults | settings))
     return _save(folder, LlamaForCausalLM, config, seed, pieces=("<s>", "$A"))
+
+
+def save_tiny_granite(folder: Path | str, seed: int = 0, **settings: Any) -> Path:
+    """Save a decoder-only model (Granite, width 32) that divides its logits behind the head."""
+    defaults: dict[str, Any] = {
+        "vocab_size": vocabulary_size(),
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 4,
+        "logits_scaling": 8.0,
+        "pad_token_id": PAD_ID,
+        "eos_token_id": EOS_ID,
+        "bos_token_id": BOS_ID,
+    }
+    config = GraniteConfig(**(defaults | settings))
+    return _save(folder, GraniteForCausalLM, config, seed, pieces=("<s>", "$A"))
 
 
 def save_tiny_gpt2(folder: Path | str, seed: int = 0, **settings: Any) -> Path:

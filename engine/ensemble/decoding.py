@@ -25,11 +25,11 @@ StopRule = Literal["eos", "reference"]
 prompts of a weight vector are written on until each of them chooses the end token in one and
 the same step, and what comes after an earlier end token is kept. Only to reproduce it."""
 
-Choose = Callable[[Tensor], Tensor]
-"""Scores ``(n, vocab)`` -> tokens ``(n,)``."""
+Choose = Callable[[Tensor, Tensor], Tensor]
+"""Scores ``(n, vocab)`` and the prompt of each row ``(n,)`` -> tokens ``(n,)``."""
 
 
-def most_likely(scores: Tensor) -> Tensor:
+def most_likely(scores: Tensor, _prompts: Tensor) -> Tensor:
     """Choose the token with the largest score; the first one where several tie."""
     return scores.argmax(dim=-1)
 
@@ -42,7 +42,7 @@ def sampled(temperature: float, generator: torch.Generator) -> Choose:
         generator: Source of randomness, on the device of the scores.
     """
 
-    def choose(scores: Tensor) -> Tensor:
+    def choose(scores: Tensor, _prompts: Tensor) -> Tensor:
         probabilities = torch.softmax(scores.float() / temperature, dim=-1)
         return torch.multinomial(probabilities, 1, generator=generator).squeeze(-1)
 
@@ -92,7 +92,7 @@ def decode(
     n_nodes, first = n_prompts, 0
     for position in range(max_new_tokens):
         scores = aggregate(states[:, node_of], pair_weights[alive], forward.head)
-        chosen = choose(scores)
+        chosen = choose(scores, alive % n_prompts)
         texts[alive, position] = chosen
         going_on = ~torch.isin(chosen, ends)
         if stop == "reference":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from engine.ensemble.ensemble import Ensemble
 from engine.policy import Policy, add_adapter, load_policy, save_adapter
 from engine.records import AdapterSummary, TrainingStep
@@ -9,7 +11,8 @@ from engine.rewards import RewardTable
 from engine.seeds import derived_seed
 from engine.stages.context import Run
 from engine.training.checkpoint import Checkpoint
-from engine.training.scst import ScstTrainer
+from engine.training.learner import Learner
+from engine.training.scst import Record, ScstTrainer
 
 LEAST_DISTINCT_FRACTION = 0.5
 """An adapter whose greedy responses are less varied than this has probably hacked its reward."""
@@ -22,49 +25,58 @@ def is_trained(run: Run, objective: str) -> bool:
     return objective in run.store.adapters() and weights.is_file()
 
 
-def train(run: Run, rewards: RewardTable, objective: str) -> None:
-    """Train one adapter, from its checkpoint if there is one."""
-    config = run.config.training_for(objective)
-    policy = add_adapter(
-        load_policy(run.config.policy),
-        objective,
-        run.config.adapter,
-        seed=derived_seed(run.config.seed, objective),
-    )
+def train(run: Run, rewards: RewardTable, objectives: Sequence[str]) -> None:
+    """Train adapters, in one batch, from their checkpoint if there is one."""
+    config = run.config
+    policy = load_policy(config.policy)
+    for objective in objectives:
+        seed = derived_seed(config.seed, objective)
+        policy = add_adapter(policy, objective, config.adapter, seed=seed)
+    configs = {objective: config.training_for(objective) for objective in objectives}
     trainer = ScstTrainer(
         policy,
-        objective,
+        configs,
         rewards,
-        config,
         train_prompts=run.texts("train"),
         validation_prompts=run.texts("aggregation"),
-        seed=run.config.seed,
+        seed=config.seed,
     )
-    path = run.folder.checkpoints / f"{objective}.safetensors"
+    path = run.folder.checkpoints / f"{'+'.join(objectives)}.safetensors"
     checkpoint = Checkpoint.read(path)
     if checkpoint is not None:
         trainer.restore(checkpoint)
-    run.heartbeat.say(phase="training", detail=objective)
-    run.progress.start(f"train {objective}", config.max_steps, trainer.progress.step)
-    for record in trainer.run():
-        if isinstance(record, TrainingStep):
-            run.store.add_training_step(record)
-            run.progress.advance(1, f"reward {record.reward:.3f}, KL {record.kl:.2f}")
-        else:
-            run.store.add_validation(*record)
+    names = ", ".join(objectives)
+    done = sum(trainer.learner(name).progress.step for name in objectives)
+    run.heartbeat.say(phase="training", detail=names)
+    run.progress.start(f"train {names}", sum(one.max_steps for one in configs.values()), done)
+    for turn in trainer.run():
+        _keep(run, turn)
+        if any(not isinstance(record, TrainingStep) for record in turn):
             trainer.checkpoint().write(path)
         run.heartbeat.check()
     run.progress.end()
-    _finish_adapter(run, policy, trainer, objective)
+    for objective in objectives:
+        _finish_adapter(run, policy, trainer.learner(objective), objective)
     path.unlink(missing_ok=True)
 
 
-def _finish_adapter(run: Run, policy: Policy, trainer: ScstTrainer, objective: str) -> None:
+def _keep(run: Run, turn: Sequence[Record]) -> None:
+    """Store what the adapters did in one turn."""
+    for record in turn:
+        if isinstance(record, TrainingStep):
+            run.store.add_training_step(record)
+            note = f"{record.adapter} reward {record.reward:.3f}, KL {record.kl:.2f}"
+            run.progress.advance(1, note)
+        else:
+            run.store.add_validation(*record)
+
+
+def _finish_adapter(run: Run, policy: Policy, learner: Learner, objective: str) -> None:
     prompts = run.texts("inference")
     texts = Ensemble(policy, (objective,)).generate(prompts, [(1.0,)])[0]
     n_distinct = len({generated.text for generated in texts})
     save_adapter(policy, objective, run.folder.adapters / objective)
-    done = trainer.progress
+    done = learner.progress
     run.store.add_adapter(
         AdapterSummary(
             adapter=objective,

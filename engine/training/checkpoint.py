@@ -1,10 +1,10 @@
-"""A training in the middle, in one safetensors file: adapter, optimiser moments, counters."""
+"""A training in the middle, in one safetensors file: adapters, optimiser moments, counters."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -23,6 +23,7 @@ class Checkpoint:
 
     tensors: dict[str, Tensor]
     state: dict[str, Any]
+    """By adapter."""
 
     @classmethod
     def of(
@@ -38,6 +39,14 @@ class Checkpoint:
             for moment, value in optimizer.state.get(parameter, {}).items():
                 tensors[f"{moment}/{name}"] = value.detach().cpu().clone()
         return cls(tensors, state)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Self]) -> Self:
+        """Put the checkpoints of several adapters into one."""
+        tensors = {name: tensor for part in parts for name, tensor in part.tensors.items()}
+        return cls(
+            tensors, {adapter: state for part in parts for adapter, state in part.state.items()}
+        )
 
     @classmethod
     def read(cls, path: Path) -> Self | None:

@@ -1,20 +1,41 @@
-"""Sampled responses: written by the active adapter, with the tokens that a loss needs."""
+"""Sampled responses of several adapters, each to prompts of its own, and the logits of a loss.
+
+A *batch* is what one adapter sampled. Adapters that train together are sampled and read in one
+pass; what a batch holds does not depend on whom it shared that pass with.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
+import torch.nn.functional as F  # noqa: N812
 from peft import PeftModel
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from transformers.modeling_outputs import BaseModelOutput
 
 from engine.ensemble.aggregation import hidden_state_scores
-from engine.ensemble.choice import choose_backend
-from engine.ensemble.decoding import decode, sampled
+from engine.ensemble.backend import Forward
+from engine.ensemble.decoding import Choose, decode, sampled
+from engine.ensemble.forward import BASE, HuggingFaceForward
+from engine.ensemble.stacked import stacked_forward, unsupported_reason
 from engine.policy import Policy
+from engine.training.side_by_side import Extent
+
+
+@dataclass(frozen=True, slots=True)
+class SampleRequest:
+    """What one adapter is to answer."""
+
+    adapter: str
+    """Its name, or ``BASE``."""
+    prompts: Sequence[str]
+    temperature: float
+    seed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +43,7 @@ class SampledResponses:
     """N = P k responses to P prompts, those of one prompt side by side."""
 
     input_ids: Tensor
-    """Prompts, ``(P, length)``."""
+    """Prompts, ``(P, length)``, padded as ``Policy.encode`` does."""
     attention_mask: Tensor
     """Same shape."""
     tokens: Tensor
@@ -38,84 +59,187 @@ class SampledResponses:
 
 
 def sample_responses(
-    policy: Policy,
-    member: str,
-    prompts: Sequence[str],
-    *,
-    samples_per_prompt: int,
-    temperature: float,
-    seed: int,
-) -> SampledResponses:
-    """Sample responses from one adapter (or ``BASE``): no top-k, no top-p, no dropout.
+    policy: Policy, requests: Sequence[SampleRequest], *, samples_per_prompt: int
+) -> list[SampledResponses]:
+    """Sample responses, one batch per request: no top-k, no top-p, no dropout.
 
-    The same seed, model and thread count give the same responses on CPU.
+    The same seed, model and thread count give the same responses on CPU. Where no fast back end
+    knows the model, the requests are served one after the other.
     """
+    obstacle = unsupported_reason(policy, [request.adapter for request in requests])
+    if obstacle is None:
+        forward = stacked_forward(
+            policy,
+            [request.adapter for request in requests],
+            [len(request.prompts) for request in requests] if len(requests) > 1 else None,
+        )
+        return _sample(policy, forward, requests, samples_per_prompt)
+    found = []
+    for request in requests:
+        with _active(policy, request.adapter):
+            alone = HuggingFaceForward(policy, (request.adapter,))
+            found += _sample(policy, alone, [request], samples_per_prompt)
+    return found
+
+
+def response_logits(policy: Policy, batches: Sequence[SampledResponses]) -> list[Tensor]:
+    """Return the policy's logits at every response token, ``(N, T, V)`` per batch.
+
+    All batches go through the model as one. An encoder reads each prompt once, not once per
+    sample.
+    """
+    k = len(batches[0].tokens) // len(batches[0].input_ids)
+    input_ids, prompt_mask, tokens = _padded(policy, batches)
+    masks = prompt_mask.repeat_interleave(k, dim=0)
+    if policy.is_encoder_decoder:
+        encoded = policy.base.get_encoder()(
+            input_ids=input_ids, attention_mask=prompt_mask
+        ).last_hidden_state
+        output = policy.base(
+            encoder_outputs=BaseModelOutput(last_hidden_state=encoded.repeat_interleave(k, dim=0)),
+            attention_mask=masks,
+            decoder_input_ids=_shifted_right(policy, tokens),
+            use_cache=False,
+        )
+    else:
+        inputs = torch.cat([input_ids.repeat_interleave(k, dim=0), tokens], dim=1)
+        mask = torch.cat([masks, torch.ones_like(tokens)], dim=1)
+        output = policy.base(
+            input_ids=inputs[:, :-1],
+            attention_mask=mask[:, :-1],
+            position_ids=(mask.cumsum(-1) - 1).clamp(min=0)[:, :-1],
+            logits_to_keep=tokens.shape[1],
+            use_cache=False,
+        )
+    parts = output.logits.split([len(batch.tokens) for batch in batches])
+    return [part[:, : batch.tokens.shape[1]] for part, batch in zip(parts, batches, strict=True)]
+
+
+def extents(policy: Policy, batches: Sequence[SampledResponses]) -> list[Extent]:
+    """Return what is each batch's own in the pass of ``response_logits``."""
+    prompt_length, response_length = _lengths(policy, batches)
+    found = []
+    for batch in batches:
+        prompt, response = batch.input_ids.shape[1], batch.tokens.shape[1]
+        if policy.is_encoder_decoder:
+            columns = {prompt_length: slice(0, prompt), response_length: slice(0, response)}
+        else:
+            first = prompt_length - prompt
+            # The last response token is predicted, but predicts nothing.
+            together = prompt_length + response_length - 1
+            columns = {together: slice(first, prompt_length + response - 1)}
+        found.append(Extent(len(batch.input_ids), columns))
+    return found
+
+
+@contextmanager
+def _active(policy: Policy, adapter: str) -> Iterator[None]:
+    """Make an adapter the active one for a block; what is trained stays trained."""
+    if adapter == BASE or not isinstance(policy.model, PeftModel):
+        yield
+        return
+    layers: Any = policy.model.base_model
+    before = policy.model.active_adapters
+    trained = [parameter for parameter in policy.model.parameters() if parameter.requires_grad]
+    policy.model.set_adapter(adapter)
+    try:
+        yield
+    finally:
+        layers.set_adapter(before)
+        for parameter in trained:
+            parameter.requires_grad = True
+
+
+def _sample(
+    policy: Policy, forward: Forward, requests: Sequence[SampleRequest], n_samples: int
+) -> list[SampledResponses]:
+    prompts = [prompt for request in requests for prompt in request.prompts]
     input_ids, attention_mask = policy.encode(prompts)
-    generator = torch.Generator(policy.device).manual_seed(seed)
     by_sample = decode(
-        choose_backend(policy, (member,)).make(),
+        forward,
         hidden_state_scores,
         input_ids,
         attention_mask,
-        torch.ones(samples_per_prompt, 1),
+        torch.ones(n_samples, 1),
         max_new_tokens=policy.config.max_new_tokens,
         eos_token_ids=policy.eos_token_ids,
-        choose=sampled(temperature, generator),
+        choose=_each_by_its_own_chance(requests, policy.device),
     )
-    rows = [by_sample[k][p] for p in range(len(prompts)) for k in range(samples_per_prompt)]
+    found, first = [], 0
+    for request in requests:
+        places = range(first, first + len(request.prompts))
+        rows = [by_sample[k][place] for place in places for k in range(n_samples)]
+        own = slice(first, first + len(request.prompts))
+        found.append(_batch(policy, input_ids[own], attention_mask[own], rows))
+        first = places.stop
+    return found
+
+
+def _each_by_its_own_chance(requests: Sequence[SampleRequest], device: torch.device) -> Choose:
+    """Let every request draw from its own generator, in the order in which it would alone."""
+    choices = [
+        sampled(request.temperature, torch.Generator(device).manual_seed(request.seed))
+        for request in requests
+    ]
+    if len(choices) == 1:
+        return choices[0]
+    counts = torch.tensor([len(request.prompts) for request in requests])
+    request_of_prompt = torch.arange(len(requests)).repeat_interleave(counts).to(device)
+
+    def choose(scores: Tensor, prompts: Tensor) -> Tensor:
+        tokens = torch.empty_like(prompts)
+        requests_of_rows = request_of_prompt[prompts]
+        for place, own_choice in enumerate(choices):
+            rows = (requests_of_rows == place).nonzero().squeeze(1)
+            if len(rows):
+                tokens[rows] = own_choice(scores[rows], prompts[rows])
+        return tokens
+
+    return choose
+
+
+def _batch(
+    policy: Policy, input_ids: Tensor, attention_mask: Tensor, rows: list[list[int]]
+) -> SampledResponses:
+    # Columns that are padding for all of these prompts are there because of other requests'.
+    columns = attention_mask.any(dim=0)
     padded = [torch.tensor(row) for row in rows]
     tokens = pad_sequence(padded, batch_first=True, padding_value=policy.pad_token_id)
     lengths = torch.tensor([len(row) for row in rows])
     mask = torch.arange(tokens.shape[1]) < lengths.unsqueeze(1)
     return SampledResponses(
-        input_ids,
-        attention_mask,
+        input_ids[:, columns],
+        attention_mask[:, columns],
         tokens.to(policy.device),
         mask.to(policy.device),
         [policy.decode(row) for row in rows],
     )
 
 
-def response_logits(policy: Policy, responses: SampledResponses) -> Tensor:
-    """Return the active adapter's logits at every response token, ``(N, T, V)``.
+def _lengths(policy: Policy, batches: Sequence[SampledResponses]) -> tuple[int, int]:
+    """Return the lengths that prompts and responses are padded to."""
+    prompt = max(batch.input_ids.shape[1] for batch in batches)
+    response = max(batch.tokens.shape[1] for batch in batches)
+    if policy.is_encoder_decoder and prompt == response:
+        response += 1  # a layer must be able to tell from a length which of the two it reads
+    return prompt, response
 
-    An encoder reads each prompt once, not once per sample.
-    """
-    k = len(responses.tokens) // len(responses.input_ids)
-    prompt_mask = responses.attention_mask.repeat_interleave(k, dim=0)
-    tokens = responses.tokens
-    if policy.is_encoder_decoder:
-        encoded = policy.base.get_encoder()(
-            input_ids=responses.input_ids, attention_mask=responses.attention_mask
-        ).last_hidden_state
-        output = policy.base(
-            encoder_outputs=BaseModelOutput(last_hidden_state=encoded.repeat_interleave(k, dim=0)),
-            attention_mask=prompt_mask,
-            decoder_input_ids=_shifted_right(policy, tokens),
-            use_cache=False,
-        )
-        logits: Tensor = output.logits
-        return logits
-    inputs = torch.cat([responses.input_ids.repeat_interleave(k, dim=0), tokens], dim=1)
-    mask = torch.cat([prompt_mask, torch.ones_like(tokens)], dim=1)
-    output = policy.base(
-        input_ids=inputs[:, :-1],
-        attention_mask=mask[:, :-1],
-        position_ids=(mask.cumsum(-1) - 1).clamp(min=0)[:, :-1],
-        logits_to_keep=tokens.shape[1],
-        use_cache=False,
+
+def _padded(policy: Policy, batches: Sequence[SampledResponses]) -> tuple[Tensor, Tensor, Tensor]:
+    """Return prompts, their mask, and responses of all batches, padded to common lengths."""
+    prompt_length, response_length = _lengths(policy, batches)
+    side = "right" if policy.is_encoder_decoder else "left"
+    pad = policy.pad_token_id
+    return (
+        torch.cat([_to_length(b.input_ids, prompt_length, side, pad) for b in batches]),
+        torch.cat([_to_length(b.attention_mask, prompt_length, side, 0) for b in batches]),
+        torch.cat([_to_length(b.tokens, response_length, "right", pad) for b in batches]),
     )
-    causal_logits: Tensor = output.logits
-    return causal_logits
 
 
-@torch.no_grad()
-def reference_logits(policy: Policy, responses: SampledResponses) -> Tensor:
-    """Return the base model's logits at every response token, ``(N, T, V)``."""
-    if not isinstance(policy.model, PeftModel):
-        return response_logits(policy, responses)
-    with policy.model.disable_adapter():
-        return response_logits(policy, responses)
+def _to_length(rows: Tensor, length: int, side: str, value: int) -> Tensor:
+    missing = length - rows.shape[1]
+    return F.pad(rows, (missing, 0) if side == "left" else (0, missing), value=value)
 
 
 def _shifted_right(policy: Policy, tokens: Tensor) -> Tensor:

@@ -1,7 +1,9 @@
-"""Self-critical sequence training of one adapter (EMORL, arXiv:2505.02579, section 5.1).
+"""Self-critical sequence training (EMORL, arXiv:2505.02579, section 5.1), of several adapters.
 
 Each step samples k responses to each of P prompts, scores them, and raises the log-probability of
-those above their prompt's mean. Departures from the reference code:
+those above their prompt's mean. Adapters that train together share the passes of the base over
+their samples; what each of them learns is what it would learn alone, up to rounding.
+Departures from the reference code:
 
 1. The KL to the base has a gradient; there it was a constant times advantages of mean zero.
 2. The trained tokens are the sampled ones, end token included; nothing is tokenised again.
@@ -12,287 +14,173 @@ those above their prompt's mean. Departures from the reference code:
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
-import numpy as np
 import torch
-from torch import Tensor, nn
 
 from engine.config import TrainingConfig
 from engine.errors import TrainingError
-from engine.policy import Policy, seeded
+from engine.policy import Policy
 from engine.records import TrainingSample, TrainingStep, Validation
 from engine.rewards import RewardTable
-from engine.seeds import derived_seed
-from engine.statistics import mean_and_error
 from engine.training.checkpoint import Checkpoint
-from engine.training.convergence import has_converged
-from engine.training.losses import (
-    group_advantages,
-    kl_per_response,
-    log_rewards,
-    policy_gradient_loss,
-    token_log_probs,
-)
+from engine.training.learner import Learner, Loss
 from engine.training.sampling import (
     SampledResponses,
-    reference_logits,
+    SampleRequest,
+    extents,
     response_logits,
     sample_responses,
 )
+from engine.training.side_by_side import SideBySide
 
-_SAMPLES_KEPT = 8
-"""Validation responses kept for reading, one for each of the first prompts."""
-
-VALIDATION_TEMPERATURE = 1.0
-"""Validation samples the policy as it is, so that runs with other settings compare."""
-
-
-@dataclass(slots=True)
-class TrainingProgress:
-    """How far a training is."""
-
-    step: int = 0
-    samples: int = 0
-    tokens: int = 0
-    seconds: float = 0.0
-    converged: bool = False
+Record = TrainingStep | tuple[Validation, list[TrainingSample]]
 
 
 class ScstTrainer:
-    """Trains the active adapter of a policy to earn one objective.
+    """Trains adapters of a policy, each to earn its own objective.
 
     Iterate over ``run``; the caller stores what it yields and saves a ``checkpoint`` when it
     likes. A trainer that starts from a checkpoint yields the same records as an undisturbed one
-    (but for seconds): prompts and samples depend on (seed, adapter, step) only.
+    (but for seconds).
     """
 
     def __init__(
         self,
         policy: Policy,
-        adapter: str,
+        configs: Mapping[str, TrainingConfig],
         rewards: RewardTable,
-        config: TrainingConfig,
         *,
         train_prompts: Sequence[str],
         validation_prompts: Sequence[str],
         seed: int,
     ) -> None:
-        """Prepare the training of ``adapter``, which must be the policy's active one.
+        """Prepare the training.
 
         Args:
-            policy: The base with the adapter on it.
-            adapter: Name of the adapter and of the objective it is trained for.
+            policy: The base with the adapters on it.
+            configs: Settings by adapter; an adapter has the name of its objective.
             rewards: Scores of all objectives.
-            config: Settings of this adapter.
             train_prompts: Training split.
             validation_prompts: Aggregation split.
             seed: Seed of the run.
         """
         self._policy = policy
-        self._adapter = adapter
-        self._rewards = rewards
-        self._config = config
-        self._train_prompts = list(train_prompts)
-        self._validation_prompts = list(validation_prompts)
-        self._seed = seed
-        self._own = rewards.objectives.index(adapter)
-        self.progress = TrainingProgress()
-        self._validation_means: list[float] = []
-        self._parameters = {
-            name: parameter
-            for name, parameter in policy.model.named_parameters()
-            if parameter.requires_grad
+        self._learners = {
+            adapter: Learner(
+                policy,
+                adapter,
+                rewards,
+                config,
+                train_prompts=train_prompts,
+                validation_prompts=validation_prompts,
+                seed=seed,
+            )
+            for adapter, config in configs.items()
         }
-        self._dropouts = [
-            module
-            for name, module in policy.model.named_modules()
-            if isinstance(module, nn.Dropout) and f"lora_dropout.{adapter}" in name
-        ]
-        self._optimizer = torch.optim.AdamW(
-            self._parameters.values(), lr=config.learning_rate, weight_decay=config.weight_decay
-        )
 
-    def run(self) -> Iterator[TrainingStep | tuple[Validation, list[TrainingSample]]]:
-        """Train until converged or ``max_steps``; yield each step and each validation.
+    def run(self) -> Iterator[list[Record]]:
+        """Train until every adapter has converged or done its ``max_steps``.
+
+        Yields:
+            What all adapters did in one turn: a step each, and a validation where it is due.
+            After each turn, a ``checkpoint`` holds all adapters as of then.
 
         Raises:
-            TrainingError: If the loss or a gradient is not a number.
+            TrainingError: If a loss or a gradient is not a number.
         """
-        if self.progress.step == 0 and not self._validation_means:
-            yield self._validate()
-        while not self.progress.converged and self.progress.step < self._config.max_steps:
-            yield self._step()
-            last = self.progress.step == self._config.max_steps
-            if self.progress.step % self._config.validate_every == 0 or last:
-                yield self._validate()
+        fresh = [one for one in self._learners.values() if one.progress.step == 0]
+        if first := self._validate(fresh):
+            yield first
+        while going_on := [one for one in self._learners.values() if not one.is_done]:
+            steps: list[Record] = []
+            for group in _sharing(going_on, lambda one: one.config.samples_per_prompt):
+                steps += self._step(group)
+            yield steps + self._validate(going_on)
+
+    def learner(self, adapter: str) -> Learner:
+        """Return one adapter's training."""
+        return self._learners[adapter]
 
     def checkpoint(self) -> Checkpoint:
         """Return all that a later trainer needs to go on from here."""
-        return Checkpoint.of(
-            self._parameters,
-            self._optimizer,
-            {
-                **asdict(self.progress),
-                "validation_means": self._validation_means,
-            },
-        )
+        return Checkpoint.joined([one.checkpoint() for one in self._learners.values()])
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Go on from a checkpoint of the same adapter and settings."""
-        state = dict(checkpoint.state)
-        self._validation_means = list(state.pop("validation_means"))
-        self.progress = TrainingProgress(**state)
-        checkpoint.load_into(self._parameters, self._optimizer)
+        """Go on from a checkpoint with the same settings; adapters that it lacks start anew."""
+        for name, learner in self._learners.items():
+            if name in checkpoint.state:
+                learner.restore(checkpoint)
 
-    def _step(self) -> TrainingStep:
+    def _step(self, learners: Sequence[Learner]) -> list[TrainingStep]:
         started = time.perf_counter()
-        config, step = self._config, self.progress.step + 1
-        prompts = [self._train_prompts[index] for index in self._prompts_of(step)]
-        responses = self._sample(
-            prompts, config.samples_per_prompt, config.temperature, "sample", step
-        )
-        repeated = [prompt for prompt in prompts for _ in range(config.samples_per_prompt)]
-        rewards = self._rewards.score_objective(self._adapter, repeated, responses.texts)
-        grouped = torch.from_numpy(rewards).float().reshape(len(prompts), -1)
-        advantages = group_advantages(log_rewards(grouped)).flatten().to(self._policy.device)
-        with seeded(self._seed_of("dropout", step), self._policy.device), self._training_mode():
-            logits = response_logits(self._policy, responses)
-            log_probs = token_log_probs(logits, responses.tokens, config.temperature)
-            gradient_term = policy_gradient_loss(log_probs, responses.mask, advantages)
-            kl = kl_per_response(
-                logits,
-                reference_logits(self._policy, responses),
-                responses.mask,
-                config.temperature,
-            ).mean()
-            loss = gradient_term + config.kl_coefficient * kl
-        norm = self._update(loss, step)
-        done = self.progress
-        done.step = step
-        done.samples += len(repeated)
-        done.tokens += responses.n_tokens
-        done.seconds += time.perf_counter() - started
-        return TrainingStep(
-            adapter=self._adapter,
-            step=step,
-            data_points=step * config.prompts_per_step,
-            samples=done.samples,
-            tokens=done.tokens,
-            seconds=done.seconds,
-            loss=loss.item(),
-            reward=float(rewards.mean()),
-            kl=kl.item(),
-            gradient_norm=norm,
-        )
+        requests = [one.next_request() for one in learners]
+        batches = self._sampled(learners, requests, learners[0].config.samples_per_prompt)
+        losses = self._losses(learners, requests, batches)
+        # The adapters' parameters are their own: one backward pass gives each its own gradient.
+        torch.stack([loss.total for loss in losses]).sum().backward()  # type: ignore[no-untyped-call]
+        seconds = (time.perf_counter() - started) / len(learners)
+        return [
+            one.step(loss, batch, seconds)
+            for one, loss, batch in zip(learners, losses, batches, strict=True)
+        ]
 
-    def _update(self, loss: Tensor, step: int) -> float:
-        self._optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        norm = float(
-            nn.utils.clip_grad_norm_(self._parameters.values(), self._config.max_gradient_norm)
-        )
-        if not (math.isfinite(norm) and math.isfinite(loss.item())):
-            raise self._broken(step, f"loss {loss.item()}, gradient norm {norm}")
-        self._optimizer.step()
-        return norm
-
-    def _broken(self, step: int, what: str) -> TrainingError:
-        return TrainingError(
-            f"Training {self._adapter!r} broke at step {step}: {what}. Lower "
-            f"training.learning_rate ({self._config.learning_rate}) or raise "
-            "training.kl_coefficient, and start a new run."
-        )
-
-    def _sample(
-        self, prompts: Sequence[str], n_samples: int, temperature: float, purpose: str, step: int
-    ) -> SampledResponses:
-        try:
-            return sample_responses(
-                self._policy,
-                self._adapter,
-                prompts,
-                samples_per_prompt=n_samples,
-                temperature=temperature,
-                seed=self._seed_of(purpose, step),
+    def _losses(
+        self,
+        learners: Sequence[Learner],
+        requests: Sequence[SampleRequest],
+        batches: Sequence[SampledResponses],
+    ) -> list[Loss]:
+        beside = SideBySide(self._policy, [one.adapter for one in learners])
+        noise = [one.dropout_noise() for one in learners]
+        with beside.reading(extents(self._policy, batches), noise):
+            with torch.no_grad(), beside.base_only():
+                of_base = response_logits(self._policy, batches)
+            of_adapters = response_logits(self._policy, batches)
+        return [
+            one.loss(request, batch, logits, reference)
+            for one, request, batch, logits, reference in zip(
+                learners, requests, batches, of_adapters, of_base, strict=True
             )
+        ]
+
+    def _validate(self, learners: Sequence[Learner]) -> list[Record]:
+        """Validate those that are due."""
+        due = [one for one in learners if one.is_validation_due]
+        found: list[Record] = []
+        for group in _sharing(due, lambda one: one.config.validation_samples):
+            requests = [one.validation_request() for one in group]
+            batches = self._sampled(group, requests, group[0].config.validation_samples)
+            found += [one.validation(batch) for one, batch in zip(group, batches, strict=True)]
+        return found
+
+    def _sampled(
+        self, learners: Sequence[Learner], requests: Sequence[SampleRequest], n_samples: int
+    ) -> list[SampledResponses]:
+        try:
+            return sample_responses(self._policy, requests, samples_per_prompt=n_samples)
         except RuntimeError as error:
             if "probability tensor" not in str(error):
                 raise
-            raise self._broken(step, "the policy's probabilities are no numbers") from error
+            raise self._culprit(learners, requests, n_samples) from error
 
-    def _validate(self) -> tuple[Validation, list[TrainingSample]]:
-        config, prompts = self._config, self._validation_prompts
-        responses = self._sample(
-            prompts,
-            config.validation_samples,
-            VALIDATION_TEMPERATURE,
-            "validate",
-            self.progress.step,
-        )
-        repeated = [prompt for prompt in prompts for _ in range(config.validation_samples)]
-        scores = self._rewards.score(repeated, responses.texts)
-        per_prompt = scores.reshape(len(prompts), config.validation_samples, -1).mean(axis=1)
-        means, errors = mean_and_error(per_prompt)
-        self._validation_means.append(means[self._own])
-        done = self.progress
-        done.converged = has_converged(
-            self._validation_means, config.convergence_window, config.convergence_threshold
-        )
-        validation = Validation(
-            adapter=self._adapter,
-            step=done.step,
-            data_points=done.step * config.prompts_per_step,
-            samples=done.samples,
-            seconds=done.seconds,
-            means=means,
-            standard_errors=errors,
-            n_distinct=len(set(responses.texts)),
-            n_responses=len(responses.texts),
-            converged=done.converged,
-        )
-        kept = range(min(_SAMPLES_KEPT, len(prompts)))
-        return validation, [
-            TrainingSample(
-                adapter=self._adapter,
-                step=done.step,
-                prompt_index=prompt,
-                text=responses.texts[prompt * config.validation_samples],
-                scores=tuple(scores[prompt * config.validation_samples].tolist()),
-            )
-            for prompt in kept
-        ]
-
-    def _prompts_of(self, step: int) -> list[int]:
-        """Return the step's training prompts: epochs of a seeded order, one after the other."""
-        size, total = self._config.prompts_per_step, len(self._train_prompts)
-        wanted = range((step - 1) * size, step * size)
-        orders = {
-            epoch: np.random.default_rng(self._seed_of("order", epoch)).permutation(total)
-            for epoch in {position // total for position in wanted}
-        }
-        return [int(orders[position // total][position % total]) for position in wanted]
-
-    def _seed_of(self, purpose: str, index: int) -> int:
-        return derived_seed(self._seed, self._adapter, purpose, index)
-
-    def _training_mode(self) -> _DropoutOn:
-        return _DropoutOn(self._dropouts)
+    def _culprit(
+        self, learners: Sequence[Learner], requests: Sequence[SampleRequest], n_samples: int
+    ) -> TrainingError:
+        """Return the error of the adapter whose probabilities are no numbers."""
+        what = "the policy's probabilities are no numbers"
+        for one, request in zip(learners, requests, strict=True):
+            try:
+                sample_responses(self._policy, [request], samples_per_prompt=n_samples)
+            except RuntimeError:
+                return one.broken(what, one.progress.step)
+        return learners[0].broken(what, learners[0].progress.step)
 
 
-class _DropoutOn:
-    """Switches dropout modules on for the length of a block; the rest stays in evaluation mode."""
-
-    def __init__(self, modules: Sequence[nn.Module]) -> None:
-        self._modules = modules
-
-    def __enter__(self) -> None:
-        for module in self._modules:
-            module.train()
-
-    def __exit__(self, *_: object) -> None:
-        for module in self._modules:
-            module.eval()
+def _sharing(learners: Sequence[Learner], key: Callable[[Learner], int]) -> list[list[Learner]]:
+    """Group learners that can share a pass, in order."""
+    groups: dict[int, list[Learner]] = {}
+    for one in learners:
+        groups.setdefault(key(one), []).append(one)
+    return list(groups.values())

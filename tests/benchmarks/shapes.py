@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -123,3 +123,32 @@ def prompts(policy: Policy, shape: Shape, n_prompts: int) -> tuple[torch.Tensor,
     ids = torch.randint(3, policy.base.config.vocab_size, size, generator=generator)
     ids = ids.to(policy.device)
     return ids, torch.ones_like(ids)
+
+
+class Numbers:
+    """A tokenizer of texts that are token numbers, ``"17 4 9"``, all of one length."""
+
+    pad_token_id = 0
+    eos_token_id = 1
+
+    def __init__(self, vocabulary: int) -> None:
+        """Remember how many tokens there are."""
+        self._vocabulary = vocabulary
+
+    def __len__(self) -> int:
+        return self._vocabulary
+
+    def __call__(self, texts: str | Sequence[str], **_: Any) -> dict[str, Any]:
+        """Return token numbers: a list for one text, tensors for several."""
+        if isinstance(texts, str):
+            return {"input_ids": self._tokens(texts)}
+        ids = torch.tensor([self._tokens(text) for text in texts])
+        return {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+
+    def decode(self, tokens: Sequence[int], **_: Any) -> str:
+        """Write tokens as numbers."""
+        return " ".join(map(str, tokens))
+
+    @staticmethod
+    def _tokens(text: str) -> list[int]:
+        return [int(word) for word in text.split()]

@@ -161,7 +161,8 @@ def test_sampled_tokens_follow_the_softmax() -> None:
     # Probabilities 1/5 and 4/5; 4,000 draws have a standard deviation of 0.0063.
     scores = torch.tensor([0.0, math.log(4.0)]).expand(4_000, 2)
     choose = sampled(1.0, torch.Generator().manual_seed(0))
-    assert abs(float(choose(scores).float().mean()) - 0.8) < 0.02
+    prompts = torch.zeros(4_000, dtype=torch.long)
+    assert abs(float(choose(scores, prompts).float().mean()) - 0.8) < 0.02
 
 
 def test_sampling_repeats_with_its_seed(policy: Policy) -> None:

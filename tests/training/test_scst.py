@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -9,19 +10,23 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import GraniteConfig, GraniteForCausalLM
 
 from engine.config import AdapterConfig, PolicyConfig, RewardConfig, RunConfig, TrainingConfig
 from engine.ensemble.forward import HuggingFaceForward
 from engine.errors import TrainingError
-from engine.policy import add_adapter, load_policy
+from engine.policy import Policy, add_adapter, load_policy
 from engine.records import TrainingStep, Validation
 from engine.rewards import load_rewards
 from engine.training.checkpoint import Checkpoint
-from engine.training.sampling import response_logits, sample_responses
+from engine.training.sampling import (
+    SampledResponses,
+    SampleRequest,
+    response_logits,
+    sample_responses,
+)
 from engine.training.scst import ScstTrainer
 from tests.policies import FAMILIES, PROMPTS, tiny_policy
-from tests.tiny_models import save_tiny_llama, vocabulary_size
+from tests.tiny_models import save_tiny_granite, save_tiny_llama
 
 # With its usual small weights a random tiny Llama is all but uniform, whatever its adapter does.
 BASES = FAMILIES | {"decoder-only": partial(save_tiny_llama, initializer_range=0.2)}
@@ -34,9 +39,10 @@ CONFIG = TrainingConfig(
     validate_every=10,
     validation_samples=8,
 )
+OBJECTIVES = ("letters", "brevity")
 REWARDS = {
     name: RewardConfig(kind="callable", target=f"tests.formula_rewards:{name}")
-    for name in ("letters", "brevity")
+    for name in OBJECTIVES
 }
 
 
@@ -45,15 +51,21 @@ def base(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return BASES[request.param](tmp_path / "base")
 
 
-def trainer(base: Path, config: TrainingConfig = CONFIG, seed: int = 0) -> ScstTrainer:
+def trainer(
+    base: Path,
+    config: TrainingConfig = CONFIG,
+    seed: int = 0,
+    adapters: Sequence[str] = ("letters",),
+) -> ScstTrainer:
     policy = load_policy(PolicyConfig(model=str(base), max_new_tokens=8, device="cpu"))
-    policy = add_adapter(policy, "letters", AdapterConfig(rank=4), seed=seed)
-    run = RunConfig(objectives=("letters", "brevity"), rewards=REWARDS)
+    for name in adapters:
+        own_seed = seed + OBJECTIVES.index(name)
+        policy = add_adapter(policy, name, AdapterConfig(rank=4), seed=own_seed)
+    run = RunConfig(objectives=OBJECTIVES, rewards=REWARDS)
     return ScstTrainer(
         policy,
-        "letters",
+        dict.fromkeys(adapters, config),
         load_rewards(run, device="cpu"),
-        config,
         train_prompts=PROMPTS,
         validation_prompts=PROMPTS[:3],
         seed=seed,
@@ -63,7 +75,7 @@ def trainer(base: Path, config: TrainingConfig = CONFIG, seed: int = 0) -> ScstT
 def records(training: ScstTrainer) -> tuple[list[TrainingStep], list[Validation]]:
     steps: list[TrainingStep] = []
     validations: list[Validation] = []
-    for record in training.run():
+    for record in (record for turn in training.run() for record in turn):
         if isinstance(record, TrainingStep):
             steps.append(replace(record, seconds=0.0))
         else:
@@ -93,8 +105,8 @@ def test_a_restored_training_goes_on_as_if_undisturbed(base: Path, tmp_path: Pat
     config = replace(CONFIG, max_steps=6, validate_every=2)
     expected = records(trainer(base, config))
     first = trainer(base, config)
-    for record in first.run():
-        if isinstance(record, TrainingStep) and record.step == 3:
+    for turn in first.run():
+        if isinstance(turn[0], TrainingStep) and turn[0].step == 3:
             break
     first.checkpoint().write(tmp_path / "checkpoint.safetensors")
     second = trainer(base, config)
@@ -138,24 +150,28 @@ def test_a_broken_loss_stops_training_with_advice(base: Path) -> None:
         records(training)
 
 
+def sampled(
+    policy: Policy, prompts: Sequence[str], *, samples_per_prompt: int, temperature: float = 1.0
+) -> SampledResponses:
+    request = SampleRequest("warm", prompts, temperature, seed=0)
+    return sample_responses(policy, [request], samples_per_prompt=samples_per_prompt)[0]
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_trained_log_probs_are_those_of_sampling(family: str, tmp_path: Path) -> None:
     # Decoding with a cache, prompts padded together, and the loss's one forward must agree.
     policy = tiny_policy(family, tmp_path)
     model: Any = policy.model
     model.set_adapter("warm")
-    together = sample_responses(
-        policy, "warm", PROMPTS, samples_per_prompt=2, temperature=1.0, seed=0
-    )
-    logits = response_logits(policy, together)
+    together = sampled(policy, PROMPTS, samples_per_prompt=2)
+    (logits,) = response_logits(policy, [together])
     for i, prompt in enumerate(PROMPTS):
-        alone = sample_responses(
-            policy, "warm", [prompt], samples_per_prompt=1, temperature=1.0, seed=0
-        )
         alone = replace(
-            alone, tokens=together.tokens[2 * i : 2 * i + 1], mask=together.mask[2 * i : 2 * i + 1]
+            sampled(policy, [prompt], samples_per_prompt=1),
+            tokens=together.tokens[2 * i : 2 * i + 1],
+            mask=together.mask[2 * i : 2 * i + 1],
         )
-        expected = response_logits(policy, alone)[0][together.mask[2 * i]]
+        expected = response_logits(policy, [alone])[0][0][together.mask[2 * i]]
         torch.testing.assert_close(
             logits[2 * i][together.mask[2 * i]], expected, atol=2e-4, rtol=2e-4
         )
@@ -163,21 +179,7 @@ def test_trained_log_probs_are_those_of_sampling(family: str, tmp_path: Path) ->
 
 def test_a_single_member_writes_with_the_models_own_logits(tmp_path: Path) -> None:
     # Granite divides its logits by 8 behind the head: sampling has to see the divided ones.
-    torch.manual_seed(0)
-    tokenizer = save_tiny_llama(tmp_path / "granite")
-    settings = GraniteConfig(
-        vocab_size=vocabulary_size(),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=4,
-        logits_scaling=8.0,
-        pad_token_id=0,
-        eos_token_id=1,
-        bos_token_id=3,
-    )
-    GraniteForCausalLM(settings).save_pretrained(tokenizer)
+    save_tiny_granite(tmp_path / "granite")
     policy = load_policy(
         PolicyConfig(model=str(tmp_path / "granite"), max_new_tokens=4, device="cpu")
     )
@@ -192,9 +194,7 @@ def test_a_single_member_writes_with_the_models_own_logits(tmp_path: Path) -> No
 
 def test_samples_end_with_the_end_token_or_at_the_limit(tmp_path: Path) -> None:
     policy = tiny_policy("encoder-decoder", tmp_path)
-    responses = sample_responses(
-        policy, "warm", PROMPTS, samples_per_prompt=20, temperature=2.0, seed=0
-    )
+    responses = sampled(policy, PROMPTS, samples_per_prompt=20, temperature=2.0)
     ends = set(policy.eos_token_ids)
     lengths = set()
     for row, mask in zip(responses.tokens.tolist(), responses.mask.tolist(), strict=True):

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from engine.ensemble.backend import Forward
+from engine.ensemble.stacked.linear import Members
 from engine.ensemble.stacked.llama import StackedLlama
 from engine.ensemble.stacked.support import T5_CLASSES, unsupported_reason
 from engine.ensemble.stacked.t5 import StackedT5
@@ -20,12 +21,18 @@ from engine.policy import Policy
 __all__ = ["StackedLlama", "StackedT5", "stacked_forward", "unsupported_reason"]
 
 
-def stacked_forward(policy: Policy, members: Sequence[str]) -> Forward:
+def stacked_forward(
+    policy: Policy, members: Sequence[str], n_prompts: Sequence[int] | None = None
+) -> Forward:
     """Return the fast back end for these members.
 
     Args:
         policy: Base model with the adapters on it.
         members: Adapter names or ``BASE``, in the order of the weights.
+        n_prompts: None for an ensemble. Else the members work side by side: each reads prompts of
+            its own, so many, in one batch; ``start`` is given all of them, those of the first
+            member first, states come as those of one member, and ``grow`` takes nodes in the
+            order of their prompts.
 
     Raises:
         ModelError: If there is an ``unsupported_reason``.
@@ -33,6 +40,7 @@ def stacked_forward(policy: Policy, members: Sequence[str]) -> Forward:
     reason = unsupported_reason(policy, members)
     if reason is not None:
         raise ModelError(f"{policy.config.model!r} needs the generic back end: {reason}.")
+    those = Members(tuple(members), None if n_prompts is None else tuple(n_prompts))
     if type(policy.base).__name__ in T5_CLASSES:
-        return StackedT5(policy, members)
-    return StackedLlama(policy, members)
+        return StackedT5(policy, those)
+    return StackedLlama(policy, those)

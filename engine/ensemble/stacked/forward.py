@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 
 from engine.ensemble.stacked.attention import bias_against
 from engine.ensemble.stacked.base_product import FastHead
+from engine.ensemble.stacked.linear import Members
 from engine.ensemble.stacked.node_table import NodeTable, Step
 from engine.ensemble.stacked.path_cache import PathCache
 from engine.ensemble.stacked.prompt_cache import Groups, PromptCache
@@ -34,7 +34,7 @@ class StackedForward(ABC):
     def __init__(
         self,
         policy: Policy,
-        members: Sequence[str],
+        members: Members,
         *,
         n_layers: int,
         n_kv_heads: int,
@@ -44,14 +44,16 @@ class StackedForward(ABC):
 
         Args:
             policy: Base model with the adapters on it.
-            members: Adapter names or ``BASE``, in the order of the weights.
+            members: In the order of the weights; side by side they are one member to the
+                caller, who gives all their prompts, those of the first one first.
             n_layers: Layers that keep keys and values of the response.
             n_kv_heads: Key-value heads per layer.
             d_head: Width of a head.
         """
         base: Any = policy.base
         self.head = FastHead(base.get_output_embeddings())
-        self.n_members = len(members)
+        self._members = members
+        self.n_members = members.n_blocks
         self._embed: nn.Module = base.get_input_embeddings()
         self._dtype: torch.dtype = base.get_input_embeddings().weight.dtype
         self.bytes_per_node = (
@@ -97,8 +99,22 @@ class StackedForward(ABC):
         if self._groups is None or step.paths is not None:
             self._groups = self._prompts.group(step.prompts)
             self._prompt_bias = self._bias_against(self._prompts.is_padding)
+        if self._members.n_prompts is not None:
+            n_prompts = sum(self._members.n_prompts)
+            self._share_out(torch.bincount(step.prompts, minlength=n_prompts))
         hidden = self._embed(tokens).expand(self.n_members, -1, -1)
         return self._through_layers(hidden, step, self._groups)
+
+    def _share_out(self, n_rows: Tensor) -> None:
+        """Tell the linear layers whose rows are whose.
+
+        Args:
+            n_rows: Rows of each prompt in the next products, ``(n_prompts,)``; rows are in the
+                order of prompts.
+        """
+        if self._members.n_prompts is not None:
+            own = torch.split(n_rows, list(self._members.n_prompts))
+            self._members.n_rows = torch.stack([rows.sum() for rows in own]).tolist()
 
     @abstractmethod
     def _through_layers(self, hidden: Tensor, step: Step, groups: Groups) -> Tensor:

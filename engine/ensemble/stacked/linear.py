@@ -1,18 +1,40 @@
 """Linear layers that every member applies to its own rows, in one product of the base weight.
 
-A layer costs one product of the base weight for all rows and two small batched products for the
-adapters, however many members there are. Rows are member-major: ``(n_members, n_rows, width)``.
+A layer costs one product of the base weight for all rows and two small products per member (one
+batched product where the members read the same rows). Rows are ``(n, n_rows, width)``: either one
+block per member, or, side by side, one block in which the members' rows follow each other.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import torch
 from peft.tuners.lora import LoraLayer
 from torch import Tensor, nn
 
 from engine.ensemble.stacked.base_product import BaseProduct
+
+
+@dataclass(slots=True)
+class Members:
+    """The adapters of a back end, and which rows each of them reads."""
+
+    names: tuple[str, ...]
+    """Adapter names or ``BASE``."""
+
+    n_prompts: tuple[int, ...] | None = None
+    """None: every member reads every row. Else side by side: the prompts of each member, those of
+    the first one first; a row belongs to the member of its prompt."""
+
+    n_rows: list[int] = field(default_factory=list)
+    """Side by side: rows of each member in the call at hand; whoever lays out rows sets it."""
+
+    @property
+    def n_blocks(self) -> int:
+        """Blocks of rows: the size of the first dimension of all rows."""
+        return len(self.names) if self.n_prompts is None else 1
 
 
 class StackedLinears:
@@ -22,24 +44,28 @@ class StackedLinears:
     after they have changed.
     """
 
-    def __init__(self, layers: Sequence[nn.Module], members: Sequence[str]) -> None:
+    def __init__(self, layers: Sequence[nn.Module], members: Members) -> None:
         """Read the layers.
 
         Args:
             layers: ``nn.Linear``, or PEFT's LoRA around one, with the same number of inputs.
-            members: Adapter names; a name that a layer does not know adds nothing to it.
+            members: A name that a layer does not know adds nothing to it.
         """
+        self._members = members
         self._products = [BaseProduct(_base(layer)) for layer in layers]
-        adapters = [_stacked_adapter(layer, members) for layer in layers]
+        adapters = [_stacked_adapter(layer, members.names) for layer in layers]
         self._ups = [None if adapter is None else adapter[1] for adapter in adapters]
         downs = [adapter[0] for adapter in adapters if adapter is not None]
         self._down = torch.cat(downs, dim=-1) if downs else None
         self._ranks = [0 if up is None else up.shape[1] for up in self._ups]
 
     def __call__(self, rows: Tensor) -> list[Tensor]:
-        """Apply every layer to ``(n_members, n_rows, in)``; each gives ``(..., out)``."""
+        """Apply every layer to ``(n_blocks, n_rows, in)``; each gives ``(..., out)``."""
         outputs = [product(rows) for product in self._products]
         if self._down is None:
+            return outputs
+        if self._members.n_prompts is not None:
+            self._update_side_by_side(outputs, rows, self._down)
             return outputs
         reduced = torch.split(torch.bmm(rows, self._down), self._ranks, dim=-1)
         for output, part, up in zip(outputs, reduced, self._ups, strict=True):
@@ -47,16 +73,27 @@ class StackedLinears:
                 output.baddbmm_(part, up)
         return outputs
 
+    def _update_side_by_side(self, outputs: list[Tensor], rows: Tensor, downs: Tensor) -> None:
+        """Add to ``outputs``, ``(1, n_rows, out)`` each, what every row's own adapter adds."""
+        start = 0
+        for member, n_rows in enumerate(self._members.n_rows):
+            stop = start + n_rows
+            reduced = torch.split(rows[0, start:stop] @ downs[member], self._ranks, dim=-1)
+            for output, part, up in zip(outputs, reduced, self._ups, strict=True):
+                if up is not None:
+                    output[0, start:stop].addmm_(part, up[member])
+            start = stop
+
 
 class StackedLinear:
     """One linear layer; see ``StackedLinears``."""
 
-    def __init__(self, layer: nn.Module, members: Sequence[str]) -> None:
+    def __init__(self, layer: nn.Module, members: Members) -> None:
         """Read the layer: ``nn.Linear`` or PEFT's LoRA around one."""
         self._layers = StackedLinears([layer], members)
 
     def __call__(self, rows: Tensor) -> Tensor:
-        """Apply the layer to ``(n_members, n_rows, in)``."""
+        """Apply the layer to ``(n_blocks, n_rows, in)``."""
         return self._layers(rows)[0]
 
 

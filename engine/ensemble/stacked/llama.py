@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -18,7 +17,7 @@ from engine.ensemble.stacked.attention import (
     softmax,
 )
 from engine.ensemble.stacked.forward import StackedForward
-from engine.ensemble.stacked.linear import StackedLinear, StackedLinears
+from engine.ensemble.stacked.linear import Members, StackedLinear, StackedLinears
 from engine.ensemble.stacked.node_table import Step
 from engine.ensemble.stacked.norm import rms_normed
 from engine.ensemble.stacked.prefill import PromptRows, by_prompt
@@ -32,7 +31,7 @@ class StackedLlama(StackedForward):
     A root is a whole prompt: its keys are with the prompts, and its path is empty.
     """
 
-    def __init__(self, policy: Policy, members: Sequence[str]) -> None:
+    def __init__(self, policy: Policy, members: Members) -> None:
         """Prepare decoding; see ``StackedForward``."""
         causal: Any = policy.base
         model = causal.model
@@ -55,6 +54,7 @@ class StackedLlama(StackedForward):
         _, _, prompts = self._start(attention_mask, root_length=0)
         rows = PromptRows(attention_mask)
         self._prompt_lengths = rows.lengths
+        self._share_out(rows.lengths)
         rotation = self._rotation(rows.of(attention_mask.cumsum(dim=1) - 1))
         may_see = _may_see(attention_mask)
         hidden = self._embed(rows.of(input_ids)).expand(self.n_members, -1, -1)
@@ -66,6 +66,7 @@ class StackedLlama(StackedForward):
             if layer is self._layers[-1]:
                 # Only the prompt's last token is asked what comes next.
                 hidden, attended = hidden[:, rows.last], attended[:, rows.last]
+                self._share_out(torch.ones_like(rows.lengths))
             hidden = layer.after_attention(hidden, attended)
         return rms_normed(hidden, self._norm)
 
@@ -112,7 +113,7 @@ class StackedLlama(StackedForward):
 
 
 class _Layer:
-    def __init__(self, layer: Any, members: Sequence[str]) -> None:
+    def __init__(self, layer: Any, members: Members) -> None:
         attention = layer.self_attn
         self._norm = layer.input_layernorm
         self._inputs = StackedLinears(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -18,7 +17,7 @@ from engine.ensemble.stacked.attention import (
     softmax,
 )
 from engine.ensemble.stacked.forward import StackedForward
-from engine.ensemble.stacked.linear import StackedLinear, StackedLinears
+from engine.ensemble.stacked.linear import Members, StackedLinear, StackedLinears
 from engine.ensemble.stacked.node_table import Step
 from engine.ensemble.stacked.norm import rms_normed
 from engine.ensemble.stacked.prefill import PromptRows, by_prompt
@@ -33,7 +32,7 @@ class StackedT5(StackedForward):
     of the cross-attention.
     """
 
-    def __init__(self, policy: Policy, members: Sequence[str]) -> None:
+    def __init__(self, policy: Policy, members: Members) -> None:
         """Prepare decoding; see ``StackedForward``."""
         model: Any = policy.base
         config = model.config
@@ -60,6 +59,7 @@ class StackedT5(StackedForward):
         """Read the prompts; see ``backend.Forward``."""
         nodes, _, prompts = self._start(attention_mask, root_length=1)
         rows = PromptRows(attention_mask)
+        self._share_out(rows.lengths)
         encoded = self._encode(input_ids, attention_mask, rows)
         for layer in self._decoder:
             keys, values = (
@@ -135,7 +135,7 @@ class StackedT5(StackedForward):
 
 
 class _FeedForward:
-    def __init__(self, layer: Any, members: Sequence[str]) -> None:
+    def __init__(self, layer: Any, members: Members) -> None:
         dense = layer.DenseReluDense
         self._norm = layer.layer_norm
         self._activation = dense.act
@@ -151,7 +151,7 @@ class _FeedForward:
 
 
 class _SelfAttention:
-    def __init__(self, layer: Any, members: Sequence[str]) -> None:
+    def __init__(self, layer: Any, members: Members) -> None:
         attention = layer.SelfAttention
         self._norm = layer.layer_norm
         self._inputs = StackedLinears([attention.q, attention.k, attention.v], members)
@@ -162,13 +162,13 @@ class _SelfAttention:
 
 
 class _EncoderLayer(_SelfAttention):
-    def __init__(self, block: Any, members: Sequence[str]) -> None:
+    def __init__(self, block: Any, members: Members) -> None:
         super().__init__(block.layer[0], members)
         self.feed_forward = _FeedForward(block.layer[1], members)
 
 
 class _DecoderLayer(_SelfAttention):
-    def __init__(self, block: Any, members: Sequence[str]) -> None:
+    def __init__(self, block: Any, members: Members) -> None:
         super().__init__(block.layer[0], members)
         attention = block.layer[1].EncDecAttention
         self._cross_norm = block.layer[1].layer_norm

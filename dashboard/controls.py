@@ -150,12 +150,14 @@ def response_columns(objectives: Sequence[str]) -> dict[str, Any]:
 
 
 def point_columns(objectives: Sequence[str]) -> dict[str, Any]:
-    """Lay out a table of ``frames.weight_space.point_table``."""
-    scores = ["mean reward", *objectives, *(f"{name} ± se" for name in objectives)]
-    weights = {
-        f"weight {name}": st.column_config.NumberColumn(format="%.5g") for name in objectives
-    }
-    return number_columns(*scores) | weights
+    """Lay out a table of ``frames.weight_space.point_table``: narrow, errors beside scores."""
+    number, kinds = st.column_config.NumberColumn, {"round": 58, "kind": 84, "search": 100}
+    columns = {"mean reward": number(format="%.4f", width=92)}
+    for name in objectives:
+        columns[f"weight {name}"] = number(f"w {name}", format="%.5g", width=88)
+        columns[name] = number(format="%.3f", width=84)
+        columns[f"{name} ± se"] = number("± se", format="%.3f", width=58)
+    return columns | {name: st.column_config.Column(width=width) for name, width in kinds.items()}
 
 
 def weight_sliders(objectives: Sequence[str], weights: Weights) -> None:

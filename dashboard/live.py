@@ -3,32 +3,92 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 import streamlit as st
 
+from dashboard import access
 from dashboard.queries import Run
 from engine.artifacts import RunFolder
-from engine.records import Response, Weights
+from engine.atlas.rows import ScoredAtlas
+from engine.directions import canonical_direction
+from engine.records import DecidedToken, Response, Weights
 
 
 class Models(Protocol):
     """What a run's loaded models can do; ``engine.inference.RunModels`` is one."""
 
-    def compare(self, prompt: str, weights: Weights) -> dict[str, Response]:
-        """Generate with the ensemble, the base and each adapter, and score every response."""
+    def answer(self, prompt: str, weights: Weights) -> Response:
+        """Answer with the ensemble."""
+
+    def alone(self, prompt: str) -> dict[str, Response]:
+        """Answer with the base and each adapter alone."""
+
+    def explain(self, prompt: str, weights: Weights) -> list[DecidedToken]:
+        """Split every token of the ensemble's answer by objective."""
+
+    def map_prompt(self, prompt: str, n_nodes: int) -> ScoredAtlas:
+        """Go on with the atlas of a prompt, reading at most that many prefixes."""
 
 
 Loader = Callable[[RunFolder], Models]
 
 
-@dataclass(slots=True)
-class _Loaded:
+class Turns:
+    """One at a time; people who wait for an answer come before background work."""
+
+    def __init__(self) -> None:
+        self._free = threading.Condition()
+        self._is_busy = False
+        self._n_waiting = 0
+
+    @property
+    def n_waiting(self) -> int:
+        """People who wait for their turn."""
+        return self._n_waiting
+
+    @contextmanager
+    def now(self) -> Iterator[None]:
+        """Take the next turn."""
+        with self._free:
+            self._n_waiting += 1
+            try:
+                self._free.wait_for(lambda: not self._is_busy)
+                self._is_busy = True
+            finally:
+                self._n_waiting -= 1
+        with self._given_back():
+            yield
+
+    @contextmanager
+    def later(self) -> Iterator[None]:
+        """Take a turn when nobody waits for ``now``; keep it short."""
+        with self._free:
+            self._free.wait_for(lambda: not self._is_busy and not self._n_waiting)
+            self._is_busy = True
+        with self._given_back():
+            yield
+
+    @contextmanager
+    def _given_back(self) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            with self._free:
+                self._is_busy = False
+                self._free.notify_all()
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The models of one run, and whose turn it is to use them."""
+
     models: Models
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    turns: Turns = field(default_factory=Turns)
 
 
 def _load_engine_models(folder: RunFolder) -> Models:
@@ -45,8 +105,8 @@ _loader: list[Loader] = [_load_engine_models]
 def use_loader(loader: Loader | None) -> None:
     """Load models with ``loader`` from now on; None gives the engine's own back."""
     _loader[0] = loader or _load_engine_models
-    _load.clear()
-    _compare.clear()
+    for cached in (_load, _answer, _alone, _explain):
+        cached.clear()
 
 
 def is_loader(name: str) -> bool:
@@ -59,25 +119,76 @@ def missing_adapters(run: Run) -> list[str]:
     return [name for name in run.objectives if not (run.folder.adapters / name).is_dir()]
 
 
-def compare(run: Run, prompt: str, weights: Weights) -> dict[str, Response]:
-    """Return the responses of ``ensemble``, ``base`` and ``adapter:<objective>`` with scores.
+def refusal() -> str:
+    """Return why nothing may be generated here; "" where it may."""
+    return access.READ_ONLY_NOTE if access.is_read_only() else ""
+
+
+def answer(run: Run, prompt: str, weights: Weights) -> Response:
+    """Return the ensemble's greedy answer with its scores.
 
     Raises:
         EmorlError: If the models cannot be loaded, or the prompt or the weights do not fit.
     """
-    return _compare(str(run.folder.root), _version(run), prompt, weights)
+    return _answer(str(run.folder.root), _version(run), prompt, canonical_direction(weights))
+
+
+def alone(run: Run, prompt: str) -> dict[str, Response]:
+    """Return the answers of ``base`` and ``adapter:<objective>`` with their scores.
+
+    Raises:
+        EmorlError: If the models cannot be loaded, or the prompt does not fit.
+    """
+    return _alone(str(run.folder.root), _version(run), prompt)
+
+
+def explain(run: Run, prompt: str, weights: Weights) -> list[DecidedToken]:
+    """Return which objective decided each token of the ensemble's answer.
+
+    Raises:
+        EmorlError: If the models cannot be loaded, or the prompt or the weights do not fit.
+    """
+    return _explain(str(run.folder.root), _version(run), prompt, canonical_direction(weights))
+
+
+def loaded(run: Run) -> Loaded:
+    """Return the run's models; the first call of the process loads them.
+
+    Raises:
+        EmorlError: If they cannot be loaded.
+    """
+    return _load(str(run.folder.root), _version(run))
+
+
+def identity(run: Run, prompt: str) -> tuple[str, int, str]:
+    """Return what tells the answers to a prompt apart from all others of the process."""
+    return str(run.folder.root), _version(run), prompt
+
+
+@st.cache_data(max_entries=1024, show_spinner=False)
+def _answer(root: str, version: int, prompt: str, direction: Weights) -> Response:
+    ready = _load(root, version)
+    with ready.turns.now():
+        return ready.models.answer(prompt, direction)
 
 
 @st.cache_data(max_entries=256, show_spinner=False)
-def _compare(root: str, version: int, prompt: str, weights: Weights) -> dict[str, Response]:
-    loaded = _load(root, version)
-    with loaded.lock:
-        return loaded.models.compare(prompt, weights)
+def _alone(root: str, version: int, prompt: str) -> dict[str, Response]:
+    ready = _load(root, version)
+    with ready.turns.now():
+        return ready.models.alone(prompt)
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def _explain(root: str, version: int, prompt: str, direction: Weights) -> list[DecidedToken]:
+    ready = _load(root, version)
+    with ready.turns.now():
+        return ready.models.explain(prompt, direction)
 
 
 @st.cache_resource(max_entries=1, show_spinner=False)
-def _load(root: str, version: int) -> _Loaded:  # noqa: ARG001 - the version is a cache key
-    return _Loaded(_loader[0](RunFolder(Path(root))))
+def _load(root: str, version: int) -> Loaded:  # noqa: ARG001 - the version is a cache key
+    return Loaded(_loader[0](RunFolder(Path(root))))
 
 
 def _version(run: Run) -> int:

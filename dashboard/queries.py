@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import duckdb
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import streamlit as st
@@ -76,6 +77,22 @@ class Run:
         if root == Path(DEFAULT_ARTIFACTS).resolve():
             return command
         return f"{command} --artifacts {shlex.quote(str(root))}"
+
+    def matches(self, text: str) -> bool:
+        """Tell whether the name or an objective contains a text, in whatever case."""
+        wanted = text.strip().lower()
+        return any(wanted in name.lower() for name in (self.run_id, *self.objectives))
+
+    def command(self, words: str) -> str:
+        """Return a command about the run, from the folder of the project.
+
+        Args:
+            words: What follows ``emorl``; the run's name among them.
+        """
+        root = self.folder.root.parent.parent.resolve()
+        if root == Path(DEFAULT_ARTIFACTS).resolve():
+            return f"emorl {words}"
+        return f"emorl {words} --artifacts {shlex.quote(str(root))}"
 
     @property
     def is_running(self) -> bool:
@@ -159,7 +176,17 @@ def _build_atlases(_run: Run, root: str, split: str, stamps: tuple[object, ...])
 
 def _rows_of(frame: Frame, split: str) -> list[dict[str, Any]]:
     rows = frame[frame["split"] == split].to_dict("records")
-    return [{str(name): value for name, value in row.items()} for row in rows]
+    return [{str(name): _as_list(value) for name, value in row.items()} for row in rows]
+
+
+def _as_list(value: Any) -> Any:
+    # A frame keeps lists as arrays, of which nobody can say whether they are empty.
+    return value.tolist() if isinstance(value, np.ndarray) else value
+
+
+def stamps(run: Run, *names: str) -> tuple[tuple[int, int], ...]:
+    """Return what changes when one of these published tables is replaced."""
+    return tuple(_stamp(run.folder.published / f"{name}.parquet") for name in names)
 
 
 def _stamp(path: Path) -> tuple[int, int]:
@@ -204,6 +231,45 @@ def _read_parquet(path: str, name: str, mtime_ns: int, size: int) -> Table:  # n
     except (duckdb.Error, pa.ArrowException, OSError) as error:
         return Table(schema.empty_table().to_pandas(), _damaged(name, error))
     return Table(rows.to_pandas())
+
+
+def part(run: Run, name: str, columns: Sequence[str], *, direction_key: str = "") -> Table:
+    """Return some columns of a published table, of one direction where a key is given.
+
+    For what needs little of a long table: nothing else is read from the file.
+    """
+    path = run.folder.published / f"{name}.parquet"
+    read = _read_part(str(path), name, tuple(columns), direction_key, _stamp(path))
+    if not read.problem:
+        return read
+    good = _last_good(path, name)
+    if direction_key:
+        good = good[good["direction_key"] == direction_key]
+    return Table(good[list(columns)], read.problem)
+
+
+@st.cache_data(max_entries=512, show_spinner=False)
+def _read_part(
+    path: str,
+    name: str,
+    columns: tuple[str, ...],
+    direction_key: str,
+    stamp: tuple[int, int],
+) -> Table:
+    schema = pa.schema([COLUMNS[name].field(column) for column in columns])
+    if stamp == (0, 0):
+        return Table(schema.empty_table().to_pandas())
+    quoted = ", ".join(f'"{column}"' for column in columns)
+    where = "WHERE direction_key = ?" if direction_key else ""
+    values = [path, direction_key] if direction_key else [path]
+    try:
+        query = f"SELECT {quoted} FROM read_parquet(?) {where}"
+        found = _database().cursor().sql(query, params=values)
+        return Table(found.to_arrow_table().cast(schema).to_pandas())
+    except (duckdb.BinderException, pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return Table(schema.empty_table().to_pandas(), _newer(name))
+    except (duckdb.Error, pa.ArrowException, OSError) as error:
+        return Table(schema.empty_table().to_pandas(), _damaged(name, error))
 
 
 def _newer(name: str) -> str:

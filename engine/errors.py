@@ -13,6 +13,7 @@
     │   ├── MemoryBudgetError a memory budget too small for one response
     │   ├── RunNotFoundError  a run that is not there
     │   └── StudyError        a study, an annotator or a rating
+    │       └── ItemTakenError  an item has all its ratings
     └── FailureError          something outside broke: exit code 1
         ├── TrainingError     the policy diverged
         └── StoreError        a database or snapshot cannot be read or written
@@ -70,6 +71,10 @@ class RunNotFoundError(InputError):
 
 class StudyError(InputError):
     """A study, an annotator or a rating is unknown or refused."""
+
+
+class ItemTakenError(StudyError):
+    """An item of a study has, or is about to get, all its ratings from others."""
 
 
 class FailureError(EmorlError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,20 +10,27 @@ import numpy as np
 import torch
 
 from engine.artifacts import RunFolder
+from engine.atlas.rows import ScoredAtlas
 from engine.config import PolicyConfig
 from engine.config_file import read_config
 from engine.directions import canonical_direction, check_weights
 from engine.ensemble.aggregation import Level
+from engine.ensemble.atlas import AtlasBudget
 from engine.ensemble.ensemble import Ensemble, GeneratedText, base_alone
 from engine.evaluation import scored_responses
+from engine.mapping import map_prompts
 from engine.policy import Policy, load_adapters, load_policy
-from engine.records import Response, Weights
+from engine.records import DecidedToken, Response, Weights
 from engine.rewards import RewardTable, load_rewards
 
 
 @dataclass(frozen=True, slots=True)
 class RunModels:
-    """Policy, adapters and rewards of one run; not thread-safe."""
+    """Policy, adapters and rewards of one run; not thread-safe.
+
+    A prompt may be any text that fits the policy; weights are one number per objective, not all
+    zero. All methods raise ``PromptError`` and ``WeightsError`` for others.
+    """
 
     policy: Policy
     rewards: RewardTable
@@ -31,30 +38,81 @@ class RunModels:
     """Keeps the prefixes of the last prompts: other weights for them cost little."""
     base: Ensemble
 
+    def answer(self, prompt: str, weights: Weights) -> Response:
+        """Answer one prompt with the ensemble, greedily."""
+        asked, vector = self._checked(prompt, weights)
+        [[text]] = self.ensemble.generate([asked], [vector])
+        return self._scored(asked, {"ensemble": text})["ensemble"]
+
+    def alone(self, prompt: str) -> dict[str, Response]:
+        """Answer one prompt with the base and each adapter alone, greedily.
+
+        Returns:
+            Scored responses by system: ``base``, ``adapter:<objective>``.
+        """
+        asked = self.policy.check_prompt(prompt)
+        return self._scored(asked, self._alone(asked))
+
     def compare(self, prompt: str, weights: Weights) -> dict[str, Response]:
         """Answer one prompt with the ensemble, the base and each adapter alone, greedily.
 
-        Args:
-            prompt: Any text that fits the policy.
-            weights: One number per objective, not all zero.
-
         Returns:
             Scored responses by system: ``ensemble``, ``base``, ``adapter:<objective>``.
-
-        Raises:
-            PromptError: If the prompt is blank or too long.
-            WeightsError: If the weights do not fit.
         """
-        names = self.rewards.objectives
+        asked, vector = self._checked(prompt, weights)
+        [[text]] = self.ensemble.generate([asked], [vector])
+        return self._scored(asked, {"ensemble": text} | self._alone(asked))
+
+    def explain(self, prompt: str, weights: Weights) -> list[DecidedToken]:
+        """Split every token of the ensemble's greedy response by objective.
+
+        Returns:
+            One per token, in order; the end of the response included where it was chosen.
+        """
+        asked, vector = self._checked(prompt, weights)
+        found = self.ensemble.attribute(asked, vector)
+        tokens = [one.token for one in found]
+        explained = []
+        for place, one in enumerate(found):
+            before = tokens[:place]
+            explained.append(
+                DecidedToken(
+                    text=self._piece(before, one.token),
+                    runner_up=self._piece(before, one.runner_up),
+                    margin_parts=one.margin_parts,
+                    alone=tuple(self._piece(before, token) for token in one.alone),
+                    decided_by=one.decided_by,
+                )
+            )
+        return explained
+
+    def map_prompt(self, prompt: str, n_nodes: int) -> ScoredAtlas:
+        """Find the responses that any weights give to one prompt, and score them.
+
+        Calling again goes on where the last call ended, as long as the ensemble keeps what it
+        read.
+
+        Args:
+            prompt: It counts as a prompt of a person's own, at place 0.
+            n_nodes: Most prefixes to read now; cells that were not reached are open.
+        """
         asked = self.policy.check_prompt(prompt)
-        vector = check_weights(weights, len(names))
+        budget = AtlasBudget(nodes_per_prompt=n_nodes)
+        return next(map_prompts(self.ensemble, self.rewards, "own", [asked], budget))
+
+    def _checked(self, prompt: str, weights: Weights) -> tuple[str, Weights]:
+        vector = check_weights(weights, len(self.rewards.objectives))
         canonical_direction(vector)  # refuses the zero vector
+        return self.policy.check_prompt(prompt), vector
+
+    def _alone(self, prompt: str) -> dict[str, GeneratedText]:
+        names = self.rewards.objectives
         one_hot = [tuple(float(a == b) for b in names) for a in names]
-        together = self.ensemble.generate([asked], [vector, *one_hot])
-        base = self.base.generate([asked], [(1.0,)])
-        texts = {"ensemble": together[0][0], "base": base[0][0]}
-        texts |= {f"adapter:{n}": t[0] for n, t in zip(names, together[1:], strict=True)}
-        return self._scored(asked, texts)
+        [[base]] = self.base.generate([prompt], [(1.0,)])
+        members = self.ensemble.generate([prompt], one_hot)
+        return {"base": base} | {
+            f"adapter:{name}": text for name, [text] in zip(names, members, strict=True)
+        }
 
     def _scored(self, prompt: str, texts: dict[str, GeneratedText]) -> dict[str, Response]:
         scores = self.rewards.score(
@@ -62,6 +120,16 @@ class RunModels:
         )
         responses = scored_responses([0] * len(texts), list(texts.values()), np.asarray(scores))
         return dict(zip(texts, responses, strict=True))
+
+    def _piece(self, before: Sequence[int], token: int) -> str:
+        """Return what a token adds to a response; its name where that is nothing to see."""
+        if token in self.policy.eos_token_ids:
+            return ""
+        start = self.policy.decode(before)
+        whole = self.policy.decode([*before, token])
+        if len(whole) > len(start) and whole.startswith(start):
+            return whole[len(start) :]
+        return str(self.policy.tokenizer.convert_ids_to_tokens(token))
 
 
 def load_ensemble(run: Path | str, level: Level = "hidden_state") -> Ensemble:

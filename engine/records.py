@@ -171,3 +171,25 @@ class SystemScore:
     means: tuple[float, ...]
     standard_errors: tuple[float, ...]
     responses: tuple[Response, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecidedToken:
+    """One token of a greedy response, and which objective decided it: exact, no gradients."""
+
+    text: str
+    """As it stands in the response, a space before it included; "" for the end of the response."""
+    runner_up: str
+    """The best of all other tokens."""
+    margin_parts: tuple[float, ...]
+    """Each objective's part of the logit margin over the runner-up, at weights that sum to one;
+    below 0 where the objective prefers the runner-up."""
+    alone: tuple[str, ...]
+    """What each adapter alone would have said here."""
+    decided_by: int
+    """The objective with the largest part of the margin."""
+
+    @property
+    def margin(self) -> float:
+        """How far the token is ahead of the runner-up."""
+        return sum(self.margin_parts)

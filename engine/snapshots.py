@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from engine.artifacts import RunFolder
-from engine.errors import StoreError
+from engine.errors import SchemaVersionError, StoreError
 from engine.schema import COLUMNS
 
 
@@ -17,17 +17,25 @@ def read_snapshot(folder: RunFolder, name: str) -> pa.Table:
 
     Raises:
         StoreError: If the file is damaged.
+        SchemaVersionError: If its columns are not those of this version.
     """
     path = folder.published / f"{name}.parquet"
     if not path.is_file():
         return COLUMNS[name].empty_table()
     try:
-        return pq.read_table(path)
+        table = pq.read_table(path)
     except (pa.ArrowException, OSError) as error:
         raise StoreError(
             f"The snapshot {path} is damaged: {error}. `emorl run {folder.run_id}` publishes it "
             "anew from the database."
         ) from error
+    missing = sorted({field.name for field in COLUMNS[name]} - set(table.column_names))
+    if missing:
+        raise SchemaVersionError(
+            f"The snapshot {path} was written by another version of emorl: it lacks the columns "
+            f"{', '.join(missing)}. Use that version, or start a run of another name."
+        )
+    return table
 
 
 def snapshot_rows(folder: RunFolder, name: str) -> list[dict[str, Any]]:

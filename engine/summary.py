@@ -6,10 +6,12 @@ and ``mean_reward_span`` (of the evaluated weights, on the aggregation split).
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from engine.artifacts import RunFolder
 from engine.config_file import read_config
+from engine.cost import count_cost
 from engine.snapshots import snapshot_rows
 
 Summary = dict[str, Any]
@@ -73,36 +75,10 @@ def _aggregation_atlases(folder: RunFolder) -> list[Summary]:
 
 
 def cost(folder: RunFolder) -> dict[str, dict[str, float]]:
-    """Return what a run consumed, in the paper's two ways of counting.
-
-    ``parallel``: the longest training and the aggregation (EMORL, equation 3). ``total``: all
-    trainings one after the other and the aggregation. Data points are prompts; validation and
-    held-out scoring are not counted.
-    """
-    adapters = snapshot_rows(folder, "adapters")
-    measured = [
-        row
-        for row in snapshot_rows(folder, "evaluations")
-        if row["kind"] != "shared" and row["means"] is not None
-    ]
-    responses = snapshot_rows(folder, "responses")
-    n_prompts = _prompts(folder)["aggregation"]
-    aggregation = {
-        "data_points": len(measured) * n_prompts,
-        "samples": len(measured) * n_prompts,
-        "tokens": sum(row["n_tokens"] for row in responses),
-        # A search in an atlas costs what the atlas cost.
-        "seconds": sum(row["seconds"] for row in [*measured, *_aggregation_atlases(folder)]),
-    }
-    return {
-        "parallel": {
-            key: max((row[key] for row in adapters), default=0) + value
-            for key, value in aggregation.items()
-        },
-        "total": {
-            key: sum(row[key] for row in adapters) + value for key, value in aggregation.items()
-        },
-    }
+    """Return what a run consumed: ``parallel`` and ``total``, as ``engine.cost`` counts."""
+    tables = ("training_steps", "evaluations", "prompts", "responses", "atlases")
+    spent = count_cost(*(snapshot_rows(folder, name) for name in tables))
+    return {"parallel": asdict(spent.parallel), "total": asdict(spent.total)}
 
 
 def _prompts(folder: RunFolder) -> dict[str, int]:

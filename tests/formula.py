@@ -25,9 +25,10 @@ from engine.records import (
 OBJECTIVES = ("reflection", "empathy", "fluency")
 N_PROMPTS = 12
 N_STEPS = 32
-FLOORS = (0.15, 0.1, 0.6, 0.2)
-GAINS = (0.8, 0.75, 0.25, 0.5)
-RATES = (3.0, 5.0, 6.0, 4.0)
+FLOORS = (0.15, 0.1, 0.6, 0.2, 0.3)
+GAINS = (0.8, 0.75, 0.25, 0.5, 0.4)
+RATES = (3.0, 5.0, 6.0, 4.0, 2.0)
+LONG = f"{'W' * 600} {'This goes on and on, and it does not stop. ' * 120}"
 HOSTILE = (
     "<script>document.title='owned'</script> **bold** $x$ \u202eright to left 😀 "
     "[a](javascript:0) <img src=x onerror=\"document.title='owned'\">"
@@ -50,6 +51,12 @@ class RunSpec:
     message: str = ""
     hostile: bool = False
     n_prompts: int = N_PROMPTS
+    n_steps: int = N_STEPS
+    """Training steps of a finished adapter; a validation after every eighth."""
+    most_evaluations: int | None = None
+    """Scored evaluations of an unfinished first round; None: whole rounds."""
+    has_long_texts: bool = False
+    """Whether the first prompt and its responses fill pages."""
 
 
 def scores_of(weights: Weights, *, prompt: int = 0) -> tuple[float, ...]:
@@ -62,12 +69,19 @@ def scores_of(weights: Weights, *, prompt: int = 0) -> tuple[float, ...]:
     )
 
 
-def response_text(weights: Weights, prompt: int, *, hostile: bool = False) -> str:
+def special_text(spec: RunSpec, prompt: int) -> str:
+    """Return what the texts of a prompt hold besides words: nothing, as a rule."""
+    if prompt != 0:
+        return ""
+    return HOSTILE if spec.hostile else LONG if spec.has_long_texts else ""
+
+
+def response_text(weights: Weights, prompt: int, *, special: str = "") -> str:
     """Write a response that names its prompt and grows with the first share."""
     share = canonical_direction(weights)[0] if any(weights) else 0.0
     words = ["It sounds hard", "and you want it to change", "because it matters to you"]
     text = ", ".join(words[: 1 + round(2 * share)])
-    return f"{text} {HOSTILE}" if hostile and prompt == 0 else f"{text} (prompt {prompt})."
+    return f"{text} {special}" if special else f"{text} (prompt {prompt})."
 
 
 def measurement_of(weights: Weights, spec: RunSpec) -> Measurement:
@@ -88,7 +102,7 @@ def responses_of(weights: Weights, spec: RunSpec) -> tuple[Response, ...]:
     return tuple(
         Response(
             prompt_index=index,
-            text=response_text(weights, index, hostile=spec.hostile),
+            text=response_text(weights, index, special=special_text(spec, index)),
             n_tokens=12,
             scores=scores_of(weights, prompt=index),
         )
@@ -107,8 +121,8 @@ def summary(rows: Sequence[Weights]) -> tuple[Weights, Weights]:
     return means, errors
 
 
-def search(spec: RunSpec) -> Iterable[tuple[list[Evaluation], SearchRound]]:
-    """Yield the rounds of the hierarchical search over the formula."""
+def search(spec: RunSpec) -> Iterable[tuple[list[Evaluation], SearchRound | None]]:
+    """Yield the rounds of the hierarchical search over the formula; None: it is not finished."""
     n_objectives = len(spec.objectives)
     lower, upper = (0.0,) * n_objectives, (1.0,) * n_objectives
     known: dict[str, Measurement] = {}
@@ -119,6 +133,10 @@ def search(spec: RunSpec) -> Iterable[tuple[list[Evaluation], SearchRound]]:
             _evaluate(round_, point, weights, (lower, upper), known, spec)
             for point, weights in enumerate(grid)
         ]
+        if spec.most_evaluations is not None:
+            scored = [evaluation for evaluation in evaluations if evaluation.kind != "zero"]
+            yield scored[: spec.most_evaluations], None
+            return
         rewards = {
             evaluation.weights: evaluation.measurement.mean_reward if evaluation.measurement else 0
             for evaluation in evaluations

@@ -33,12 +33,12 @@ from engine.search.certified import SearchBudget
 from engine.store import RunStore
 from tests.formula import (
     HOSTILE,
-    N_STEPS,
     RunSpec,
     response_text,
     responses_of,
     scores_of,
     search,
+    special_text,
     summary,
 )
 
@@ -91,7 +91,8 @@ def write_run(artifacts: Path, spec: RunSpec) -> RunFolder:
             (folder.adapters / objective).mkdir(parents=True)
     for evaluations, round_ in search(spec):
         store.add_evaluations(evaluations)
-        store.add_round(round_)
+        if round_ is not None:
+            store.add_round(round_)
     if spec.phase == "finished":
         _score_systems(store, spec)
         _map_responses(store, spec)
@@ -115,7 +116,7 @@ def config_of(spec: RunSpec) -> RunConfig:
         name=spec.name,
         objectives=spec.objectives,
         data=DataConfig(n_prompts=120),
-        training=TrainingConfig(max_steps=N_STEPS),
+        training=TrainingConfig(max_steps=spec.n_steps),
         search=SearchConfig(n_rounds=5),
         rewards=dict.fromkeys(spec.objectives, reward),
     )
@@ -128,9 +129,8 @@ def _prompts(spec: RunSpec) -> list[Prompt]:
             split=split,
             index=index,
             prompt=(
-                HOSTILE
-                if spec.hostile and index == 0
-                else f"{_SITUATIONS[index % len(_SITUATIONS)]} ({split} {index})."
+                special_text(spec, index)
+                or f"{_SITUATIONS[index % len(_SITUATIONS)]} ({split} {index})."
             ),
         )
         for split in splits
@@ -143,7 +143,7 @@ def _one_hot(position: int, length: int) -> Weights:
 
 
 def _train(store: RunStore, spec: RunSpec, position: int, *, finished: bool) -> None:
-    objective, n_steps = spec.objectives[position], N_STEPS if finished else N_STEPS // 2
+    objective, n_steps = spec.objectives[position], spec.n_steps // (1 if finished else 2)
     target = scores_of(_one_hot(position, len(spec.objectives)))
     for step in range(1, n_steps + 1):
         progress = 1 - math.exp(-step / 9)
@@ -190,7 +190,7 @@ def _validate(
             adapter=spec.objectives[position],
             step=step,
             prompt_index=index,
-            text=response_text(weights, index, hostile=spec.hostile),
+            text=response_text(weights, index, special=special_text(spec, index)),
             scores=means,
         )
         for index in range(4)
@@ -277,7 +277,7 @@ def _status(spec: RunSpec, counts: dict[str, int]) -> Status:
         detail=details.get(spec.phase, ""),
         counts=counts,
         expected={
-            "training_steps": N_STEPS * n_objectives,
+            "training_steps": spec.n_steps * n_objectives,
             "evaluations": 5 * 3**n_objectives,
             "rounds": 5,
         },

@@ -47,6 +47,16 @@ export default function (component) {
     const name = event?.points?.[0]?.customdata;
     return typeof name === "string" ? name : null;
   };
+  // Where a click in the plane fell, in the units of the axes, for charts that take any place.
+  const placeOf = (event) => {
+    const { xaxis, yaxis } = chart?._fullLayout ?? {};
+    if (!data.anywhere || !xaxis || !yaxis) return null;
+    if (event.target.closest?.(".modebar, .legend")) return null;
+    const frame = chart.getBoundingClientRect();
+    const x = xaxis.p2l(event.clientX - frame.left - xaxis._offset);
+    const y = yaxis.p2l(event.clientY - frame.top - yaxis._offset);
+    return Number.isFinite(x) && Number.isFinite(y) ? `@${x.toFixed(6)},${y.toFixed(6)}` : null;
+  };
   const send = (name) => {
     if (name === null || isSent) return;
     isSent = true;
@@ -69,7 +79,7 @@ export default function (component) {
     const moved = Math.hypot(event.clientX - pressed.x, event.clientY - pressed.y);
     pressed = null;
     wasClick = moved <= MOVED_PIXELS;
-    if (wasClick) send(clicked ?? hovered);
+    if (wasClick) send(clicked ?? hovered ?? placeOf(event));
   };
   // In 3D this comes while the button is down, or never when it is down for less than a frame
   // (hence the hovered point); in 2D and on touch screens it comes after the release.

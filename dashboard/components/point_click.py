@@ -13,7 +13,9 @@ _mount = st.components.v2.component(
 )
 
 
-def watch(chart_key: str, *, key: str, on_pick: Callable[[str], None]) -> None:
+def watch(
+    chart_key: str, *, key: str, on_pick: Callable[[str], None], anywhere: bool = False
+) -> None:
     """Call ``on_pick`` with the ``customdata`` text of each clicked point.
 
     Args:
@@ -21,6 +23,8 @@ def watch(chart_key: str, *, key: str, on_pick: Callable[[str], None]) -> None:
         key: Key of the component itself.
         on_pick: Runs before the page is drawn again; the text comes from the browser, so it is
             as untrusted as a URL.
+        anywhere: For charts in the plane: a click between points gives its place, as ``@x,y``
+            in the units of the axes.
     """
 
     def picked() -> None:
@@ -28,4 +32,9 @@ def watch(chart_key: str, *, key: str, on_pick: Callable[[str], None]) -> None:
         if isinstance(name, str):
             on_pick(name)
 
-    _mount(key=key, data={"chart": chart_key}, height="content", on_picked_change=picked)
+    _mount(
+        key=key,
+        data={"chart": chart_key, "anywhere": anywhere},
+        height="content",
+        on_picked_change=picked,
+    )

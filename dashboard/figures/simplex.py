@@ -7,6 +7,7 @@ nothing: the triangle is drawn on plain axes instead.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -20,6 +21,8 @@ Floats = NDArray[np.float64]
 HEIGHT = math.sqrt(3) / 2
 _CORNERS = np.array([[0.0, 0.0], [1.0, 0.0], [0.5, HEIGHT]])
 """Of the first (left), second (right) and third objective (top)."""
+_NEAR = 0.05
+"""A click this far outside means the border."""
 
 
 def to_plane(weights: Sequence[Sequence[float]] | Floats) -> Floats:
@@ -48,6 +51,26 @@ def from_plane(places: Sequence[Sequence[float]] | Floats) -> Floats:
     weights = np.clip(np.stack([1 - second - third, second, third], axis=1), 0.0, None)
     inside: Floats = weights / weights.sum(axis=1, keepdims=True)
     return inside
+
+
+def shares_at(text: str) -> tuple[float, ...] | None:
+    """Return the weights, summing to one, where somebody clicked into the triangle.
+
+    Args:
+        text: ``@x,y`` as ``components.point_click`` sends it; from a browser, so it may be
+            anything.
+
+    Returns:
+        None for a place well outside, or no place.
+    """
+    match = re.fullmatch(r"@(-?\d{1,3}\.\d{1,9}),(-?\d{1,3}\.\d{1,9})", text)
+    if match is None:
+        return None
+    place = np.array([[float(match[1]), float(match[2])]])
+    inside = from_plane(place)
+    if np.abs(to_plane(inside) - place).max() > _NEAR:
+        return None
+    return tuple(round(share, 5) for share in inside[0].tolist())
 
 
 def lay_triangle(figure: go.Figure, objectives: Sequence[str], colours: Ink) -> None:

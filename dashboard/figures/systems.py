@@ -1,15 +1,19 @@
-"""Systems side by side: every score with its standard error."""
+"""Systems, and runs, side by side: every score with its uncertainty."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
 from dashboard.figures.palette import Ink, objective_colour, style
 from dashboard.frames.numbers import score_text
 from dashboard.frames.runs import system_label
+from dashboard.frames.seeds import NORMAL_95
+
+_LABEL_CHARACTERS = 16
 
 
 def system_scores(frame: pd.DataFrame, objectives: Sequence[str], colours: Ink) -> go.Figure:
@@ -21,27 +25,78 @@ def system_scores(frame: pd.DataFrame, objectives: Sequence[str], colours: Ink) 
         colours: Inks of the theme.
     """
     labels = [system_label(system) for system in frame["system"]]
+    return _score_lines(frame, labels, objectives, colours)
+
+
+def run_scores(
+    frame: pd.DataFrame,
+    spread: Mapping[str, float],
+    objectives: Sequence[str],
+    colours: Ink,
+) -> go.Figure:
+    """Draw one line per run with 95 % intervals, and one for their mean where there are several.
+
+    Args:
+        frame: From ``frames.seeds.score_frame``.
+        spread: From ``frames.seeds.over_runs``.
+        objectives: Names of the score columns.
+        colours: Inks of the theme.
+    """
+    names = ["mean_reward", *objectives]
+    rows = frame.assign(**{f"{name}_se": NORMAL_95 * frame[f"{name}_se"] for name in names})
+    labels = [str(name) for name in rows["run"]]
+    if spread:
+        mean = {"run": "", **{name: spread[name] for name in names}}
+        mean |= {f"{name}_se": spread[f"{name}_half"] for name in names}
+        rows = pd.concat([rows, pd.DataFrame([mean])], ignore_index=True)
+        labels.append(f"Mean of {len(frame)}")
+    figure = _score_lines(rows, labels, objectives, colours)
+    # Runs differ by little: the axis shows their neighbourhood, not all of 0 to 1.
+    figure.update_xaxes(range=_neighbourhood(rows, names), dtick=None, nticks=6)
+    return figure
+
+
+def _neighbourhood(rows: pd.DataFrame, names: Sequence[str]) -> tuple[float, float]:
+    """Return an axis range around all scores and their intervals."""
+    halves = rows[[f"{name}_se" for name in names]].fillna(0).to_numpy()
+    scores = rows[list(names)].to_numpy()
+    if np.isnan(scores).all():
+        return -0.02, 1.02
+    low, high = float(np.nanmin(scores - halves)), float(np.nanmax(scores + halves))
+    margin = 0.08 * max(high - low, 0.05)
+    return low - margin, high + margin
+
+
+def _score_lines(
+    frame: pd.DataFrame, labels: Sequence[str], objectives: Sequence[str], colours: Ink
+) -> go.Figure:
+    """Draw scores with the half widths ``<name>_se``, a line per row."""
     figure = go.Figure()
+    rows = frame.assign(label=[_short(label) for label in labels])
     shifts = _shifts(len(objectives) + 1)
     for position, name in enumerate(objectives):
         columns, colour = (name, f"{name}_se"), objective_colour(position, colours)
-        _add(figure, frame, columns, shifts[position], {"color": colour, "size": 10})
+        _add(figure, rows, columns, shifts[position], {"color": colour, "size": 10})
     diamond = {"color": colours.text, "size": 11, "symbol": "diamond"}
-    _add(figure, frame, ("mean_reward", "mean_reward_se"), shifts[-1], diamond)
-    style(figure, colours, height=70 + 52 * max(1, len(frame)))
+    _add(figure, rows, ("mean_reward", "mean_reward_se"), shifts[-1], diamond)
+    style(figure, colours, height=70 + 52 * max(1, len(rows)))
     figure.update_xaxes(
         range=[-0.02, 1.02], title_text="score, 0 to 1", dtick=0.25, fixedrange=True
     )
     figure.update_yaxes(
-        tickvals=list(range(len(labels))),
-        ticktext=labels,
-        range=[len(labels) - 0.5, -0.5],
+        tickvals=list(range(len(rows))),
+        ticktext=list(rows["label"]),
+        range=[len(rows) - 0.5, -0.5],
         fixedrange=True,
         tickfont_color=colours.text,
         tickfont_size=13,
     )
-    figure.update_layout(margin={"l": 110, "t": 8}, showlegend=False)
+    figure.update_layout(margin={"l": 120, "t": 8}, showlegend=False)
     return figure
+
+
+def _short(label: str) -> str:
+    return label if len(label) <= _LABEL_CHARACTERS else f"{label[: _LABEL_CHARACTERS - 1]}…"
 
 
 def _add(
@@ -53,7 +108,7 @@ def _add(
 ) -> None:
     value, error = columns
     name = value.replace("_", " ")
-    rows = zip(frame["system"], frame[value], frame[error], strict=True)
+    rows = zip(frame["label"], frame[value], frame[error], strict=True)
     figure.add_scatter(
         x=frame[value],
         y=[place + shift for place in range(len(frame))],
@@ -62,8 +117,8 @@ def _add(
         name=name,
         marker=marker,
         hovertext=[
-            f"<b>{system_label(system)}</b><br>{name} {score_text(score, deviation)}"
-            for system, score, deviation in rows
+            f"<b>{label}</b><br>{name} {score_text(score, deviation)}"
+            for label, score, deviation in rows
         ],
         hoverinfo="text",
     )

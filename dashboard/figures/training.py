@@ -1,33 +1,156 @@
-"""Training curves over data points."""
+"""Training curves: rewards and distance from the base, of one run or as a band over several."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import pandas as pd
 import plotly.graph_objects as go
 
 from dashboard.figures.palette import Ink, faded, objective_colour, style
+from dashboard.frames.training import AXIS_TITLES, band
+
+_HEIGHT = 260
 
 
-def adapter_curves(
-    frame: pd.DataFrame, objectives: Sequence[str], adapter: str, colours: Ink
-) -> go.Figure:
-    """Draw every objective's validation mean of one adapter, with a band of ± one standard error.
+@dataclass(frozen=True, slots=True)
+class Curves:
+    """What to draw: rows with ``run``, and the column that they are drawn over."""
+
+    rows: pd.DataFrame
+    """From ``frames.training.together``."""
+    objectives: Sequence[str]
+    over: str
+    """A key of ``frames.training.AXIS_TITLES``."""
+
+    @property
+    def is_many(self) -> bool:
+        """True where there are several runs: their band is drawn in place of one run's."""
+        return int(self.rows["run"].nunique()) > 1
+
+    def of(self, adapter: str) -> Curves:
+        """Return the rows of one adapter."""
+        rows = self.rows[self.rows["adapter"] == adapter]
+        return Curves(rows, self.objectives, self.over)
+
+
+def adapter_curves(curves: Curves, adapter: str, colours: Ink) -> go.Figure:
+    """Draw every objective's validation mean while one adapter is trained.
+
+    One run has a band of ± one standard error over prompts; several have their mean, and a band
+    from the lowest run to the highest. The adapter's own objective is thick.
 
     Args:
-        frame: From ``frames.training.validation_frame``.
-        objectives: Names of the score columns.
-        adapter: Whose rows to draw; its own objective is drawn thick.
+        curves: Rows of ``frames.training.validation_frame``.
+        adapter: Whose rows to draw.
         colours: Inks of the theme.
     """
-    rows = frame[frame["adapter"] == adapter]
+    own = curves.of(adapter)
     figure = go.Figure()
-    for position, name in enumerate(objectives):
-        _add_band(figure, rows, name, objective_colour(position, colours))
-    for position, name in enumerate(objectives):
+    for position, name in enumerate(curves.objectives):
+        colour = objective_colour(position, colours)
+        if own.is_many:
+            _add_runs(figure, own, name, name, colour, width=3.5 if name == adapter else 1.5)
+        else:
+            _add_band(
+                figure,
+                own.rows[own.over],
+                own.rows[name] - own.rows[f"{name}_se"],
+                own.rows[name] + own.rows[f"{name}_se"],
+                (f"{name} ± se", colour),
+            )
+    if not own.is_many:
+        _add_validations(figure, own, adapter, colours)
+    style(figure, colours, height=_HEIGHT)
+    _mark_convergence(figure, own, colours)
+    figure.update_yaxes(range=[-0.02, 1.05], dtick=0.25)
+    _finish(figure, curves, adapter)
+    return figure
+
+
+def step_curves(curves: Curves, value: str, title: str, colours: Ink) -> go.Figure:
+    """Draw a number of every step, one colour per adapter.
+
+    One run shows its steps faint and their running mean strong; several show the mean of their
+    running means, and a band from the lowest run to the highest.
+
+    Args:
+        curves: Rows of ``frames.training.step_frame``.
+        value: ``reward`` or ``kl``.
+        title: Title of the axis.
+        colours: Inks of the theme.
+    """
+    figure = go.Figure()
+    for position, name in enumerate(curves.objectives):
+        colour = objective_colour(position, colours)
+        own = curves.of(name)
+        if own.rows.empty:
+            continue
+        if own.is_many:
+            _add_runs(figure, own, f"{value}_smooth", name, colour, width=2.5)
+        else:
+            _add_steps(figure, own, (name, value), colour)
+    style(figure, colours, height=_HEIGHT)
+    figure.update_yaxes(title_text=title, rangemode="tozero")
+    _finish(figure, curves, value)
+    figure.update_layout(margin={"l": 56})
+    return figure
+
+
+def reward_paths(curves: Curves, adapter: str, colours: Ink) -> go.Figure:
+    """Draw what an adapter's own reward did to each other reward while it was trained.
+
+    A line per other objective and run, from a ring (before training) to a dot (now); the way to
+    the right and down is own reward bought with the other.
+
+    Args:
+        curves: Rows of ``frames.training.validation_frame``.
+        adapter: Whose own reward is the x axis.
+        colours: Inks of the theme.
+    """
+    own = curves.of(adapter)
+    figure = go.Figure()
+    for position, name in enumerate(curves.objectives):
+        if name == adapter:
+            continue
+        for run, rows in own.rows.groupby("run", sort=False):
+            _add_path(
+                figure, rows, (adapter, name), (str(run), objective_colour(position, colours))
+            )
+    style(figure, colours, height=_HEIGHT)
+    figure.update_xaxes(title_text=f"{adapter} (trained for)", range=[-0.05, 1.05], dtick=0.25)
+    figure.update_yaxes(title_text="other rewards", range=[-0.05, 1.05], dtick=0.25)
+    figure.update_layout(showlegend=False, uirevision=f"paths {adapter}", margin={"l": 56})
+    return figure
+
+
+def _add_path(
+    figure: go.Figure, rows: pd.DataFrame, names: tuple[str, str], look: tuple[str, str]
+) -> None:
+    (own, other), (run, colour) = names, look
+    symbols = ["circle-open" if place == 0 else "circle" for place in range(len(rows))]
+    sizes = [10 if place in (0, len(rows) - 1) else 4 for place in range(len(rows))]
+    figure.add_scatter(
+        x=rows[own],
+        y=rows[other],
+        mode="lines+markers",
+        name=other,
+        line={"color": colour, "width": 1.5},
+        marker={"symbol": symbols, "size": sizes, "color": colour},
+        customdata=[[run, step] for step in rows["step"]],
+        hovertemplate=(
+            f"<b>{other} %{{y:.3f}}</b><br>{own} %{{x:.3f}}<br>"
+            "%{customdata[0]}, step %{customdata[1]}<extra></extra>"
+        ),
+    )
+
+
+def _add_validations(figure: go.Figure, own: Curves, adapter: str, colours: Ink) -> None:
+    rows = own.rows
+    for position, name in enumerate(own.objectives):
         figure.add_scatter(
-            x=rows["data_points"],
+            x=rows[own.over],
             y=rows[name],
             mode="lines+markers",
             name=name,
@@ -39,85 +162,88 @@ def adapter_curves(
             customdata=rows[[f"{name}_se", "step"]],
             hovertemplate=(
                 f"<b>{name} %{{y:.3f}} ± %{{customdata[0]:.3f}}</b><br>"
-                "%{x} data points, step %{customdata[1]}<extra></extra>"
+                f"%{{x:,.0f}} {AXIS_TITLES[own.over]}, step %{{customdata[1]}}<extra></extra>"
             ),
         )
-    style(figure, colours, height=260)
-    _mark_convergence(figure, rows, colours)
-    figure.update_yaxes(range=[-0.02, 1.05], dtick=0.25)
-    figure.update_xaxes(title_text="data points (prompts)", rangemode="tozero")
-    figure.update_layout(showlegend=False, uirevision=adapter)
-    return figure
 
 
-def step_curves(
-    frame: pd.DataFrame, objectives: Sequence[str], value: str, title: str, colours: Ink
-) -> go.Figure:
-    """Draw a number of every step, one colour per adapter: the steps faint, their mean strong.
-
-    Args:
-        frame: From ``frames.training.step_frame``.
-        objectives: Adapters that may occur, in order.
-        value: ``reward`` or ``kl``.
-        title: Title of the axis.
-        colours: Inks of the theme.
-    """
-    figure = go.Figure()
-    for position, name in enumerate(objectives):
-        colour = objective_colour(position, colours)
-        rows = frame[frame["adapter"] == name]
-        if rows.empty:
-            continue
-        figure.add_scatter(
-            x=rows["data_points"],
-            y=rows[value],
-            mode="lines",
-            line={"color": faded(colour, 0.3), "width": 1},
-            hoverinfo="skip",
-            showlegend=False,
-        )
-        figure.add_scatter(
-            x=rows["data_points"],
-            y=rows[f"{value}_smooth"],
-            mode="lines",
-            name=name,
-            line={"color": colour, "width": 2.5},
-            customdata=rows[[value, "step"]],
-            hovertemplate=(
-                f"<b>{name} %{{y:.3f}}</b> (running mean)<br>this step %{{customdata[0]:.3f}}<br>"
-                "%{x} data points, step %{customdata[1]}<extra></extra>"
-            ),
-        )
-    style(figure, colours, height=260)
-    figure.update_yaxes(title_text=title, rangemode="tozero")
-    figure.update_xaxes(title_text="data points (prompts)", rangemode="tozero")
-    figure.update_layout(showlegend=False, uirevision=value, margin={"l": 56})
-    return figure
-
-
-def _add_band(figure: go.Figure, rows: pd.DataFrame, name: str, colour: str) -> None:
-    upper = rows[name] + rows[f"{name}_se"]
-    lower = rows[name] - rows[f"{name}_se"]
+def _add_steps(figure: go.Figure, own: Curves, names: tuple[str, str], colour: str) -> None:
+    (adapter, value), rows = names, own.rows
     figure.add_scatter(
-        x=pd.concat([rows["data_points"], rows["data_points"][::-1]]),
-        y=pd.concat([upper, lower[::-1]]),
+        x=rows[own.over],
+        y=rows[value],
+        mode="lines",
+        line={"color": faded(colour, 0.3), "width": 1},
+        hoverinfo="skip",
+        name=f"{adapter}, each step",
+    )
+    figure.add_scatter(
+        x=rows[own.over],
+        y=rows[f"{value}_smooth"],
+        mode="lines",
+        name=adapter,
+        line={"color": colour, "width": 2.5},
+        customdata=rows[[value, "step"]],
+        hovertemplate=(
+            f"<b>{adapter} %{{y:.3f}}</b> (running mean)<br>"
+            "this step %{customdata[0]:.3f}<br>"
+            f"%{{x:,.0f}} {AXIS_TITLES[own.over]}, step %{{customdata[1]}}<extra></extra>"
+        ),
+    )
+
+
+def _add_runs(
+    figure: go.Figure, own: Curves, value: str, name: str, colour: str, *, width: float
+) -> None:
+    found = band(own.rows, own.over, value)
+    _add_band(figure, found[own.over], found["low"], found["high"], (f"{name} over runs", colour))
+    figure.add_scatter(
+        x=found[own.over],
+        y=found["mean"],
+        mode="lines",
+        name=name,
+        line={"color": colour, "width": width},
+        customdata=found[["low", "high"]],
+        hovertemplate=(
+            f"<b>{name} %{{y:.3f}}</b> (mean over runs)<br>"
+            "%{customdata[0]:.3f} to %{customdata[1]:.3f}<br>"
+            f"%{{x:,.0f}} {AXIS_TITLES[own.over]}<extra></extra>"
+        ),
+    )
+
+
+def _add_band(
+    figure: go.Figure, x: pd.Series, low: pd.Series, high: pd.Series, look: tuple[str, str]
+) -> None:
+    name, colour = look
+    figure.add_scatter(
+        x=pd.concat([x, x[::-1]]),
+        y=pd.concat([high, low[::-1]]),
         fill="toself",
         fillcolor=faded(colour, 0.18),
         line={"width": 0},
         mode="lines",
         hoverinfo="skip",
         showlegend=False,
-        name=f"{name} ± se",
+        name=name,
     )
 
 
-def _mark_convergence(figure: go.Figure, rows: pd.DataFrame, colours: Ink) -> None:
-    converged = rows[rows["converged"]]
-    if converged.empty:
-        return
-    figure.add_vline(
-        x=int(converged["data_points"].min()),
-        line={"color": colours.muted, "width": 1.5, "dash": "dot"},
-        annotation={"text": "converged", "font": {"color": colours.muted, "size": 12}},
-        annotation_position="bottom left",
-    )
+def _mark_convergence(figure: go.Figure, own: Curves, colours: Ink) -> None:
+    converged = own.rows[own.rows["converged"]]
+    for place, at in enumerate(sorted(converged.groupby("run")[own.over].min())):
+        figure.add_vline(
+            x=float(at),
+            line={"color": colours.muted, "width": 1.5, "dash": "dot"},
+            # One word for the first of several lines.
+            annotation={
+                "text": "" if place else "converged",
+                "font": {"color": colours.muted, "size": 12},
+            },
+            annotation_position="bottom left",
+        )
+
+
+def _finish(figure: go.Figure, curves: Curves, revision: str) -> None:
+    figure.update_xaxes(title_text=AXIS_TITLES[curves.over], rangemode="tozero")
+    figure.update_layout(showlegend=False, uirevision=f"{revision} {curves.over}")

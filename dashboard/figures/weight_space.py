@@ -10,14 +10,24 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from dashboard.figures.palette import FONT, SCORE_SCALE, Ink, style
+from dashboard.figures.cones import N_FACES, cone_mesh
+from dashboard.figures.palette import FONT, Ink, style
+from dashboard.figures.points import MANY_POINTS, flat_kind, named, ring, score_axis, scores_of
 from dashboard.frames.numbers import weights_text
-from dashboard.frames.weight_space import Box, hover_texts
+from dashboard.frames.weight_space import Box
 from engine.records import Weights
 
 _NAMES = {"measured": "measured", "shared": "shares a measured score", "zero": "not evaluated"}
 _SYMBOLS = {"measured": "circle", "shared": "diamond", "zero": "circle-open"}
-_LEAST_RANGE = 1e-3
+_SURFACES_FROM = 0.5
+_LAST_SURFACE = 0.9
+_N_SURFACES = 4
+_SURFACE_OPACITY = 0.3
+_FLAT_LIGHT = {"ambient": 1.0, "diffuse": 0.0, "specular": 0.0}
+"""Without shadows, so that colours keep their meaning."""
+_IMAGE_OPACITY = 0.55
+FIELD_NAME = "field of all weights"
+"""Name of the trace of a field."""
 _SIZES = {"measured": 7, "shared": 5, "zero": 5}
 
 
@@ -38,6 +48,10 @@ class MapContent:
     value: str
     value_range: tuple[float, float]
     selected: Weights | None = None
+    field: np.ndarray | None = None
+    """A score from ``frames.field.face_grid`` where there are just three objectives, else on a
+    regular grid of the axes (``box_grid``); NaN where nothing is shown. Drawn as nested surfaces,
+    or in two axes as an image."""
     is_compact: bool = False
     """For a phone: lower."""
 
@@ -49,45 +63,21 @@ def weight_map(content: MapContent, colours: Ink) -> go.Figure:
     Without points the same axes are drawn.
     """
     figure = go.Figure()
+    _add_field(figure, content)
     _add_boxes(figure, content, colours)
     for kind in _NAMES:
         _add_points(figure, content, kind, colours)
     _add_path(figure, content, colours)
     _add_selected(figure, content, colours)
     style(figure, colours, height=460 if content.is_compact else 620)
-    low, high = _colour_range(*content.value_range)
     figure.update_layout(
-        coloraxis={
-            "colorscale": SCORE_SCALE,
-            "cmin": low,
-            "cmax": high,
-            "colorbar": {
-                "title": {
-                    "text": content.value.replace("_", " "),
-                    "side": "top",
-                    "font": {"size": 13, "color": colours.text},
-                },
-                "orientation": "h",
-                "thickness": 10,
-                "len": 0.6,
-                "x": 0.5,
-                "y": 1.0,
-                "yanchor": "bottom",
-                "tickfont": {"color": colours.muted},
-                "outlinewidth": 0,
-            },
-        },
+        coloraxis=score_axis(content.value, content.value_range, colours),
         legend={"orientation": "h", "yanchor": "top", "y": 0.0, "x": 0.0, "font": {"size": 12}},
         margin={"l": 0, "r": 0, "t": 44, "b": 0},
         uirevision="keep the camera",
     )
     _lay_axes(figure, content, colours)
     return figure
-
-
-def _colour_range(low: float, high: float) -> tuple[float, float]:
-    """Widen a range without extent: Plotly would make up one of its own."""
-    return (low, high) if high - low > _LEAST_RANGE else (low - _LEAST_RANGE, high + _LEAST_RANGE)
 
 
 def _lay_axes(figure: go.Figure, content: MapContent, colours: Ink) -> None:
@@ -126,9 +116,84 @@ def _lay_axes(figure: go.Figure, content: MapContent, colours: Ink) -> None:
 def _add(figure: go.Figure, axes: Sequence[str], coordinates: np.ndarray, **trace: object) -> None:
     columns = coordinates.astype(np.float32).T
     if len(axes) == 2:
-        figure.add_scatter(x=columns[0], y=columns[1], **trace)
+        figure.add_trace(
+            {"type": flat_kind(len(coordinates)), "x": columns[0], "y": columns[1], **trace}
+        )
     else:
         figure.add_scatter3d(x=columns[0], y=columns[1], z=columns[2], **trace)
+
+
+def _add_field(figure: go.Figure, content: MapContent) -> None:
+    if content.field is None or not np.isfinite(content.field).any():
+        return
+    if len(content.axes) == 2:
+        _add_image(figure, content.field)
+    elif len(content.objectives) == len(content.axes):
+        _add_cones(figure, content.field)
+    else:
+        _add_surfaces(figure, content.field)
+
+
+def _add_image(figure: go.Figure, field: np.ndarray) -> None:
+    n_steps = round(field.size**0.5)
+    ticks = np.linspace(0.0, 1.0, n_steps, dtype=np.float32)
+    figure.add_heatmap(
+        x=ticks,
+        y=ticks,
+        z=field.reshape(n_steps, n_steps).T,
+        coloraxis="coloraxis",
+        opacity=_IMAGE_OPACITY,
+        hoverinfo="skip",
+        name=FIELD_NAME,
+    )
+
+
+def _add_cones(figure: go.Figure, field: np.ndarray) -> None:
+    n_steps = round((field.size / N_FACES) ** 0.5)
+    low, high = _levels(field)
+    corners, levels = cone_mesh(
+        field.reshape(N_FACES, n_steps, n_steps), np.linspace(low, high, _N_SURFACES).tolist()
+    )
+    points = corners.reshape(-1, 3).astype(np.float32).T
+    places = np.arange(points.shape[1], dtype=np.int32).reshape(-1, 3).T
+    figure.add_mesh3d(
+        **dict(zip("xyz", points, strict=True)),
+        **dict(zip("ijk", places, strict=True)),
+        intensity=np.repeat(levels, 3).astype(np.float32),
+        opacity=_SURFACE_OPACITY,
+        lighting=_FLAT_LIGHT,
+        coloraxis="coloraxis",
+        hoverinfo="skip",
+        name=FIELD_NAME,
+    )
+
+
+def _add_surfaces(figure: go.Figure, field: np.ndarray) -> None:
+    n_steps = round(field.size ** (1 / 3))
+    ticks = np.linspace(0.0, 1.0, n_steps, dtype=np.float32)
+    x, y, z = (axis.ravel() for axis in np.meshgrid(ticks, ticks, ticks, indexing="ij"))
+    low, high = _levels(field)
+    figure.add_isosurface(
+        x=x,
+        y=y,
+        z=z,
+        value=np.where(np.isnan(field), low - 1, field).astype(np.float32),
+        isomin=low,
+        isomax=high,
+        surface={"count": _N_SURFACES},
+        caps={f"{letter}_show": False for letter in "xyz"},
+        opacity=_SURFACE_OPACITY,
+        lighting=_FLAT_LIGHT,
+        coloraxis="coloraxis",
+        hoverinfo="skip",
+        name=FIELD_NAME,
+    )
+
+
+def _levels(field: np.ndarray) -> tuple[float, float]:
+    """Return the scores of the outermost and the innermost surface."""
+    low, high = float(np.nanquantile(field, _SURFACES_FROM)), float(np.nanmax(field))
+    return low, low + (high - low) * _LAST_SURFACE
 
 
 def _add_points(figure: go.Figure, content: MapContent, kind: str, colours: Ink) -> None:
@@ -151,9 +216,9 @@ def _add_points(figure: go.Figure, content: MapContent, kind: str, colours: Ink)
     if kind == "zero":
         marker |= {"color": colours.muted}
     else:
-        values = rows[content.value].to_numpy(dtype=np.float32)
-        marker |= {"color": values, "coloraxis": "coloraxis"}
-        marker |= {"line": {"color": colours.muted, "width": 0.5}}
+        marker |= {"color": scores_of(rows, content.value), "coloraxis": "coloraxis"}
+        if len(rows) <= MANY_POINTS:
+            marker |= {"line": {"color": colours.muted, "width": 0.5}}
     _add(
         figure,
         content.axes,
@@ -163,9 +228,7 @@ def _add_points(figure: go.Figure, content: MapContent, kind: str, colours: Ink)
         legendgroup=kind,
         showlegend=False,
         marker=marker,
-        customdata=rows["weights_text"].tolist(),
-        hovertext=hover_texts(rows, content.objectives),
-        hoverinfo="text",
+        **named(rows, content.objectives, content.value),
     )
 
 
@@ -193,12 +256,7 @@ def _add_selected(figure: go.Figure, content: MapContent, colours: Ink) -> None:
         np.asarray([[content.selected[position] for position in positions]]),
         mode="markers",
         name="selected",
-        marker={
-            "symbol": "circle-open",
-            "size": 16,
-            "color": colours.accent,
-            "line": {"color": colours.accent, "width": 3},
-        },
+        marker=ring(colours),
         customdata=[weights_text(content.selected)],
         hoverinfo="skip",
     )

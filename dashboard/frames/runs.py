@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Sequence
+from typing import Any
 
 import pandas as pd
 
 from dashboard.frames.numbers import mean_reward_error, score_text, spread
+from engine.cost import Cost, count_cost
 
 COST_COLUMNS = (
     "training data points",
@@ -18,22 +19,6 @@ COST_COLUMNS = (
     "seconds",
 )
 """Number columns of ``cost_table``."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What a run consumed; ``parallel`` trains all adapters at once, ``total`` one by one."""
-
-    adapter_data_points: dict[str, int]
-    adapter_seconds: dict[str, float]
-    n_measured: int
-    n_prompts: int
-    search_seconds: float
-
-    @property
-    def aggregation_data_points(self) -> int:
-        """Measured directions x prompts of the aggregation split."""
-        return self.n_measured * self.n_prompts
 
 
 def proof_text(certificates: pd.DataFrame, atlases: pd.DataFrame) -> str:
@@ -66,44 +51,44 @@ def cost(
     steps: pd.DataFrame,
     evaluations: pd.DataFrame,
     prompts: pd.DataFrame,
-    atlases: pd.DataFrame | None = None,
+    responses: pd.DataFrame,
+    atlases: pd.DataFrame,
 ) -> Cost:
-    """Count data points (prompts, not samples) and seconds; validation is not counted.
-
-    Args:
-        steps: The table ``training_steps``.
-        evaluations: The table ``evaluations``.
-        prompts: The table ``prompts``.
-        atlases: The table ``atlases``; a search in an atlas costs what the atlas cost.
-    """
-    mapping = 0.0 if atlases is None else float(_aggregation(atlases)["seconds"].sum())
-    last = steps.groupby("adapter", sort=False)[["data_points", "seconds"]].max()
-    return Cost(
-        adapter_data_points={str(name): int(n) for name, n in last["data_points"].items()},
-        adapter_seconds={str(name): float(s) for name, s in last["seconds"].items()},
-        n_measured=int(((evaluations["kind"] != "shared") & evaluations["means"].notna()).sum()),
-        n_prompts=int((prompts["split"] == "aggregation").sum()),
-        search_seconds=float(evaluations["seconds"].sum()) + mapping,
+    """Count what a run consumed; the arguments are the tables of these names."""
+    return count_cost(
+        _records(steps, "adapter", "data_points", "samples", "tokens", "seconds"),
+        _records(evaluations, "search", "kind", "direction_key", "seconds"),
+        _records(prompts, "split"),
+        _records(
+            responses.groupby("direction_key")["n_tokens"].sum().reset_index(),
+            "direction_key",
+            "n_tokens",
+        ),
+        _records(atlases, "split", "seconds"),
     )
 
 
 def cost_table(spent: Cost) -> pd.DataFrame:
     """Lay the cost out as two lines: adapters trained in parallel, and one after the other."""
-    points = list(spent.adapter_data_points.values()) or [0]
-    seconds = list(spent.adapter_seconds.values()) or [0.0]
-    search = spent.aggregation_data_points
-    rows = [
-        ("parallel (longest adapter + search)", max(points), max(seconds)),
-        ("total (all adapters + search)", sum(points), sum(seconds)),
-    ]
-    searched = spent.search_seconds
+    search = spent.search
     return pd.DataFrame(
         [
-            (name, training, search, training + search, trained, searched, trained + searched)
-            for name, training, trained in rows
+            (
+                name,
+                *(training.data_points, search.data_points, whole.data_points),
+                *(training.seconds, search.seconds, whole.seconds),
+            )
+            for name, training, whole in (
+                ("parallel (longest adapter + search)", spent.parallel_training, spent.parallel),
+                ("total (all adapters + search)", spent.total_training, spent.total),
+            )
         ],
         columns=["accounting", *COST_COLUMNS],
     )
+
+
+def _records(table: pd.DataFrame, *columns: str) -> list[dict[Hashable, Any]]:
+    return table[list(columns)].to_dict("records")
 
 
 def decodings(systems: pd.DataFrame) -> list[str]:

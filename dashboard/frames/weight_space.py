@@ -14,8 +14,14 @@ from engine.directions import direction_key
 from engine.records import Weights
 
 MEAN_REWARD = "mean_reward"
+HIERARCHICAL = "hierarchical"
+"""The search that has rounds and boxes, in the column ``search``."""
 SAME_RAY_DEGREES = 1e-4
 """Directions closer than this are one ray; what is left is rounding."""
+
+
+SMALLEST_SHARE = 1e-6
+"""Of the three corners of a triangle, below which the other weights give way to them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +56,16 @@ def evaluation_frame(evaluations: pd.DataFrame, objectives: Sequence[str]) -> pd
     """Spread the list columns of the table ``evaluations`` into named columns.
 
     Returns:
-        ``round``, ``point``, ``kind``, ``direction_key``, ``seconds``, ``w_<objective>``,
-        ``<objective>``, ``<objective>_se``, ``mean_reward``, and ``weights_text`` (as in URLs).
+        ``search``, ``round``, ``point``, ``kind``, ``direction_key``, ``seconds``,
+        ``w_<objective>``, ``<objective>``, ``<objective>_se``, ``mean_reward``, and
+        ``weights_text`` (as in URLs), the hierarchical search first, each search in its order.
         Scores of the zero vector are NaN.
     """
+    named = ["search", "round", "point", "kind", "direction_key", "seconds", MEAN_REWARD]
     weights = spread(evaluations["weights"], [f"w_{name}" for name in objectives])
     frame = pd.concat(
         [
-            evaluations[["round", "point", "kind", "direction_key", "seconds", MEAN_REWARD]],
+            evaluations[named],
             weights,
             spread(evaluations["means"], list(objectives)),
             spread(evaluations["standard_errors"], [f"{name}_se" for name in objectives]),
@@ -65,7 +73,9 @@ def evaluation_frame(evaluations: pd.DataFrame, objectives: Sequence[str]) -> pd
         axis=1,
     )
     frame["weights_text"] = [weights_text(row) for row in weights.to_numpy().tolist()]
-    return frame.sort_values(["round", "point"], ignore_index=True)
+    frame["is_other"] = frame["search"] != HIERARCHICAL
+    ordered = frame.sort_values(["is_other", "search", "round", "point"], ignore_index=True)
+    return ordered.drop(columns="is_other")
 
 
 def distinct_points(frame: pd.DataFrame) -> pd.DataFrame:
@@ -78,28 +88,9 @@ def n_evaluated(frame: pd.DataFrame) -> int:
     return len(distinct_points(frame[frame["kind"] != "zero"]))
 
 
-def filter_points(
-    frame: pd.DataFrame, *, up_to_round: int, value: str, at_least: float, with_shared: bool
-) -> pd.DataFrame:
-    """Return the points of the first rounds that reach ``at_least``; zero has no score and stays.
-
-    Args:
-        frame: From ``evaluation_frame``.
-        up_to_round: Last round to keep.
-        value: Column compared with ``at_least``.
-        at_least: Lowest value to keep.
-        with_shared: False drops the points that share the score of another on their ray.
-    """
-    rows = frame[frame["round"] <= up_to_round]
-    rows = rows[(rows[value] >= at_least) | rows[value].isna()]
-    if not with_shared:
-        rows = rows[rows["kind"] != "shared"]
-    return rows.reset_index(drop=True)
-
-
 def best_path(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the best point seen at the end of each round; equal rewards keep the earlier one."""
-    scored = frame[frame[MEAN_REWARD].notna()]
+    """Return the hierarchical search's best point at the end of each round, the earlier of two."""
+    scored = frame[frame[MEAN_REWARD].notna() & (frame["search"] == HIERARCHICAL)]
     rows = []
     for round_ in sorted(scored["round"].unique()):
         seen = scored[scored["round"] <= round_]
@@ -110,7 +101,8 @@ def best_path(frame: pd.DataFrame) -> pd.DataFrame:
 def boxes(evaluations: pd.DataFrame, rounds: pd.DataFrame, *, up_to_round: int) -> list[Box]:
     """Return the box of every round laid so far and the sub-box each finished round chose."""
     found = []
-    for row in evaluations.drop_duplicates("round").to_dict("records"):
+    own = evaluations[evaluations["search"] == HIERARCHICAL]
+    for row in own.drop_duplicates("round").to_dict("records"):
         box = Box(row["round"], tuple(row["box_lower"]), tuple(row["box_upper"]), False)
         found.append(box)
     for row in rounds.to_dict("records"):
@@ -158,6 +150,53 @@ def point_or_best(
     return point_at(frame, weights, objectives) or (nearest[0] if nearest else None)
 
 
+def is_at(point: Point | None, weights: Weights | None) -> bool:
+    """Tell whether a point is on the ray of the weights."""
+    if point is None or weights is None:
+        return False
+    return angle_between(point.weights, weights) < SAME_RAY_DEGREES
+
+
+def point_row(point: Point | None, objectives: Sequence[str]) -> pd.DataFrame:
+    """Return a point as one row in the columns of ``evaluation_frame``; no row without one."""
+    weights = [f"w_{name}" for name in objectives]
+    errors = [f"{name}_se" for name in objectives]
+    columns = [*weights, *objectives, *errors, MEAN_REWARD, "weights_text"]
+    if point is None:
+        return pd.DataFrame({name: pd.Series(dtype=float) for name in columns})
+    numbers = [*point.weights, *point.scores, *point.standard_errors, point.mean_reward]
+    return pd.DataFrame([[*numbers, point.text]], columns=columns)
+
+
+def in_cube(weights: Weights) -> Weights:
+    """Scale weights so that the largest is one; zero stays."""
+    largest = max(weights)
+    return tuple(weight / largest for weight in weights) if largest > 0 else weights
+
+
+def with_shares(at: Weights, places: Sequence[int], shares: Sequence[float]) -> Weights:
+    """Return a direction with other proportions of some weights, and the rest as it is.
+
+    Args:
+        at: The direction.
+        places: Weights to divide anew.
+        shares: Of these weights, summing to one.
+    """
+    total = sum(at)
+    parts = [weight / total for weight in at] if total > 0 else [1 / len(at)] * len(at)
+    rest = sum(part for place, part in enumerate(parts) if place not in places)
+    if rest > 1 - SMALLEST_SHARE:  # nothing to divide: the others give way
+        parts, rest = [0.0] * len(at), 0.0
+    for place, share in zip(places, shares, strict=True):
+        parts[place] = share * (1 - rest)
+    return tuple(parts)
+
+
+def searches(frame: pd.DataFrame) -> list[str]:
+    """Return the searches that evaluated something, the hierarchical one first."""
+    return [str(name) for name in frame["search"].unique()]
+
+
 def distance_note(point: Point | None, weights: Weights | None) -> str:
     """Say how far a point is from the weights that were asked for; "" when it is that point."""
     if point is None or weights is None or point.text == weights_text(weights):
@@ -181,8 +220,9 @@ def angle_between(one: Sequence[float], other: Sequence[float]) -> float:
 
 
 def last_round(frame: pd.DataFrame) -> int:
-    """Return the last round that has points."""
-    return int(frame["round"].max())
+    """Return the last round of the hierarchical search that has points; 0 without one."""
+    rounds = frame.loc[frame["search"] == HIERARCHICAL, "round"]
+    return 0 if rounds.empty else int(rounds.max())
 
 
 def point_note(point: Point, *, n_prompts: int) -> str:
@@ -192,6 +232,8 @@ def point_note(point: Point, *, n_prompts: int) -> str:
         "shared": f"Grid point of round {point.round}; it shares the score measured on its ray, "
         f"on {n_prompts} prompts.",
         "zero": "All weights 0: no direction, so it is not evaluated.",
+        "atlas": f"No search evaluated these very weights: the atlases of {n_prompts} prompts "
+        "know what they write.",
     }
     return kinds.get(point.kind, "")
 
@@ -206,11 +248,13 @@ def value_range(frame: pd.DataFrame, value: str) -> tuple[float, float]:
 
 def point_table(frame: pd.DataFrame, objectives: Sequence[str]) -> pd.DataFrame:
     """Return the columns of the points' table, best first, indexed like ``frame``."""
-    columns: dict[str, pd.Series] = {"mean reward": frame[MEAN_REWARD], "round": frame["round"]}
+    columns: dict[str, pd.Series] = {"mean reward": frame[MEAN_REWARD]}
     columns |= {f"weight {name}": frame[f"w_{name}"] for name in objectives}
-    columns |= {name: frame[name] for name in objectives}
-    columns["kind"] = frame["kind"]
-    columns |= {f"{name} ± se": frame[f"{name}_se"] for name in objectives}
+    for name in objectives:
+        columns |= {name: frame[name], f"{name} ± se": frame[f"{name}_se"]}
+    columns |= {"round": frame["round"], "kind": frame["kind"]}
+    if frame["search"].nunique() > 1:
+        columns["search"] = frame["search"]
     return pd.DataFrame(columns).sort_values("mean reward", ascending=False, kind="stable")
 
 

@@ -1,14 +1,18 @@
-"""Human evaluation: a blind study of one finished run, and the ratings that people give.
+"""Human evaluation: blind studies of several systems by several annotators.
 
 Read in this order:
 
-- ``guidelines``  the questions and what 0, 1 and 2 mean (texts in ``guidelines.toml``)
-- ``blinding``    opaque item codes and the order in which one annotator sees the items
-- ``plan``        a study, sealed in ``artifacts/studies/<study_id>/plan.json``
-- ``creation``    a finished run -> a plan
-- ``ratings``     what an annotator submits, and what is known about an item
-- ``store``       the append-only events in ``artifacts/studies/annotations.duckdb``
-- ``progress``    where an annotator stands: items rated, skipped, next
-- ``desk``        one annotator at work: saves each answer once, says what happened
-- ``form``, ``keyboard``, ``session``  the parts that talk to Streamlit
+- ``guidelines``  the questions and what each level means (shipped texts in ``guidelines.toml``)
+- ``blinding``    opaque item codes, and the order in which one annotator sees the items
+- ``plan``        a sealed study: ``artifacts/studies/<study_id>/plan.json``, the manifest
+- ``sources``, ``imported``  responses of stored runs, or of a CSV or JSONL file
+- ``draft``, ``building``, ``preflight``, ``creation``  settings -> items -> checks -> seal
+- ``assignment``  shares of annotators, leases, and what is left by others
+- ``files``, ``unblinding``, ``invites``, ``throttle``  append-only logs: state, links, guessing
+- ``ratings``, ``schema``, ``rows``, ``store_file``, ``index``, ``publisher``, ``store``  the
+  events in ``artifacts/studies/annotations.duckdb`` and their published snapshots
+- ``progress``, ``replies``, ``desk``  one annotator at work: saves each answer once
+- ``form``, ``keyboard``, ``entrance``, ``session``  the Annotate page
+- ``owner``, ``owner_draft``, ``owner_sealed``, ``cli``  the Study page and ``emorl study``
+- ``answers``, ``analysis``  ratings joined with the plan, and what follows from them
 """

@@ -1,144 +1,109 @@
-"""Make a study of a finished run."""
+"""Draft -> checked plan -> sealed study."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from dashboard.study.blinding import item_code, new_seed, text_hash
-from dashboard.study.guidelines import guidelines_for
-from dashboard.study.plan import PlanItem, StudyPlan, list_studies, write_plan
-from engine.artifacts import RunFolder, existing_run, list_runs
-from engine.config_file import read_config
-from engine.errors import StoreError, StudyError
+from dashboard.study.building import chosen_texts, study_items
+from dashboard.study.draft import StudyDraft, check_not_sealed, read_draft
+from dashboard.study.guidelines import versioned
+from dashboard.study.plan import PlanSystem, StudyPlan, study_folder, write_plan
+from dashboard.study.preflight import Finding, findings
+from dashboard.study.sources import SystemText, texts_of
+from engine.errors import StudyError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SystemText:
-    """What one system answered to one prompt."""
+class Prepared:
+    """A plan that could be sealed now, and what to know before."""
 
-    system: str
-    prompt_index: int
-    text: str
+    plan: StudyPlan
+    findings: tuple[Finding, ...]
+
+    @property
+    def can_be_sealed(self) -> bool:
+        """Whether no finding stops it."""
+        return all(finding.weight != "stop" for finding in self.findings)
 
 
-def create_study(artifacts: Path, run_id: str, *, seed: str | None = None) -> StudyPlan:
-    """Seal a study of a finished run; the study bears the run's name.
-
-    Args:
-        artifacts: The artifacts folder.
-        run_id: The run whose greedy responses on the inference split are to be rated.
-        seed: Of codes and orders; whoever knows it can undo the blinding. Random by default.
+def prepare(artifacts: Path, draft: StudyDraft) -> Prepared:
+    """Build the plan of a draft, exactly as sealing would; nothing is written.
 
     Raises:
-        RunNotFoundError: If there is no such run.
-        StudyError: If the run has not finished, has no responses, or has a study.
-        StoreError: If the run's snapshots cannot be read.
+        StudyError: If a source has no responses, or two sources differ in a prompt.
+        RunNotFoundError: If a run is gone.
+        DataError: If an imported file has bad rows.
+        StoreError: If a run's snapshots cannot be read.
     """
-    folder = existing_run(artifacts, run_id)
-    _check_finished(folder)
-    prompts = {
-        row["prompt_index"]: row["prompt"]
-        for row in _rows(folder, "prompts", ["split", "prompt_index", "prompt"])
-        if row["split"] == "inference"
-    }
-    texts = [
-        SystemText(system=row["system"], prompt_index=row["prompt_index"], text=row["text"])
-        for row in _rows(
-            folder, "system_responses", ["system", "decoding", "prompt_index", "text"]
-        )
-        if row["decoding"] == "greedy"
-    ]
-    if not texts or any(text.prompt_index not in prompts for text in texts):
-        raise StudyError(
-            f"A study of run {run_id!r} needs greedy responses and their prompts from the "
-            f"inference split, got {len(texts)} responses to {len(prompts)} prompts. "
-            f"`emorl run` on the same run completes it."
-        )
-    seed = seed or new_seed()
+    folder = study_folder(artifacts, draft.study_id)
+    texts: list[SystemText] = []
+    systems: dict[str, PlanSystem] = {}
+    for source in draft.sources:
+        own = texts_of(artifacts, folder, source)
+        texts.extend(own)
+        for name in dict.fromkeys(text.system for text in own):
+            known = systems.get(name)
+            origin = source.origin if known is None else f"{known.origin}; {source.origin}"
+            systems[name] = PlanSystem(
+                name=name, origin=origin, run_id=source.run_id, weights=source.weights
+            )
+    _check_prompts(texts)
+    chosen = chosen_texts(draft.seed, texts, draft.n_items_per_data_set)
+    items = study_items(draft, chosen)
+    found = tuple(findings(draft, texts, chosen, items))
+    runs = {source.run_id for source in draft.sources}
     plan = StudyPlan(
-        study_id=folder.run_id,
-        run_id=folder.run_id,
-        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        seed=seed,
-        guidelines=guidelines_for(read_config(folder.config).objectives),
-        items=blind_items(seed, prompts, texts),
+        study_id=draft.study_id,
+        run_id=runs.pop() if len(runs) == 1 else "",
+        created_at=draft.created_at,
+        seed=draft.seed,
+        guidelines=versioned(draft.guidelines),
+        items=items,
+        mode=draft.mode,
+        systems=tuple(systems.values()),
+        n_ratings_per_item=draft.n_ratings_per_item if draft.requires_invite else None,
+        n_annotators=draft.n_annotators if draft.requires_invite else None,
+        requires_invite=draft.requires_invite,
+        lease_seconds=60.0 * draft.lease_minutes,
+        abandoned_seconds=3600.0 * draft.abandoned_hours,
+        findings=tuple(finding.message for finding in found),
     )
+    return Prepared(plan=plan, findings=found)
+
+
+def seal(artifacts: Path, study_id: str) -> StudyPlan:
+    """Seal a draft: from now on nothing of the study changes.
+
+    Raises:
+        StudyError: If there is no such draft, it is sealed already, or a finding stops it.
+        EmorlError: As ``prepare`` does.
+        DiskError: If the plan cannot be written.
+    """
+    check_not_sealed(artifacts, study_id)
+    prepared = prepare(artifacts, read_draft(artifacts, study_id))
+    if not prepared.can_be_sealed:
+        reasons = " ".join(f.message for f in prepared.findings if f.weight == "stop")
+        raise StudyError(f"Study {study_id!r} cannot be sealed. {reasons}")
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    plan = replace(prepared.plan, created_at=now)
     write_plan(artifacts, plan)
     return plan
 
 
-def blind_items(
-    seed: str, prompts: dict[int, str], texts: Iterable[SystemText]
-) -> tuple[PlanItem, ...]:
-    """Turn responses into coded items; the same text to the same prompt is one item.
-
-    Rating one text twice would cost the annotator twice and could only differ by chance; the
-    item names all its systems, so that each of them gets the rating.
-    """
-    systems: dict[tuple[int, str], list[str]] = {}
+def _check_prompts(texts: list[SystemText]) -> None:
+    prompts: dict[tuple[str, int], str] = {}
+    answered: dict[tuple[str, str, int], str] = {}
     for text in texts:
-        sharing = systems.setdefault((text.prompt_index, text.text), [])
-        if text.system not in sharing:
-            sharing.append(text.system)
-    items = [
-        PlanItem(
-            code=item_code(seed, index, response),
-            prompt_index=index,
-            prompt=prompts[index],
-            response=response,
-            response_sha256=text_hash(response),
-            systems=tuple(sorted(sharing)),
-        )
-        for (index, response), sharing in systems.items()
-    ]
-    return tuple(sorted(items, key=lambda item: item.code))
-
-
-def runs_without_study(artifacts: Path) -> list[str]:
-    """Return the names of finished runs that have no study yet."""
-    taken = set(list_studies(artifacts))
-    return [
-        folder.run_id
-        for folder in list_runs(artifacts)
-        if folder.run_id not in taken and _state(folder) == "finished"
-    ]
-
-
-def _state(folder: RunFolder) -> str:
-    try:
-        status = folder.read_status()
-    except StoreError:
-        return "unknown"
-    return "unknown" if status is None else status.state()
-
-
-def _check_finished(folder: RunFolder) -> None:
-    state = _state(folder)
-    if state != "finished":
-        todo = (
-            "Wait until it has finished."
-            if state == "running"
-            else (f"Let it finish with `emorl run` on {folder.config}.")
-        )
-        raise StudyError(
-            f"A study needs the final responses of a finished run; run {folder.run_id!r} is "
-            f"in state {state!r}. {todo}"
-        )
-
-
-def _rows(folder: RunFolder, table: str, columns: list[str]) -> list[dict[str, Any]]:
-    path = folder.published / f"{table}.parquet"
-    try:
-        rows: list[dict[str, Any]] = pq.read_table(path, columns=columns).to_pylist()
-    except (OSError, pa.ArrowException) as error:
-        raise StoreError(
-            f"Cannot read {path}: {error}. `emorl run` on the same run publishes it anew."
-        ) from error
-    return rows
+        key = (text.data_set, text.prompt_index)
+        if prompts.setdefault(key, text.prompt) != text.prompt:
+            raise StudyError(
+                f"Two sources have different texts for prompt {key[1]} of data set {key[0]!r}. "
+                "Take them from runs on the same data and split, or rename a data set."
+            )
+        if answered.setdefault((text.system, *key), text.text) != text.text:
+            raise StudyError(
+                f"Two sources have different responses of {text.system!r} to prompt {key[1]} of "
+                f"data set {key[0]!r}. Take one of them out, or rename a system."
+            )

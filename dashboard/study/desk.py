@@ -6,25 +6,24 @@ loses nothing that was called saved.
 
 from __future__ import annotations
 
-import logging
 import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Literal
 
+from dashboard.study import replies
 from dashboard.study.plan import StudyPlan
 from dashboard.study.progress import Progress, progress_of
-from dashboard.study.ratings import Answer, Kind, Submission, rated, skipped
-from dashboard.study.store import AnnotationStore
-from engine.errors import EmorlError, StoreError
-
-log = logging.getLogger(__name__)
+from dashboard.study.ratings import Answer, Kind, Note, NoteKind, Submission
+from dashboard.study.store import AnnotationStore, Places, utc_now
+from engine.errors import EmorlError, ItemTakenError
 
 DOUBLE_CLICK_SECONDS = 0.5
 """A second click this soon after the first is the same click: it must not act on the next item."""
 
-Outcome = Literal["saved", "failed", "incomplete"]
+Outcome = Literal["saved", "failed", "incomplete", "refused"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +35,25 @@ class Notice:
     message: str
 
 
+@dataclass(slots=True)
+class _Showing:
+    """One visit to an item: the id its answer will bear, and when it was shown."""
+
+    request_id: str
+    started: float
+    """On the desk's clock, which no change of the wall clock moves."""
+    shown_at: datetime
+    leased_until: float
+
+
+def _nobody() -> Places:
+    return {}
+
+
+def _anything() -> None:
+    """Allow everything."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Desk:
     """Keeps request ids, the item that is revisited, and the last notice."""
@@ -43,39 +61,62 @@ class Desk:
     plan: StudyPlan
     annotator: str
     store: AnnotationStore
+    place: int | None = None
+    """Whose share the annotator has; None where everybody rates everything."""
+    places: Callable[[], Places] = _nobody
+    """Who holds which place now."""
+    admit: Callable[[], None] = _anything
+    """Raises a StudyError when nothing may be stored any more: the study was closed, the invite
+    ended. Asked at every write, as the page may be older than that."""
     clock: Callable[[], float] = time.monotonic
     revisited: str | None = None
     """An earlier item that the annotator went back to."""
+    helps: bool = False
+    """Whether the annotator goes on with items that others left."""
     notice: Notice | None = None
-    _order: Progress = field(init=False)
-    _requests: dict[str, str] = field(default_factory=dict)
-    _shown_at: dict[str, float] = field(default_factory=dict)
+    last_answered: str | None = None
+    """What Undo takes back: the item answered last in this tab."""
+    _showing: dict[str, _Showing] = field(default_factory=dict)
     _acknowledged: dict[str, Submission] = field(default_factory=dict)
     _acted_at: float = float("-inf")
 
-    def __post_init__(self) -> None:
-        self._order = progress_of(self.plan, self.annotator, {})
-
     def progress(self) -> Progress:
         """Return where the annotator stands, from the store."""
-        return progress_of(
-            self.plan, self.annotator, self.store.states(self.plan.study_id, self.annotator)
+        with self.store.standing(self.plan, self.places()) as standing:
+            return progress_of(
+                self.plan, self.annotator, standing, place=self.place, helps=self.helps
+            )
+
+    def has_consented(self) -> bool:
+        """Tell whether the annotator agreed to take part under the study's guidelines."""
+        return self.store.has_consented(
+            self.plan.study_id, self.annotator, self.plan.guidelines.version
         )
 
     def request(self, code: str) -> str:
         """Return the id that the answer to the item now shown will bear."""
-        return self._requests[code]
+        return self._showing[code].request_id
 
     def show(self, progress: Progress) -> str | None:
-        """Return the item to show, None at the end; its request id is made here, once."""
-        code = self.revisited or progress.next_open
-        if code is not None and code not in self._requests:
-            self._requests[code] = uuid.uuid4().hex
-            self._shown_at[code] = self.clock()
-        return code
+        """Return the item to show, None at the end; it is leased, and its request id made, here.
+
+        Items that others have taken in the meantime are passed over.
+
+        Raises:
+            DiskError: If the lease cannot be stored.
+        """
+        wanted = (self.revisited,) if self.revisited else (*progress.open_items, *progress.extra)
+        for code in wanted:
+            if self._is_leased(code):
+                return code
+        self.revisited = None
+        return None
 
     def rate(self, code: str, values: Mapping[str, int | None]) -> None:
-        """Save the values of all criteria of an item, and go on; say so if that fails."""
+        """Save the values of all criteria of an item, and go on; say so if that fails.
+
+        In a pairwise study a value is 1 (the response shown first is better), 0 (a tie) or 2.
+        """
         missing = [
             criterion.name
             for criterion in self.plan.guidelines.criteria
@@ -83,30 +124,33 @@ class Desk:
         ]
         if missing:
             if not self._is_double_click():
-                self.notice = Notice(
-                    outcome="incomplete",
-                    item_code=code,
-                    message=f"Not saved yet: rate {_listed(missing)} too.",
+                self._say(
+                    "incomplete", code, f"Not saved yet: rate {replies.listed(missing)} too."
                 )
             return
-        answers = tuple(
-            rated(criterion, value)
-            for criterion in self.plan.guidelines.criteria
-            if (value := values[criterion.name]) is not None
-        )
+        answers = replies.rated_answers(self.plan, self.annotator, code, values)
         self._save(code, "rating", answers)
 
     def skip(self, code: str) -> None:
         """Store that the annotator does not rate an item, and go on."""
         if not self._is_double_click():
-            answers = tuple(skipped(criterion) for criterion in self.plan.guidelines.criteria)
-            self._save(code, "skip", answers)
+            self._save(code, "skip", replies.empty_answers(self.plan))
+
+    def undo(self) -> None:
+        """Take back the answer given last in this tab, and show its item again."""
+        code = self.last_answered
+        if code is None or self._is_double_click():
+            return
+        self._forget(code)
+        if self._save(code, "withdrawn", replies.empty_answers(self.plan)):
+            self.last_answered = None
+            self.revisited = code
 
     def go_back(self, code: str | None) -> None:
         """Show the item before ``code`` (None: before the end) with its earlier answers."""
         if self._is_double_click():
             return
-        before = self._order.before(code)
+        before = self.progress().before(code)
         if before is not None:
             self.visit(before)
         self._acted_at = self.clock()
@@ -122,61 +166,112 @@ class Desk:
         self.notice = None
         self._forget(code)  # a visit is a new chance to answer: new request id, new clock
 
-    def _save(self, code: str, kind: Kind, answers: tuple[Answer, ...]) -> None:
+    def help_out(self) -> None:
+        """Go on with items that others left."""
+        self.helps = True
+        self.notice = None
+
+    def annotate(self, code: str, kind: NoteKind, text: str = "") -> None:
+        """Store a flag, a comment or another note about an item; say so if that fails."""
+        note = Note(
+            note_id=uuid.uuid4().hex,
+            study_id=self.plan.study_id,
+            annotator=self.annotator,
+            kind=kind,
+            item_code=code,
+            text=text,
+            guideline_version=self.plan.guidelines.version,
+        )
+        try:
+            self.admit()
+            self.store.note(note)
+        except EmorlError as error:
+            self._say("failed", code, str(error))
+
+    def comment(self, code: str, text: str) -> None:
+        """Store a comment if it is another than the stored one."""
+        if text.strip() != self.store.notes(self.plan.study_id, self.annotator, code).comment:
+            self.annotate(code, "comment", text.strip())
+
+    def complete(self) -> str:
+        """Return the code that proves the whole share, and note that it was given."""
+        if not self.store.has_completed(self.plan.study_id, self.annotator):
+            self.annotate("", "completed")
+        return replies.completion_code(self.plan.seed, self.annotator)
+
+    def leave(self) -> None:
+        """Give back items that were looked at and not answered."""
+        self.store.release(self.plan.study_id, self.annotator)
+
+    def _is_leased(self, code: str) -> bool:
+        now = self.clock()
+        showing = self._showing.get(code)
+        if showing is not None and now < showing.leased_until:
+            return True
+        if not self.store.lease(self.plan, code, self.annotator):
+            self._forget(code)
+            return False
+        # Asked for again after half of its time: who reads slowly keeps the item.
+        until = now + self.plan.lease_seconds / 2
+        if showing is None:
+            self._showing[code] = _Showing(uuid.uuid4().hex, now, utc_now(), until)
+        else:
+            showing.leased_until = until
+        return True
+
+    def _save(self, code: str, kind: Kind, answers: tuple[Answer, ...]) -> bool:
         submission = self._submission(code, kind, answers)
         done = self._acknowledged.get(code)
         if (
-            code not in self._requests
+            code not in self._showing
             and done is not None
             and (done.kind, done.answers) == (kind, answers)
         ):
-            return  # the second half of a double click: its item is no longer shown
+            return False  # the second half of a double click: its item is no longer shown
         try:
-            self.store.record(submission)
+            self.admit()
+            self.store.record(submission, self.plan)
+        except ItemTakenError as error:
+            self._forget(code)
+            self.revisited = None
+            self._say("refused", code, str(error))
+            return False
         except EmorlError as error:
-            self.notice = Notice(
-                outcome="failed",
-                item_code=code,
-                message=str(error),
-            )
-            return
+            self._say("failed", code, str(error))
+            return False
         self._acknowledged[code] = submission
         self._forget(code)
         self._acted_at = self.clock()
         self.revisited = None
-        word = "Skipped" if kind == "skip" else "Saved"
-        self.notice = Notice(
-            outcome="saved", item_code=code, message=f"{word} item {submission.position}."
-        )
-        self._publish()
+        self.last_answered = code
+        self._say("saved", code, replies.said(self.plan, submission))
+        return True
 
     def _submission(self, code: str, kind: Kind, answers: tuple[Answer, ...]) -> Submission:
+        showing = self._showing.get(code)
+        started = self.clock() if showing is None else showing.started
+        seconds = max(0.0, self.clock() - started)
         return Submission(
-            request_id=self._requests.get(code) or uuid.uuid4().hex,
+            request_id=uuid.uuid4().hex if showing is None else showing.request_id,
             study_id=self.plan.study_id,
             item_code=self.plan.item(code).code,
             annotator=self.annotator,
             kind=kind,
             answers=answers,
-            position=self._order.position(code),
+            position=self.progress().position(code),
             guideline_version=self.plan.guidelines.version,
-            seconds=max(0.0, self.clock() - self._shown_at.get(code, self.clock())),
+            seconds=seconds,
+            shown_at=utc_now() - timedelta(seconds=seconds)
+            if showing is None
+            else showing.shown_at,
+            shown_first=replies.shown_first(self.plan, self.annotator, code),
         )
 
-    def _publish(self) -> None:
-        try:
-            self.store.publish(self.plan.study_id)
-        except StoreError as error:
-            # The rating is safe; the snapshot is written again with the next answer.
-            log.warning("%s", error)
+    def _say(self, outcome: Outcome, code: str, message: str) -> None:
+        self.notice = Notice(outcome=outcome, item_code=code, message=message)
 
     def _forget(self, code: str) -> None:
-        self._requests.pop(code, None)
-        self._shown_at.pop(code, None)
+        self._showing.pop(code, None)
 
     def _is_double_click(self) -> bool:
         return self.clock() - self._acted_at < DOUBLE_CLICK_SECONDS
-
-
-def _listed(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

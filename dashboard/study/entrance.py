@@ -1,4 +1,4 @@
-"""The start of the Annotate page: say who you are, or prepare a study."""
+"""The start of the Annotate page: by invite, or by name where a study needs none."""
 
 from __future__ import annotations
 
@@ -8,26 +8,69 @@ import streamlit as st
 
 from dashboard.study import session
 from dashboard.study.annotators import LONGEST_NAME
-from dashboard.study.creation import create_study, runs_without_study
-from dashboard.study.plan import list_studies
+from dashboard.study.desk import Desk
+from dashboard.study.guidelines import safe_markdown
+from dashboard.study.plan import list_studies, read_plan
 from engine.errors import EmorlError
 
 
 def show(artifacts: Path) -> None:
-    """Lay out the entrance."""
-    studies = list_studies(artifacts)
+    """Lay out the entrance; to an annotator's tab it names no study."""
+    if session.is_annotators():
+        st.info("Open your invite link to go on where you stopped.")
+        return
+    studies = _without_invites(artifacts)
     if studies:
         _who(artifacts, studies)
     else:
-        st.info("There is no study yet. Prepare one from a finished run.")
-    with st.expander("For the study owner: prepare a study", expanded=not studies):
-        _prepare(artifacts)
+        st.info(
+            "Ratings are given by invite link. If you have one, open it; if you plan a study, "
+            "start on the Study page."
+        )
 
 
 def complain(heading: str, error: EmorlError) -> None:
     """Show an error; its text may quote a URL or a file, so it is shown without Markdown."""
     st.error(heading)
     st.text(str(error))
+
+
+def show_consent(desk: Desk) -> None:
+    """Lay out what taking part means; nothing is shown to rate before that was agreed to."""
+    st.subheader("Before you start", anchor=False)
+    n_practice = len(desk.progress().practice)
+    st.markdown(
+        "- You rate texts for a study. You are not told which system wrote them.\n"
+        "- With each answer are stored: your code name, the item, your answer, when the item was "
+        "shown and how long you took. Comments and flags are stored as you write them.\n"
+        "- Every answer is saved at once. You may stop at any time and go on later by the same "
+        "link; you may skip items.\n"
+        + (f"- First come {n_practice} exercises that do not count." if n_practice else "")
+    )
+    st.subheader("Guidelines", anchor=False)
+    with st.container(key="annotate-consent-text"):
+        st.markdown(safe_markdown(desk.plan.guidelines.text))
+    agreed = st.checkbox(
+        "I have read this and the guidelines, and I take part of my own will.",
+        key="annotate-agreed",
+    )
+    if st.button("Start", type="primary", key="annotate-start", disabled=not agreed):
+        desk.annotate("", "consent")
+        if desk.notice is None:
+            st.rerun()
+        st.error("Not saved. Try again.")
+        st.text(desk.notice.message)
+
+
+def _without_invites(artifacts: Path) -> list[str]:
+    found = []
+    for study_id in list_studies(artifacts):
+        try:
+            if not read_plan(artifacts, study_id).requires_invite:
+                found.append(study_id)
+        except EmorlError as error:
+            complain(f"Study {study_id} cannot be read.", error)
+    return found
 
 
 def _who(artifacts: Path, studies: list[str]) -> None:
@@ -49,30 +92,5 @@ def _who(artifacts: Path, studies: list[str]) -> None:
         session.enter(artifacts, chosen, typed)
     except EmorlError as error:
         complain("This name will not do.", error)
-    else:
-        st.rerun()
-
-
-def _prepare(artifacts: Path) -> None:
-    runs = runs_without_study(artifacts)
-    if not runs:
-        st.write(
-            "No finished run without a study. Start a run with `emorl run CONFIG.toml`; "
-            "`emorl demo` makes a small one in minutes."
-        )
-        return
-    st.write(
-        "Annotators will rate the responses of all systems of the run to its held-out prompts, "
-        "blind and in an order of their own. Sealing fixes texts, codes and guidelines for good. "
-        "The other pages of this dashboard name the systems: keep annotators to this one."
-    )
-    with st.form("annotate-prepare", border=False):
-        run_id = st.selectbox("Finished run", runs)
-        if not st.form_submit_button("Seal the study"):
-            return
-    try:
-        create_study(artifacts, run_id)
-    except EmorlError as error:
-        complain("No study was made.", error)
     else:
         st.rerun()

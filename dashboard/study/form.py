@@ -7,24 +7,41 @@ Markdown nor HTML. No key, label or URL here holds anything but codes and criter
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 import streamlit as st
 
-from dashboard.study import keyboard
+from dashboard.study import keyboard, replies
 from dashboard.study.desk import Desk, Notice
-from dashboard.study.guidelines import Criterion, Guidelines
+from dashboard.study.guidelines import Criterion, Guidelines, safe_markdown
 from dashboard.study.plan import PlanItem
 from dashboard.study.progress import Progress
+from dashboard.study.ratings import LONGEST_COMMENT
+
+_SIDES = {
+    replies.FIRST: "First is better",
+    replies.TIE: "No difference",
+    replies.SECOND: "Second is better",
+}
 
 
-def show_progress(progress: Progress, notice: Notice | None) -> None:
+def show_progress(desk: Desk, progress: Progress) -> None:
     """Say how many items are done, and what became of the last click."""
-    words = f"{progress.n_rated} of {progress.n_items} done"
+    notice = desk.notice
+    words = f"{progress.n_rated} of {progress.n_items} of yours done"
     if progress.skipped:
         words += f", {len(progress.skipped)} skipped"
-    if notice is not None and notice.outcome == "saved":
-        words += f" · :material/check: {notice.message}"
-    st.progress(progress.n_rated / progress.n_items, text=words)
+    done = progress.n_rated / progress.n_items if progress.n_items else 1.0
+    with st.container(horizontal=True, vertical_alignment="center", key="annotate-progress"):
+        st.progress(done, text=words)
+        if notice is not None and notice.outcome == "saved":
+            st.caption(f":material/check: {notice.message}", width="content")
+            if desk.last_answered is not None:
+                st.button(
+                    "Undo", key="annotate-undo", shortcut="U", type="tertiary", on_click=desk.undo
+                )
+    if notice is not None and notice.outcome == "refused":
+        st.info(notice.message)
 
 
 def show_item(desk: Desk, progress: Progress, code: str) -> None:
@@ -34,16 +51,19 @@ def show_item(desk: Desk, progress: Progress, code: str) -> None:
     with left:
         if desk.revisited == code:
             _earlier_answer(desk, progress, code)
-        _texts(item, progress.position(code), progress.n_items)
+        _texts(desk, item, progress)
         _form(desk, progress, code)
     with right:
-        _guidelines(desk.plan.guidelines)
+        _guidelines(desk.plan.guidelines, is_pair=item.other_response is not None)
 
 
 def show_end(desk: Desk, progress: Progress) -> None:
-    """Thank the annotator; offer the skipped items and the way back."""
-    st.subheader("You have been through all items", anchor=False)
+    """Thank the annotator; give the completion code; offer what is left and the way back."""
+    st.subheader("You have been through all your items", anchor=False)
     st.write(f"You rated {progress.n_rated} of {progress.n_items} items. Thank you!")
+    if desk.plan.requires_invite and progress.n_items > 0:
+        st.write("Your completion code, as proof for the study's owner:")
+        st.code(desk.complete(), language=None)
     if progress.skipped:
         st.write(f"You skipped {len(progress.skipped)}. You can still rate them.")
         st.button(
@@ -53,52 +73,71 @@ def show_end(desk: Desk, progress: Progress) -> None:
             on_click=desk.visit,
             args=(progress.skipped[0],),
         )
-    st.button(
-        "Back to the last item", key="annotate-end-back", on_click=desk.go_back, args=(None,)
-    )
+    if desk.plan.requires_invite and not desk.helps:
+        st.button("Look for items that others left", key="annotate-help", on_click=desk.help_out)
+    elif desk.helps:
+        st.write("Nobody has left items for others now.")
+    if progress.order:
+        st.button(
+            "Back to the last item", key="annotate-end-back", on_click=desk.go_back, args=(None,)
+        )
 
 
 def _earlier_answer(desk: Desk, progress: Progress, code: str) -> None:
     state = progress.states.get(code)
     kind = {None: "not answered yet", "rating": "rated", "skip": "skipped"}[
-        state.kind if state else None
+        state.kind if state and state.kind != "withdrawn" else None
     ]
     with st.container(horizontal=True, vertical_alignment="center", key="annotate-earlier"):
         st.caption(f"An earlier item, {kind}. Saving replaces your answer.")
         st.button("Return without change", key="annotate-go-on", on_click=desk.go_on)
 
 
-def _texts(item: PlanItem, position: int, n_items: int) -> None:
+def _texts(desk: Desk, item: PlanItem, progress: Progress) -> None:
+    position = progress.position(item.code)
+    if item.kind == "practice":
+        place = f"Exercise {position} of {len(progress.practice)}"
+    else:
+        place = f"Item {position} of {max(position, progress.n_items)}"
+    responses = replies.texts_in_order(desk.plan, desk.annotator, item)
+    names = ("Response to rate",) if len(responses) == 1 else ("First response", "Second response")
     with st.container(key=f"annotate-item-{item.code}", gap="small"):
         with st.container(gap="xxsmall"):
-            st.caption(f"Item {position} of {n_items} · prompt")
+            st.caption(f"{place} · prompt")
             st.text(item.prompt)
-        with st.container(border=True, gap="xxsmall"):
-            st.caption("Response to rate")
-            if item.response.strip():
-                st.text(item.response)
-            else:
-                st.caption("The response is empty.")
+        for name, response, column in zip(
+            names, responses, st.columns(len(responses)), strict=True
+        ):
+            with column.container(border=True, gap="xxsmall"):
+                st.caption(name)
+                if response.strip():
+                    st.text(response)
+                else:
+                    st.caption("The response is empty.")
 
 
 def _form(desk: Desk, progress: Progress, code: str) -> None:
     stem = _stem(desk, code)
     state = progress.states.get(code)
-    earlier = state.values if state else {}
+    earlier = replies.form_values(desk.plan, desk.annotator, code, state.values) if state else {}
     criteria = desk.plan.guidelines.criteria
     widgets = {criterion.name: f"{stem}-q{n}" for n, criterion in enumerate(criteria)}
-    boxes = [(f"{stem}-box{n}", criterion) for n, criterion in enumerate(criteria)]
+    questions = [
+        (f"{stem}-box{n}", list(_choices(desk, criterion))) for n, criterion in enumerate(criteria)
+    ]
     notice = desk.notice if desk.notice and desk.notice.item_code == code else None
     with st.form(f"{stem}-form", border=False, enter_to_submit=False):
-        for box, criterion in boxes:
+        for (box, _), criterion in zip(questions, criteria, strict=True):
             with st.container(key=box):
-                _question(criterion, widgets[criterion.name], earlier.get(criterion.name))
+                _question(desk, criterion, widgets[criterion.name], earlier.get(criterion.name))
+        comment = _comment(desk, code)
         _complaint(notice)
-        _buttons(desk, code, progress.position(code), widgets, notice)
+        _buttons(desk, code, progress, widgets, comment)
     keyboard.listen(
         item=f"annotate-item-{code}",
-        questions=boxes,
+        questions=questions,
         save=f"{stem}-save",
+        comment=comment,
         said=desk.notice.message if desk.notice else "",
     )
 
@@ -108,17 +147,39 @@ def _stem(desk: Desk, code: str) -> str:
     return f"annotate-{code}-{desk.request(code)[:8]}"
 
 
-def _question(criterion: Criterion, key: str, earlier: int | None) -> None:
-    values = [level.value for level in criterion.levels]
+def _choices(desk: Desk, criterion: Criterion) -> dict[int, str]:
+    if desk.plan.mode == "pairwise":
+        return _SIDES
+    return {level.value: level.label for level in criterion.levels}
+
+
+def _question(desk: Desk, criterion: Criterion, key: str, earlier: int | None) -> None:
+    choices = _choices(desk, criterion)
+    asked = "Which response is better?" if desk.plan.mode == "pairwise" else criterion.question
     st.segmented_control(
-        f"{_title(criterion)}: {criterion.question}",
-        values,
+        f"{_title(criterion)}: {asked}",
+        list(choices),
         default=earlier,
         required=True,
-        format_func=lambda value: f"{value} · {criterion.label(value)}",
+        format_func=lambda value: f"{value} · {choices[value]}",
         key=key,
         width="stretch",
     )
+
+
+def _comment(desk: Desk, code: str) -> str:
+    """Lay out the comment; return the key of its field."""
+    key = f"{_stem(desk, code)}-comment"
+    known = desk.store.notes(desk.plan.study_id, desk.annotator, code)
+    with st.expander("Comment", expanded=bool(known.comment)):
+        st.text_area(
+            "Comment on this item, for the study's owner",
+            value=known.comment,
+            max_chars=LONGEST_COMMENT,
+            height=80,
+            key=key,
+        )
+    return key
 
 
 def _complaint(notice: Notice | None) -> None:
@@ -132,45 +193,65 @@ def _complaint(notice: Notice | None) -> None:
 
 
 def _buttons(
-    desk: Desk, code: str, position: int, widgets: Mapping[str, str], notice: Notice | None
+    desk: Desk, code: str, progress: Progress, widgets: Mapping[str, str], comment: str
 ) -> None:
-    stem = _stem(desk, code)
-    failed = notice is not None and notice.outcome == "failed"
+    stem, notice = _stem(desk, code), desk.notice
+    failed = notice is not None and notice.outcome == "failed" and notice.item_code == code
     save = "Save the change" if desk.revisited == code else "Save and go on"
+    is_flagged = desk.store.notes(desk.plan.study_id, desk.annotator, code).is_flagged
     with st.container(horizontal=True, key=f"{stem}-buttons"):
         st.form_submit_button(
             "Try again" if failed else save,
             key=f"{stem}-save",
             type="primary",
             on_click=_rate,
-            args=(desk, code, dict(widgets)),
+            args=(desk, code, dict(widgets), comment),
         )
-        st.form_submit_button(
-            "Skip", key=f"{stem}-skip", shortcut="S", on_click=desk.skip, args=(code,)
-        )
-        st.form_submit_button(
-            "Back",
-            key=f"{stem}-back",
-            shortcut="B",
-            on_click=desk.go_back,
-            args=(code,),
-            disabled=position == 1,
-        )
-    st.caption("Keys: 0, 1, 2 answer the marked question, Enter saves.")
+        for label, letter, act, is_off in (
+            ("Skip", "S", partial(_skip, desk, code, comment), False),
+            ("Back", "B", partial(desk.go_back, code), progress.before(code) is None),
+            (
+                "Remove flag" if is_flagged else "Flag",
+                "F",
+                partial(desk.annotate, code, "unflag" if is_flagged else "flag"),
+                False,
+            ),
+        ):
+            st.form_submit_button(
+                label, key=f"{stem}-{letter}", shortcut=letter, on_click=act, disabled=is_off
+            )
+    values = _choices(desk, desk.plan.guidelines.criteria[0])
+    st.caption(
+        f"Keys: {', '.join(map(str, values))} answer the marked question, Enter saves, C comments."
+        + (" You flagged this item." if is_flagged else "")
+    )
 
 
-def _rate(desk: Desk, code: str, widgets: Mapping[str, str]) -> None:
+def _rate(desk: Desk, code: str, widgets: Mapping[str, str], comment: str) -> None:
+    desk.comment(code, st.session_state.get(comment) or "")
     desk.rate(code, {name: st.session_state.get(key) for name, key in widgets.items()})
 
 
-def _guidelines(guidelines: Guidelines) -> None:
+def _skip(desk: Desk, code: str, comment: str) -> None:
+    desk.comment(code, st.session_state.get(comment) or "")
+    desk.skip(code)
+
+
+def _guidelines(guidelines: Guidelines, *, is_pair: bool) -> None:
     with st.expander("Guidelines", expanded=True, key="annotate-guidelines"):
-        st.markdown(
-            "Judge each question by itself, and the response as it stands. All examples answer "
-            f"this statement:\n\n> {guidelines.example_prompt}"
-        )
+        if guidelines.text:
+            st.markdown(safe_markdown(guidelines.text))
+        if is_pair:
+            st.markdown("The levels below say what is meant by each question; compare by them.")
+        if guidelines.example_prompt:
+            st.markdown("All examples answer this statement:")
+            st.text(guidelines.example_prompt)
         for criterion in guidelines.criteria:
-            st.markdown(f"**{_title(criterion)}** · {criterion.question}\n\n{_levels(criterion)}")
+            st.markdown(
+                safe_markdown(
+                    f"**{_title(criterion)}** · {criterion.question}\n\n{_levels(criterion)}"
+                )
+            )
 
 
 def _levels(criterion: Criterion) -> str:

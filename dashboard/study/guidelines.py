@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from engine.errors import StudyError
@@ -62,6 +65,8 @@ class Guidelines:
     example_prompt: str
     """The statement that all examples answer."""
     criteria: tuple[Criterion, ...]
+    text: str = ""
+    """What annotators read before the questions, in Markdown."""
 
 
 def guidelines_for(objectives: Sequence[str]) -> Guidelines:
@@ -75,11 +80,109 @@ def guidelines_for(objectives: Sequence[str]) -> Guidelines:
     return Guidelines(
         version=table["version"],
         example_prompt=table["example_prompt"].strip(),
+        text=table["text"].strip(),
         criteria=tuple(
             parse_criterion(known.get(name) or _generic(table["generic"], name))
             for name in objectives
         ),
     )
+
+
+def read_guidelines(path: Path, known: Guidelines) -> Guidelines:
+    """Return the guidelines of a file.
+
+    Args:
+        path: Markdown, which replaces the text before the questions; or TOML in the layout of
+            ``dashboard/study/guidelines.toml``.
+        known: What a Markdown file leaves as it is.
+
+    Raises:
+        StudyError: If the file cannot be read or does not have that layout.
+    """
+    try:
+        content = path.read_text(encoding="utf-8")
+        if path.suffix.lower() != ".toml":
+            return replace(known, text=content.strip())
+        table = tomllib.loads(content)
+        return parse_guidelines({"version": "1", "example_prompt": "", **table})
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StudyError(
+            f"Cannot read guidelines from {path}: {error!r}. Expected Markdown, or TOML with "
+            "text, example_prompt and criteria as in dashboard/study/guidelines.toml."
+        ) from error
+
+
+LevelRow = dict[str, Any]
+
+
+def level_rows(guidelines: Guidelines) -> list[LevelRow]:
+    """Return one row per level, for a table that can be edited."""
+    return [
+        {
+            "criterion": criterion.name,
+            "question": criterion.question,
+            "value": level.value,
+            "label": level.label,
+            "description": level.description,
+            "example": level.example,
+        }
+        for criterion in guidelines.criteria
+        for level in criterion.levels
+    ]
+
+
+def criteria_of(rows: Sequence[LevelRow]) -> tuple[Criterion, ...]:
+    """Return the criteria of an edited table: rows of one criterion stand together or apart.
+
+    Raises:
+        StudyError: If a field is empty or the values of a criterion are no scale.
+    """
+    grouped: dict[str, list[LevelRow]] = {}
+    for number, row in enumerate(rows, start=1):
+        texts = {name: str(row.get(name) or "").strip() for name in _LEVEL_TEXTS}
+        value = row.get("value")
+        if not texts["criterion"] or not texts["label"] or value is None or value != int(value):
+            raise StudyError(
+                f"Row {number} of the questions needs a criterion, a whole number as value and a "
+                f"label; got {texts['criterion']!r}, {value!r}, {texts['label']!r}."
+            )
+        grouped.setdefault(texts["criterion"], []).append(texts | {"value": int(value)})
+    if not grouped:
+        raise StudyError("A study needs at least one question; the table is empty.")
+    return tuple(
+        Criterion(
+            name=name,
+            question=next((row["question"] for row in levels if row["question"]), name),
+            levels=tuple(
+                Level(**{key: row[key] for key in ("value", "label", "description", "example")})
+                for row in sorted(levels, key=lambda row: int(row["value"]))
+            ),
+        )
+        for name, levels in grouped.items()
+    )
+
+
+_LEVEL_TEXTS = ("criterion", "question", "label", "description", "example")
+
+
+def versioned(guidelines: Guidelines) -> Guidelines:
+    """Return guidelines whose version tells their texts: a changed text is another version.
+
+    The shipped ones keep their number; others get the number they came from and a hash.
+    """
+    shipped = guidelines_for([criterion.name for criterion in guidelines.criteria])
+    number = guidelines.version.split("+")[0]
+    if replace(guidelines, version=number) == shipped:
+        return shipped
+    texts = asdict(replace(guidelines, version=number))
+    canonical = json.dumps(texts, sort_keys=True, ensure_ascii=False)
+    digest = hashlib.sha256(canonical.encode()).hexdigest()
+    return replace(guidelines, version=f"{number}+{digest[:8]}")
+
+
+def safe_markdown(text: str) -> str:
+    """Return Markdown that loads nothing from elsewhere: pictures become plain text."""
+    return text.replace("![", "!\\[")
 
 
 def parse_criterion(table: Mapping[str, Any]) -> Criterion:
@@ -96,6 +199,16 @@ def parse_criterion(table: Mapping[str, Any]) -> Criterion:
             )
             for level in table["levels"]
         ),
+    )
+
+
+def parse_guidelines(table: Mapping[str, Any]) -> Guidelines:
+    """Turn the guidelines of a plan into records; early plans have no text."""
+    return Guidelines(
+        version=table["version"],
+        example_prompt=table["example_prompt"],
+        criteria=tuple(parse_criterion(criterion) for criterion in table["criteria"]),
+        text=table.get("text", ""),
     )
 
 

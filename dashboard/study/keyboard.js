@@ -57,6 +57,21 @@ function say(parent, words) {
   region.textContent = words;
 }
 
+// The field stands in a folded part of the form: unfold it first.
+function openComment() {
+  const field = () => byKey(state.data.comment)?.querySelector("textarea");
+  const folded = byKey(state.data.comment)?.closest("details");
+  if (folded && !folded.open) folded.querySelector("summary").click();
+  // While it unfolds it takes no focus: ask until it does, for a second at most.
+  let frames = 60;
+  const focus = () => {
+    const area = field();
+    area?.focus();
+    if (document.activeElement !== area && frames-- > 0) requestAnimationFrame(focus);
+  };
+  focus();
+}
+
 function onKey(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
   if (event.target.closest?.(EDITABLE)) return;
@@ -65,6 +80,11 @@ function onKey(event) {
     if (event.target.closest?.(ACTS_ON_ENTER) && !event.target.closest(CHOSEN)) return;
     event.preventDefault();
     byKey(state.data.save)?.querySelector("button")?.click();
+    return;
+  }
+  if (event.key.toLowerCase() === "c" && state.data.comment) {
+    event.preventDefault();
+    openComment();
     return;
   }
   const index = current();
@@ -96,6 +116,12 @@ export default function ({ data, parentElement }) {
   for (const act of ["focusin", "keyup", "click"]) {
     document.addEventListener(act, () => requestAnimationFrame(mark), { signal });
   }
+  // A new item's choices are painted over the old ones: what is answered shows only afterwards.
+  const repainted = new MutationObserver(() => requestAnimationFrame(mark));
+  repainted.observe(document.body, {
+    subtree: true, attributes: true, attributeFilter: ["aria-checked"],
+  });
+  signal.addEventListener("abort", () => repainted.disconnect());
   // The form can be painted after this component: look for it for a second at most.
   let frames = 60;
   const arrive = () => {

@@ -13,18 +13,22 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard.study.guidelines import Criterion
-
 
 def listen(
-    *, item: str, questions: Sequence[tuple[str, Criterion]], save: str, said: str = ""
+    *,
+    item: str,
+    questions: Sequence[tuple[str, Sequence[int]]],
+    save: str,
+    comment: str = "",
+    said: str = "",
 ) -> None:
     """Put the keys to work for the form on the page.
 
     Args:
         item: Key of the container to scroll to when the item is new.
-        questions: Key of each question's container, and its criterion.
+        questions: Key of each question's container, and the values of its choices in their order.
         save: Key of the save button.
+        comment: Key of the comment field, which C opens.
         said: What became of the last click; read out by screen readers.
     """
     _component()(
@@ -32,11 +36,9 @@ def listen(
         data={
             "item": item,
             "save": save,
+            "comment": comment,
             "said": said,
-            "questions": [
-                {"key": key, "values": [level.value for level in criterion.levels]}
-                for key, criterion in questions
-            ],
+            "questions": [{"key": key, "values": list(values)} for key, values in questions],
         },
         height=1,
     )

@@ -1,26 +1,33 @@
-"""A study as it was sealed: what is rated, by which questions, under which codes.
+"""A study as it was sealed: what is rated, by which questions, by how many, under which codes.
 
-The plan holds the texts themselves, so that a run which is changed or deleted later changes
-no study. It is written once; its seal, a hash over everything in it, shows any later change.
+The plan is the study's manifest. It holds the texts themselves, so that a run which is changed or
+deleted later changes no study. It is written once; its seal, a hash over everything in it, shows
+any later change.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
-import tempfile
+from collections import Counter
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from dashboard.study.guidelines import Guidelines, parse_criterion
+from dashboard.study.files import create_once
+from dashboard.study.guidelines import Guidelines, parse_guidelines
 from engine.errors import DiskError, SchemaVersionError, StoreError, StudyError
 
-PLAN_FORMAT = 1
-"""Raised whenever the file's layout changes; a plan of another format is refused."""
+PLAN_FORMAT = 2
+"""Raised whenever the file's layout changes; older formats are read, newer ones refused."""
+
+Mode = Literal["rating", "pairwise"]
+"""Rate one response, or say which of two is better (a tie is an answer)."""
+
+ItemKind = Literal["rating", "gold", "repeat", "practice"]
+"""Rated for the study; a damaged copy; a second showing; or an exercise that does not count."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,26 +36,72 @@ class PlanItem:
 
     code: str
     prompt_index: int
-    """In the run's inference split."""
+    """In its data set."""
     prompt: str
     response: str
+    """In a pairwise study: response ``a``. Which of the two stands first on the page depends on
+    the annotator."""
     response_sha256: str
     systems: tuple[str, ...]
-    """All systems that get the item's ratings. Never shown to annotators."""
+    """All systems that get the item's ratings (of response ``a``). Never shown to annotators."""
+    kind: ItemKind = "rating"
+    copy_of: str = ""
+    """Code of the original of a gold or repeated item."""
+    data_set: str = ""
+    other_response: str | None = None
+    """Response ``b`` of a pairwise study."""
+    other_systems: tuple[str, ...] = ()
+    places: tuple[int, ...] = ()
+    """Places (from 1) of the annotators who rate it; empty: everybody does."""
+
+    @property
+    def source_item(self) -> str:
+        """What the prompt is called over all systems: its data set and number."""
+        return f"{self.data_set}/{self.prompt_index}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlanSystem:
+    """A system of the study, and where its texts came from. Never shown to annotators."""
+
+    name: str
+    origin: str
+    """For example ``run demo, split inference`` or ``file answers.csv``."""
+    run_id: str = ""
+    weights: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class StudyPlan:
     """A sealed study."""
 
     study_id: str
     run_id: str
+    """The run of the responses; empty if they came from several, or from files."""
     created_at: str
     """UTC, ISO 8601."""
     seed: str
     guidelines: Guidelines
     items: tuple[PlanItem, ...]
     """By code: their order tells nothing about systems or prompts."""
+    mode: Mode = "rating"
+    systems: tuple[PlanSystem, ...] = ()
+    n_ratings_per_item: int | None = None
+    """Annotators who rate one item, never more; None: as many as come."""
+    n_annotators: int | None = None
+    """Places among which the items are shared out; None: everybody rates everything."""
+    requires_invite: bool = False
+    """False: whoever types a name may rate; for one person on one machine."""
+    lease_seconds: float = 1800.0
+    """How long an item that is shown is kept for the annotator who sees it."""
+    abandoned_seconds: float = 86_400.0
+    """An annotator not seen for so long leaves the rest of the share to others."""
+    findings: tuple[str, ...] = ()
+    """What the checks before sealing found, and the owner accepted."""
+
+    @cached_property
+    def _by_code(self) -> dict[str, PlanItem]:
+        return {item.code: item for item in self.items}
 
     def item(self, code: str) -> PlanItem:
         """Return the item of a code.
@@ -56,10 +109,28 @@ class StudyPlan:
         Raises:
             StudyError: If there is none.
         """
-        for item in self.items:
-            if item.code == code:
-                return item
-        raise StudyError(f"Study {self.study_id!r} has no item {code!r}. Reload the page.")
+        try:
+            return self._by_code[code]
+        except KeyError:
+            raise StudyError(
+                f"Study {self.study_id!r} has no item {code!r}. Reload the page."
+            ) from None
+
+    def n_places(self, code: str) -> int | None:
+        """Return how many annotators may rate an item; None: no limit."""
+        item = self.item(code)
+        if item.kind == "practice" or self.n_ratings_per_item is None:
+            return None
+        return len(item.places) or self.n_ratings_per_item
+
+    @cached_property
+    def seal(self) -> str:
+        """Return the hash that the manifest bears."""
+        return _seal(_content(self))
+
+    def n_of_kind(self) -> dict[str, int]:
+        """Return the number of items of each kind."""
+        return dict(Counter(item.kind for item in self.items))
 
 
 def studies_folder(artifacts: Path) -> Path:
@@ -67,22 +138,31 @@ def studies_folder(artifacts: Path) -> Path:
     return artifacts / "studies"
 
 
-def plan_path(artifacts: Path, study_id: str) -> Path:
-    """Return where the plan of a study lies, which need not exist.
+def study_folder(artifacts: Path, study_id: str) -> Path:
+    """Return the folder of a study, which need not exist.
 
     Raises:
         StudyError: If the name is no plain name (it must stay below ``artifacts/studies``).
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", study_id):
         raise StudyError(
-            f"{study_id!r} is no name of a study: letters, digits, '_', '-' and '.' only. "
-            "Choose one of the studies listed on the Annotate page."
+            f"{study_id!r} is no name of a study: 1 to 64 letters, digits, '_', '-' and '.', "
+            "starting with a letter or digit. `emorl study status` lists the studies."
         )
-    return studies_folder(artifacts) / study_id / "plan.json"
+    return studies_folder(artifacts) / study_id
+
+
+def plan_path(artifacts: Path, study_id: str) -> Path:
+    """Return where the plan of a study lies, which need not exist.
+
+    Raises:
+        StudyError: If the name is no plain name.
+    """
+    return study_folder(artifacts, study_id) / "plan.json"
 
 
 def list_studies(artifacts: Path) -> list[str]:
-    """Return the names of all studies, sorted."""
+    """Return the names of all sealed studies, sorted."""
     return sorted(path.parent.name for path in studies_folder(artifacts).glob("*/plan.json"))
 
 
@@ -94,15 +174,14 @@ def write_plan(artifacts: Path, plan: StudyPlan) -> Path:
         DiskError: If the disk refuses the write.
     """
     path = plan_path(artifacts, plan.study_id)
-    content = asdict(plan) | {"format": PLAN_FORMAT}
+    content = _content(plan)
     text = json.dumps(content | {"seal": _seal(content)}, indent=1, ensure_ascii=False)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _create_once(path, text)
+        create_once(path, text)
     except FileExistsError:
         raise StudyError(
             f"Study {plan.study_id!r} exists already, and a sealed plan is never changed. Rate "
-            "in it, or take another run for a new study."
+            "in it, or give the new study another name."
         ) from None
     except OSError as error:
         raise DiskError(
@@ -116,7 +195,7 @@ def read_plan(artifacts: Path, study_id: str) -> StudyPlan:
 
     Raises:
         StudyError: If there is no such study.
-        SchemaVersionError: If another version of this project wrote it.
+        SchemaVersionError: If a later version of this project wrote it.
         StoreError: If the file is damaged or was changed.
     """
     path = plan_path(artifacts, study_id)
@@ -125,8 +204,8 @@ def read_plan(artifacts: Path, study_id: str) -> StudyPlan:
     except FileNotFoundError:
         known = ", ".join(list_studies(artifacts)) or "none yet"
         raise StudyError(
-            f"There is no study {study_id!r}; there are: {known}. Prepare one from a finished "
-            "run on the Annotate page."
+            f"There is no sealed study {study_id!r}; there are: {known}. Plan one on the Study "
+            "page, or with `emorl study create`."
         ) from None
     except OSError as error:
         raise StoreError(f"Cannot read {path}: {error}. Check its permissions.") from error
@@ -142,34 +221,57 @@ def _parsed(path: Path, _modified: int, _size: int) -> StudyPlan:
         seal = table.pop("seal")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise StoreError(_damaged(path, f"it cannot be read ({error!r})")) from error
-    if found != PLAN_FORMAT:
+    if found not in range(1, PLAN_FORMAT + 1):
         raise SchemaVersionError(
-            f"{path} has format {found}, this version of emorl reads {PLAN_FORMAT}. Use the "
+            f"{path} has format {found}, this version of emorl reads 1 to {PLAN_FORMAT}. Use the "
             "version that wrote it."
         )
     if seal != _seal(table | {"format": found}):
         raise StoreError(_damaged(path, "its content no longer matches its seal"))
     if table["study_id"] != path.parent.name:
         raise StoreError(_damaged(path, f"it belongs to study {table['study_id']!r}"))
-    return _plan(table)
+    plan = _plan(table)
+    plan.__dict__["seal"] = seal  # of the file as it is, which may have an older format
+    return plan
 
 
 def _plan(table: dict[str, Any]) -> StudyPlan:
-    texts = table["guidelines"]
-    return StudyPlan(
-        study_id=table["study_id"],
-        run_id=table["run_id"],
-        created_at=table["created_at"],
-        seed=table["seed"],
-        guidelines=Guidelines(
-            version=texts["version"],
-            example_prompt=texts["example_prompt"],
-            criteria=tuple(parse_criterion(criterion) for criterion in texts["criteria"]),
-        ),
-        items=tuple(
-            PlanItem(**(item | {"systems": tuple(item["systems"])})) for item in table["items"]
-        ),
+    items = tuple(
+        PlanItem(
+            **item
+            | {
+                name: tuple(item[name])
+                for name in ("systems", "other_systems", "places")
+                if name in item
+            }
+        )
+        for item in table["items"]
     )
+    systems = (
+        tuple(
+            PlanSystem(**system | {"weights": system["weights"] and tuple(system["weights"])})
+            for system in table["systems"]
+        )
+        if "systems" in table
+        else _systems_of_format_1(table, items)
+    )
+    return StudyPlan(
+        **table
+        | {
+            "guidelines": parse_guidelines(table["guidelines"]),
+            "items": items,
+            "systems": systems,
+            "findings": tuple(table.get("findings", ())),
+        }
+    )
+
+
+def _systems_of_format_1(
+    table: dict[str, Any], items: tuple[PlanItem, ...]
+) -> tuple[PlanSystem, ...]:
+    names = sorted({name for item in items for name in item.systems})
+    origin = f"run {table['run_id']}, split inference"
+    return tuple(PlanSystem(name=name, origin=origin, run_id=table["run_id"]) for name in names)
 
 
 def _damaged(path: Path, what: str) -> str:
@@ -179,20 +281,10 @@ def _damaged(path: Path, what: str) -> str:
     )
 
 
+def _content(plan: StudyPlan) -> dict[str, Any]:
+    return asdict(plan) | {"format": PLAN_FORMAT}
+
+
 def _seal(content: dict[str, Any]) -> str:
     canonical = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
-
-
-def _create_once(path: Path, text: str) -> None:
-    handle, name = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-    beside = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        # A hard link, unlike a rename, refuses to replace: of two that seal, one wins whole.
-        path.hardlink_to(beside)
-    finally:
-        beside.unlink(missing_ok=True)

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 from dashboard.study.guidelines import Criterion
 from engine.errors import StudyError
 
-Kind = Literal["rating", "skip"]
+Kind = Literal["rating", "skip", "withdrawn"]
+"""Answered, deliberately not answered, or an answer taken back."""
+
+SideFirst = Literal["", "a", "b"]
+
+NoteKind = Literal["consent", "flag", "unflag", "comment", "completed"]
+
+LONGEST_COMMENT = 2000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +58,10 @@ class Submission:
     guideline_version: str
     seconds: float
     """From showing the item to the click."""
+    shown_at: datetime | None = None
+    """When the item was shown, UTC; unknown in early studies."""
+    shown_first: SideFirst = ""
+    """Which response of a pair stood first on the page."""
 
     def __post_init__(self) -> None:
         names = [answer.criterion for answer in self.answers]
@@ -58,8 +70,29 @@ class Submission:
             raise StudyError(f"Need one answer per criterion, got answers to {names}.")
         if self.kind == "rating" and open_:
             raise StudyError(f"Rate {' and '.join(open_)} too: every question needs an answer.")
-        if self.kind == "skip" and len(open_) != len(names):
+        if self.kind != "rating" and len(open_) != len(names):
             raise StudyError("A skipped item has no values; save it as a rating instead.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """Something an annotator said that is no rating: consent, a flag, a comment, the end."""
+
+    note_id: str
+    """Made before the click; the same click sent twice bears the same id."""
+    study_id: str
+    annotator: str
+    kind: NoteKind
+    item_code: str = ""
+    text: str = ""
+    guideline_version: str = ""
+
+    def __post_init__(self) -> None:
+        if len(self.text) > LONGEST_COMMENT:
+            raise StudyError(
+                f"A comment has at most {LONGEST_COMMENT} characters, got {len(self.text)}. "
+                "Shorten it."
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +102,25 @@ class ItemState:
     kind: Kind
     values: Mapping[str, int]
     """By criterion; empty when skipped."""
+
+
+PAIR_LABELS = {-1: "a is better", 0: "tie", 1: "b is better"}
+"""Meaning of a pairwise answer; a and b are the responses as the plan names them."""
+
+
+def preferred(criterion: Criterion, value: int) -> Answer:
+    """Return the answer to one question about a pair.
+
+    Raises:
+        StudyError: If the value is not -1, 0 or 1.
+    """
+    return Answer(
+        criterion=criterion.name,
+        scale_minimum=-1,
+        scale_maximum=1,
+        value=value,
+        label=PAIR_LABELS.get(value, ""),
+    )
 
 
 def rated(criterion: Criterion, value: int) -> Answer:

@@ -1,22 +1,62 @@
-"""What the Annotate page keeps: the store (per process), the annotator and desk (per tab)."""
+"""What the Annotate page keeps: the store (per process), the annotator and desk (per tab).
+
+An annotator comes by an invite, whose token is in the URL. The tab remembers the token's hash:
+from then on it is an annotator's tab, which shows nothing but the Annotate page.
+"""
 
 from __future__ import annotations
 
 import logging
+import math
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import streamlit as st
 
+from dashboard import access
 from dashboard.study.annotators import annotator_id
 from dashboard.study.desk import Desk
-from dashboard.study.plan import plan_path, read_plan, studies_folder
+from dashboard.study.invites import active_places, holder_of_digest, token_digest
+from dashboard.study.plan import read_plan, studies_folder
 from dashboard.study.store import AnnotationStore
-from engine.errors import StoreError
+from dashboard.study.throttle import Throttle
+from dashboard.study.unblinding import State, study_state
+from engine.errors import StoreError, StudyError
 
 log = logging.getLogger(__name__)
 
+INVITE = "invite"
+"""What the URL calls the token."""
+
 _DESK = "annotate_desk"
 _WHO = "annotate_who"
+_INVITED = "annotate_invite"
+_LONGEST_TOKEN = 200
+
+_NOT_OPEN: dict[State, str] = {
+    "draft": "This study is still being planned.",
+    "sealed": "This study is not open yet. Come back when its owner tells you.",
+    "closed": "This study is closed and takes no more ratings. Thank you!",
+    "unblinded": "This study is finished and takes no more ratings. Thank you!",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visitor:
+    """Who works in this tab."""
+
+    study_id: str
+    annotator: str
+    place: int | None = None
+    """None without invite."""
+    digest: str = ""
+    """Hash of the invite's token; empty without."""
+
+
+def is_annotators() -> bool:
+    """Tell whether this tab came by an invite, a wrong one included: it sees one page only."""
+    return INVITE in st.query_params or _INVITED in st.session_state
 
 
 def open_store(artifacts: Path) -> AnnotationStore:
@@ -40,48 +80,130 @@ def _open_store(studies: str) -> AnnotationStore:
     return store
 
 
+@st.cache_resource(show_spinner=False)
+def _throttle() -> Throttle:
+    return Throttle()
+
+
 def enter(artifacts: Path, study_id: str, name: str) -> None:
-    """Let somebody rate in a study: remembered in the tab and in the URL.
+    """Let somebody rate in a study without invites: remembered in the tab and in the URL.
 
     Raises:
-        StudyError: If there is no such study or the name will not do.
+        StudyError: If there is no such study, it needs an invite, or the name will not do.
     """
     annotator = annotator_id(name)
-    if not plan_path(artifacts, study_id).is_file():
-        read_plan(artifacts, study_id)  # says what there is instead
+    if read_plan(artifacts, study_id).requires_invite:
+        raise StudyError(
+            f"Study {study_id!r} is entered by an invite link. Ask its owner for yours."
+        )
     st.session_state[_WHO] = (study_id, annotator)
     st.query_params.update({"study": study_id, "annotator": annotator})
 
 
 def leave() -> None:
-    """Forget the annotator; the saved answers stay."""
+    """Forget the annotator; the saved answers stay. An annotator's tab stays one."""
+    found = st.session_state.pop(_DESK, None)
+    if isinstance(found, Desk):
+        try:
+            found.leave()
+        except StoreError as error:
+            log.warning("%s", error)  # the leases end by themselves
     st.session_state.pop(_WHO, None)
-    st.session_state.pop(_DESK, None)
-    for name in ("study", "annotator"):
+    if _INVITED in st.session_state:
+        st.session_state[_INVITED] = ""
+    for name in ("study", "annotator", INVITE):
         st.query_params.pop(name, None)
 
 
-def desk(artifacts: Path) -> Desk | None:
-    """Return the desk of the annotator named in the URL or the tab, None before a name is given.
+def visitor(artifacts: Path) -> Visitor | None:
+    """Return who works in this tab, None before anybody entered.
 
     Raises:
-        StudyError: If the URL names an unknown study or an impossible name.
-        StoreError: If the plan or the store cannot be read.
+        StudyError: If the invite is wrong or ended, or the URL names an unknown study or name.
+        StoreError: If a plan or the invites cannot be read.
     """
+    if is_annotators():
+        return _invited(artifacts)
     known = st.session_state.get(_WHO)
     study_id = st.query_params.get("study") or (known[0] if known else None)
     name = st.query_params.get("annotator") or (known[1] if known else None)
     if not study_id or not name:
         return None
     enter(artifacts, study_id, name)
-    plan = read_plan(artifacts, study_id)
+    return Visitor(study_id=study_id, annotator=annotator_id(name))
+
+
+def _invited(artifacts: Path) -> Visitor | None:
+    token = st.query_params.get(INVITE, "")[:_LONGEST_TOKEN]
+    known = st.session_state.get(_INVITED, "")
+    digest = token_digest(token) if token else known
+    if not digest:
+        return None
+    if digest != known:
+        _slow_down()
+    found = holder_of_digest(artifacts, digest)
+    if found is None:
+        if digest != known:
+            _throttle().failed(_address())
+            st.session_state.setdefault(_INVITED, "")
+        raise StudyError(
+            "This invite link is not, or no longer, valid. Open the link exactly as you got it, "
+            "or ask the study's owner for a new one. Everything you saved is kept."
+        )
+    st.session_state[_INVITED] = digest
+    study_id, one = found
+    return Visitor(study_id=study_id, annotator=one.annotator, place=one.place, digest=digest)
+
+
+def _slow_down() -> None:
+    seconds = _throttle().wait_seconds(_address())
+    if seconds > 0:
+        raise StudyError(
+            "Too many wrong invite links were opened from your network. Wait "
+            f"{math.ceil(seconds)} seconds and load the page again; nothing you saved is lost."
+        )
+
+
+def _address() -> str:
+    return st.context.ip_address or "this machine"
+
+
+def closed_because(artifacts: Path, study_id: str) -> str:
+    """Return why a study takes no ratings now; "" if it does."""
+    if access.is_read_only():
+        return "This dashboard is read-only: ratings are given at another address."
+    state = study_state(artifacts, study_id)
+    return "" if state == "open" else _NOT_OPEN[state]
+
+
+def _admit(artifacts: Path, who: Visitor) -> None:
+    reason = closed_because(artifacts, who.study_id)
+    if not reason and who.digest and holder_of_digest(artifacts, who.digest) is None:
+        reason = "Your invite was ended by the study's owner."
+    if reason:
+        raise StudyError(f"{reason} Nothing was stored now; what was saved before is kept.")
+
+
+def desk(artifacts: Path, who: Visitor) -> Desk:
+    """Return the desk of an annotator in this tab.
+
+    Raises:
+        StudyError: If there is no such study.
+        StoreError: If the plan or the store cannot be read.
+    """
+    plan = read_plan(artifacts, who.study_id)
     store = open_store(artifacts)
     found = st.session_state.get(_DESK)
-    annotator = annotator_id(name)
-    if not isinstance(found, Desk) or (found.plan, found.annotator) != (plan, annotator):
-        found = Desk(plan=plan, annotator=annotator, store=store)
+    if not isinstance(found, Desk) or (found.plan.seal, found.annotator) != (
+        plan.seal,
+        who.annotator,
+    ):
+        found = Desk(plan=plan, annotator=who.annotator, store=store)
         st.session_state[_DESK] = found
     found.store = store
+    found.place = who.place
+    found.admit = partial(_admit, artifacts, who)
+    found.places = partial(active_places, artifacts, plan.study_id)
     return found
 
 

@@ -9,79 +9,169 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from dashboard.study.ratings import ItemState, Submission
-from dashboard.study.schema import EVENT_COLUMNS, PUBLISHED, SCHEMA, SCHEMA_VERSION
-from engine.errors import DiskError, SchemaVersionError, StoreError, StudyError
+from dashboard.study.assignment import Standing, may_have
+from dashboard.study.index import ItemNotes, StudyIndex
+from dashboard.study.plan import StudyPlan
+from dashboard.study.publisher import Publisher
+from dashboard.study.ratings import ItemState, Note, Submission
+from dashboard.study.rows import INSERT_EVENT, INSERT_NOTE, answers_of, event_rows, note_row
+from dashboard.study.schema import EVENT_COLUMNS, PUBLISHED
+from dashboard.study.store_file import connect, load_index, prepare, readable, rollback
+from engine.errors import DiskError, ItemTakenError, StudyError
+
+Places = Mapping[str, tuple[int, datetime]]
+"""Active annotator -> the place held, and since when."""
+
+Parameters = list[Any]
+
+
+def utc_now() -> datetime:
+    """Return the time as it is stored: UTC, without a zone."""
+    return datetime.now(UTC).replace(tzinfo=None)
 
 
 class AnnotationStore:
     """The ratings of all studies."""
 
-    def __init__(self, studies: Path) -> None:
+    def __init__(self, studies: Path, *, clock: Callable[[], datetime] = utc_now) -> None:
         """Open or create ``annotations.duckdb`` in the folder of the studies.
 
         Raises:
-            SchemaVersionError: If another version of this project wrote the file.
+            SchemaVersionError: If a later version of this project wrote the file.
             StoreError: If another dashboard holds it, or it is no database of ratings.
         """
         self.studies = studies
         self.path = studies / "annotations.duckdb"
-        # One submission at a time: the numbers of its events then stand together, and the later
-        # of two answers is the current one for every criterion.
-        self._writing = threading.Lock()
+        self._clock = clock
+        # One submission at a time: the numbers of its events then stand together, the later of
+        # two answers is the current one for every criterion, and no item gets too many.
+        self._writing = threading.RLock()
         self._publishing = threading.Lock()
-        self._connection = _connect(self.path)
+        self._connection = connect(self.path)
         try:
-            with _readable(self.path):
-                _prepare(self._connection, self.path)
+            with readable(self.path):
+                prepare(self._connection, self.path)
+                self._index: dict[str, StudyIndex] = defaultdict(StudyIndex)
+                self._index.update(load_index(self._connection))
         except BaseException:
             self._connection.close()
             raise
+        self._publisher = Publisher(self.publish)
 
     def close(self) -> None:
-        """Let the file go."""
+        """Write the last snapshots and let the file go."""
+        self._publisher.close()
         self._connection.close()
 
-    def record(self, submission: Submission) -> bool:
+    def record(self, submission: Submission, plan: StudyPlan | None = None) -> bool:
         """Store the answers of one submission, all or none; when it returns, they are on disk.
+
+        Args:
+            submission: What the annotator clicked.
+            plan: Of the study: no item gets more ratings than it says. None: no limit.
 
         Returns:
             True if they were stored now, False if this very request was stored before.
 
         Raises:
+            ItemTakenError: If the item has its ratings from others; nothing was stored.
             StudyError: If the request's id was used for other answers.
             DiskError: If nothing could be stored; the same submission can be tried again.
         """
         try:
             with self._writing:
-                return self._record_once(submission)
+                stored_before = self._stored_before(submission)
+                if not stored_before:
+                    if plan is not None and submission.kind == "rating":
+                        self._check_room(submission, plan)
+                    self._insert(submission)
         except duckdb.Error as error:
             raise DiskError(
                 f"Nothing of this answer was stored in {self.path}: {error}. If the disk is full, "
                 "free some room; then try again."
             ) from error
+        self._publisher.request(submission.study_id)
+        return not stored_before
+
+    def lease(self, plan: StudyPlan, code: str, annotator: str) -> bool:
+        """Keep an item for the annotator who looks at it; False if others have it.
+
+        Raises:
+            DiskError: If the lease could not be stored.
+        """
+        with self._writing:
+            now = self._clock()
+            index = self._index[plan.study_id]
+            if not may_have(plan, self._standing(plan, {}), code, annotator=annotator):
+                return False
+            expires = now + timedelta(seconds=plan.lease_seconds)
+            self._execute(
+                "INSERT OR REPLACE INTO leases VALUES (?, ?, ?, ?, ?)",
+                [plan.study_id, code, annotator, now, expires],
+            )
+            index.lease(code, annotator, now, expires)
+        return True
+
+    def release(self, study_id: str, annotator: str) -> None:
+        """Give back the items that somebody looked at and did not answer.
+
+        Raises:
+            DiskError: If that could not be stored; the leases end by themselves.
+        """
+        with self._writing:
+            self._execute(
+                "DELETE FROM leases WHERE study_id = ? AND annotator = ?", [study_id, annotator]
+            )
+            self._index[study_id].release(annotator)
+
+    def note(self, note: Note) -> None:
+        """Store a consent, flag or comment; the same note sent twice is stored once.
+
+        Raises:
+            DiskError: If it could not be stored.
+        """
+        now = self._clock()
+        with self._writing:
+            self._execute(INSERT_NOTE, note_row(note, now))
+            self._index[note.study_id].note(
+                note.annotator, note.kind, note.item_code, note.text, note.guideline_version, now
+            )
+        self._publisher.request(note.study_id)
 
     def states(self, study_id: str, annotator: str) -> dict[str, ItemState]:
         """Return one annotator's current answers, by item code; unanswered items are left out."""
-        rows = self._rows(
-            "SELECT item_code, criterion, kind, value FROM current_ratings "
-            "WHERE study_id = ? AND annotator = ?",
-            (study_id, annotator),
-        )
-        kinds = {code: kind for code, _, kind, _ in rows}
-        values: dict[str, dict[str, int]] = {code: {} for code in kinds}
-        for code, criterion, kind, value in rows:
-            if kind == "rating":
-                values[code][criterion] = value
-        return {code: ItemState(kind=kind, values=values[code]) for code, kind in kinds.items()}
+        with self._writing:
+            return self._index[study_id].states(annotator)
+
+    def notes(self, study_id: str, annotator: str, item_code: str) -> ItemNotes:
+        """Return what an annotator attached to an item."""
+        with self._writing:
+            return self._index[study_id].notes.get((annotator, item_code), ItemNotes())
+
+    def has_consented(self, study_id: str, annotator: str, guideline_version: str) -> bool:
+        """Tell whether somebody agreed to take part under these guidelines."""
+        with self._writing:
+            return (annotator, guideline_version) in self._index[study_id].consents
+
+    def has_completed(self, study_id: str, annotator: str) -> bool:
+        """Tell whether somebody was told to have done the whole share."""
+        with self._writing:
+            return annotator in self._index[study_id].completed
+
+    @contextmanager
+    def standing(self, plan: StudyPlan, places: Places) -> Iterator[Standing]:
+        """Give where everybody stands, unchanged until the block ends."""
+        with self._writing:
+            yield self._standing(plan, places)
 
     def history(self, study_id: str, annotator: str, item_code: str) -> list[dict[str, Any]]:
         """Return all events of one item and annotator, oldest first."""
@@ -113,32 +203,70 @@ class AnnotationStore:
         """Return the studies that have any event."""
         return [s for (s,) in self._rows("SELECT DISTINCT study_id FROM rating_events ORDER BY 1")]
 
-    def _record_once(self, submission: Submission) -> bool:
+    def _standing(self, plan: StudyPlan, places: Places) -> Standing:
+        index = self._index[plan.study_id]
+        return index.standing(self._clock(), places, plan.abandoned_seconds)
+
+    def _check_room(self, submission: Submission, plan: StudyPlan) -> None:
+        standing = self._standing(plan, {})
+        if not may_have(plan, standing, submission.item_code, annotator=submission.annotator):
+            raise ItemTakenError(
+                "This item has been given to somebody else in the meantime and needs no further "
+                "rating. Nothing was stored; go on with the next item."
+            )
+
+    def _stored_before(self, submission: Submission) -> bool:
         cursor = self._connection.cursor()
         try:
-            cursor.execute("BEGIN")
             stored = cursor.execute(
                 "SELECT criterion, value, item_code, annotator, study_id FROM rating_events "
                 "WHERE request_id = ?",
                 [submission.request_id],
             ).fetchall()
-            if not stored:
-                cursor.executemany(_INSERT, _event_rows(submission))
-            cursor.execute("COMMIT")
-        except BaseException:
-            _rollback(cursor)
-            raise
         finally:
             cursor.close()
-        if stored and set(stored) != _answers(submission):
+        if stored and set(stored) != answers_of(submission):
             raise StudyError(
                 f"Request {submission.request_id!r} was stored with other answers, and stored "
                 "events are never changed. Send a changed answer as a new request."
             )
-        return not stored
+        return bool(stored)
+
+    def _insert(self, submission: Submission) -> None:
+        now = self._clock()
+        cursor = self._connection.cursor()
+        try:
+            cursor.execute("BEGIN")
+            cursor.executemany(INSERT_EVENT, event_rows(submission, now))
+            cursor.execute(
+                "DELETE FROM leases WHERE study_id = ? AND item_code = ? AND annotator = ?",
+                [submission.study_id, submission.item_code, submission.annotator],
+            )
+            cursor.execute("COMMIT")
+        except BaseException:
+            rollback(cursor)
+            raise
+        finally:
+            cursor.close()
+        values = {a.criterion: a.value for a in submission.answers if a.value is not None}
+        self._index[submission.study_id].answer(
+            submission.item_code, submission.annotator, submission.kind, values, now
+        )
+
+    def _execute(self, sql: str, values: Parameters) -> None:
+        cursor = self._connection.cursor()
+        try:
+            cursor.execute(sql, values)
+        except duckdb.Error as error:
+            raise DiskError(
+                f"Nothing was stored in {self.path}: {error}. If the disk is full, free some "
+                "room; then try again."
+            ) from error
+        finally:
+            cursor.close()
 
     def _rows(self, sql: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-        with _readable(self.path):
+        with readable(self.path):
             cursor = self._connection.cursor()
             try:
                 return cursor.execute(sql, values).fetchall()
@@ -160,112 +288,3 @@ class AnnotationStore:
             ) from error
         finally:
             cursor.close()
-
-
-_INSERT = (
-    f"INSERT INTO rating_events ({', '.join(EVENT_COLUMNS)}) "
-    f"VALUES ({', '.join('?' * len(EVENT_COLUMNS))})"
-)
-
-
-def _event_rows(submission: Submission) -> list[tuple[Any, ...]]:
-    now = datetime.now(UTC).replace(tzinfo=None)
-    return [
-        (
-            f"{submission.request_id}/{answer.criterion}",
-            submission.request_id,
-            submission.study_id,
-            submission.item_code,
-            submission.annotator,
-            answer.criterion,
-            submission.kind,
-            answer.scale_minimum,
-            answer.scale_maximum,
-            answer.value,
-            answer.label,
-            submission.position,
-            submission.guideline_version,
-            submission.seconds,
-            now,
-        )
-        for answer in submission.answers
-    ]
-
-
-def _answers(submission: Submission) -> set[tuple[Any, ...]]:
-    return {
-        (
-            answer.criterion,
-            answer.value,
-            submission.item_code,
-            submission.annotator,
-            submission.study_id,
-        )
-        for answer in submission.answers
-    }
-
-
-def _connect(path: Path) -> duckdb.DuckDBPyConnection:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return duckdb.connect(str(path))
-    except (duckdb.Error, OSError) as error:
-        if "lock" in str(error).lower():
-            raise StoreError(
-                f"Another dashboard has {path} open, and one dashboard alone may write ratings. "
-                "Use that one, stop it, or start this one with another artifacts folder "
-                "(EMORL_ARTIFACTS)."
-            ) from error
-        raise StoreError(
-            f"Cannot open {path} as the database of ratings: {error}. If it is damaged, put a "
-            "backup in its place; the snapshots in the studies' published folders hold the "
-            "ratings too."
-        ) from error
-
-
-def _prepare(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    tables = {
-        name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()
-    }
-    if not tables:
-        connection.execute("BEGIN")
-        connection.execute(SCHEMA)
-        connection.execute(
-            "INSERT INTO meta VALUES ('content', 'ratings'), ('schema_version', ?)",
-            [str(SCHEMA_VERSION)],
-        )
-        connection.execute("COMMIT")
-        return
-    if "meta" not in tables:
-        raise StoreError(
-            f"{path} is a database, but not one of ratings. Move it away and reload the page."
-        )
-    meta = dict(connection.execute("SELECT key, value FROM meta").fetchall())
-    if meta.get("content") != "ratings":
-        raise StoreError(
-            f"{path} is a database, but not one of ratings. Move it away and reload the page."
-        )
-    if meta.get("schema_version") != str(SCHEMA_VERSION):
-        raise SchemaVersionError(
-            f"{path} has schema version {meta.get('schema_version')}, this version of emorl "
-            f"reads {SCHEMA_VERSION}. Start the dashboard of the version that wrote it; nothing "
-            "was changed."
-        )
-
-
-@contextmanager
-def _readable(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except duckdb.Error as error:
-        raise StoreError(
-            f"Cannot read {path}: {error}. Restart the dashboard; saved ratings are kept."
-        ) from error
-
-
-def _rollback(cursor: duckdb.DuckDBPyConnection) -> None:
-    try:
-        cursor.execute("ROLLBACK")
-    except duckdb.Error:
-        # A commit that failed has ended its transaction: there is nothing left to undo.
-        return

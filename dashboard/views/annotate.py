@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import streamlit as st
 
 from dashboard import queries, selection
 from dashboard.study import entrance, form, session
-from dashboard.study.desk import Desk
 from engine.errors import EmorlError, StudyError
 
 TITLE = "Annotate"
@@ -19,11 +20,7 @@ def render() -> None:
     st.title(TITLE, anchor=False)
     artifacts = queries.artifacts_root().resolve()
     try:
-        desk = session.desk(artifacts)
-        if desk is None:
-            entrance.show(artifacts)
-        else:
-            _work(desk)
+        _lay_out(artifacts)
     except StudyError as error:
         entrance.complain("This link does not lead to a study.", error)
         entrance.show(artifacts)
@@ -33,13 +30,29 @@ def render() -> None:
         st.empty()
 
 
-def _work(desk: Desk) -> None:
-    progress = desk.progress()
-    code = desk.show(progress)
+def _lay_out(artifacts: Path) -> None:
+    who = session.visitor(artifacts)
+    if who is None:
+        entrance.show(artifacts)
+        return
+    reason = session.closed_because(artifacts, who.study_id)
+    if reason:
+        st.info(reason)
+        return
+    _work(artifacts, who)
+
+
+def _work(artifacts: Path, who: session.Visitor) -> None:
+    desk = session.desk(artifacts, who)
     with st.container(horizontal=True, vertical_alignment="center", key="annotate-head"):
         st.text(f"Study {desk.plan.study_id} · rating as {desk.annotator}")
         st.button("Leave", key="annotate-leave", type="tertiary", on_click=session.leave)
-    form.show_progress(progress, desk.notice)
+    if who.digest and not desk.has_consented():
+        entrance.show_consent(desk)
+        return
+    progress = desk.progress()
+    code = desk.show(progress)
+    form.show_progress(desk, progress)
     if code is None:
         form.show_end(desk, progress)
     else:

@@ -1,20 +1,24 @@
-"""Live ensemble: move the weights, read what the ensemble writes, beside its members."""
+"""Live ensemble: move the weights, read what the ensemble writes, and see why."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from importlib.metadata import version
+
 import streamlit as st
 
-from dashboard import controls, live, queries, selection
-from dashboard.frames import texts
-from dashboard.frames import weight_space as frames
-from dashboard.frames.numbers import score_text
+from dashboard import answers, charts, controls, live, prompts, queries, selection
+from dashboard.components import token_strip, weight_sliders
+from dashboard.figures.palette import NAMES
+from dashboard.frames import live as frames
+from dashboard.frames import weight_space
+from dashboard.frames.numbers import score_text, weights_text
 from dashboard.frames.runs import system_label
+from dashboard.prompts import Asked
 from dashboard.queries import Frame, Run
 from engine.errors import EmorlError
-from engine.records import Response, Weights
-
-OWN_PROMPT = "your own"
-_LONGEST_PROMPT = 2000
+from engine.records import DecidedToken, Response, Weights
 
 
 def render() -> None:
@@ -31,102 +35,124 @@ def _body(run: Run) -> None:
         )
         return
     evaluations = queries.table(run, "evaluations")
-    prompts = queries.table(run, "prompts")
-    controls.show_problems(evaluations, prompts)
-    points = frames.evaluation_frame(evaluations.frame, run.objectives)
-    best = frames.best_point(points, run.objectives)
-    left, right = st.columns([1, 2], gap="medium")
-    with left:
-        weights = _weights(run, best.weights if best else None)
-        _nearest(run, points, weights)
-    with right:
-        prompt = _prompt(prompts.frame)
-        _responses(run, prompt, weights)
+    texts = queries.table(run, "prompts")
+    controls.show_problems(evaluations, texts)
+    points = weight_space.evaluation_frame(evaluations.frame, run.objectives)
+    best = weight_space.best_point(points, run.objectives)
+    weights = _weights(run, best.weights if best else None)
+    asked = prompts.pick(texts.frame)
+    if not asked.text:
+        st.caption("Write a prompt to see what the ensemble answers.")
+        return
+    known = answers.about(run, asked, weights)
+    if known.problem:
+        (st.info if known.is_refused else st.error)(known.problem)
+    answers.draw_progress(run, asked, known)
+    _sliders(run, asked, known, weights, best.weights if best else None)
+    st.caption(frames.exactness(known.scored))
+    _nearest(run, points, weights)
+    if known.problem and not known.is_refused:
+        return
+    tokens = _reasons(run, asked, known, weights)
+    members = _members(run, asked, known)
+    _export(run, asked, known, weights, members, tokens)
 
 
 def _weights(run: Run, best: Weights | None) -> Weights:
     selected = selection.selected_weights(run.objectives)
     if selected.problem:
         st.error(selected.problem)
-    weights = selected.weights or best or (1.0,) * len(run.objectives)
-    controls.weight_sliders(run.objectives, weights)
-    controls.weight_presets(run.objectives, best)
-    return weights
+    return selected.weights or best or (1.0,) * len(run.objectives)
+
+
+def _sliders(
+    run: Run, asked: Asked, known: answers.Known, weights: Weights, best: Weights | None
+) -> None:
+    certificates = queries.table(run, "certificates").frame
+    presets = frames.presets(run.objectives, best, certificates)
+    data = {
+        "objectives": frames.objective_data(run.objectives, NAMES),
+        "weights": list(weights),
+        "atlas": frames.atlas_data(known.scored) if known.scored else None,
+        "answers": frames.answer_data(known.decoded),
+        "problem": known.problem,
+        "canAsk": not known.problem,
+        "presets": [{"label": one.label, "weights": list(one.weights)} for one in presets],
+        "reference": list(known.reference) if known.reference else None,
+        "prompt": asked.text,
+        "file": charts.file_name(run, "live"),
+        "source": f"EMORL Atlas {version('emorl-atlas')}, run {run.run_id}, greedy decoding",
+    }
+    weight_sliders.draw(
+        data,
+        key="live-sliders",
+        on_move=lambda told: selection.select_weights(_told(told)),
+        on_pin=lambda told: answers.pin(_told(told)),
+    )
+
+
+def _told(value: object) -> str:
+    """Write numbers that came from the browser as the URL holds weights; readers check them."""
+    return ",".join(str(part) for part in value) if isinstance(value, list) else ""
 
 
 def _nearest(run: Run, points: Frame, weights: Weights) -> None:
-    nearest = frames.nearest_point(points, weights, run.objectives)
+    nearest = weight_space.nearest_point(points, weights, run.objectives)
     if nearest is None:
         return
     point, angle = nearest
     where = (
         "These weights are evaluated"
-        if angle < frames.SAME_RAY_DEGREES
-        else f"Nearest evaluated, {angle:.1f}°"
+        if angle < weight_space.SAME_RAY_DEGREES
+        else f"Nearest evaluated, {angle:.1f}° away"
     )
-    st.markdown(f"**{where}**: {point.text}")
     scores = zip(run.objectives, point.scores, point.standard_errors, strict=True)
-    lines = [f"mean reward {score_text(point.mean_reward)}"]
-    lines += [
+    told = [f"mean reward {score_text(point.mean_reward)} over the search's prompts"]
+    told += [
         f"{controls.objective_mark(place)} {name} {score_text(score, error)}"
         for place, (name, score, error) in enumerate(scores)
     ]
-    st.markdown("  \n".join(lines))
-    st.caption("Only the direction of the weights matters: twice the weights, the same text.")
+    st.markdown(f"**{where}**: {point.text}  \n" + " · ".join(told))
     controls.link_to("Weight space", "See it on the map →")
 
 
-def _prompt(prompts: Frame) -> str:
-    source = st.segmented_control(
-        "Prompt from",
-        ["inference", "aggregation", OWN_PROMPT],
-        default="inference",
-        key="source",
-        required=True,
-        bind="query-params",
-        help="Inference prompts were seen neither by training nor by the search; "
-        "aggregation prompts are those that the search scored.",
-    )
-    if source == OWN_PROMPT:
-        text: str = st.text_area(
-            "Your own prompt",
-            key="text",
-            max_chars=_LONGEST_PROMPT,
-            bind="query-params",
-            placeholder="Since the move I hardly sleep, and nobody notices.",
-        )
-        return text.strip()
-    choices = texts.prompt_texts(prompts, source)
-    if not choices:
-        st.caption("The run has published no prompts yet.")
-        return ""
-    number = st.number_input(
-        f"Prompt, 1 to {len(choices)}", 1, len(choices), key="prompt", bind="query-params"
-    )
-    st.text(choices[number - 1])
-    return choices[number - 1]
-
-
-def _responses(run: Run, prompt: str, weights: Weights) -> None:
-    if not prompt:
-        st.caption("Write a prompt to see what the ensemble answers.")
-        return
+def _reasons(run: Run, asked: Asked, known: answers.Known, weights: Weights) -> list[DecidedToken]:
+    """Draw the tokens of the response, coloured by who decided them."""
+    if known.problem or not any(weights):
+        return []
+    st.subheader("Which objective decided each word", anchor=False)
     try:
-        with st.spinner("Generating; the first time the models are loaded."):
-            responses = live.compare(run, prompt, weights)
+        with st.spinner("Splitting the logits; the first time the models are loaded."):
+            tokens = live.explain(run, asked.text, weights)
     except EmorlError as error:
         st.error(str(error))
-        return
-    with st.container(border=True, key="ensemble-response"):
-        _response(run, "ensemble", responses["ensemble"])
+        return []
     st.caption(
-        "The same prompt, answered by the members alone; greedy, scored by the same rewards."
+        f"At the weights {weights_text(weights)}; tokens decided: "
+        f"{frames.decided_counts(tokens, run.objectives)}. A token's margin over the runner-up is "
+        "a sum of one part per objective: point at a token, or move with the arrow keys."
     )
-    members = [system for system in responses if system != "ensemble"]
-    for start in range(0, len(members), 2):
-        for column, system in zip(st.columns(2), members[start : start + 2], strict=False):
+    token_strip.draw(frames.token_data(tokens, run.objectives, NAMES), key="live-tokens")
+    return tokens
+
+
+def _members(run: Run, asked: Asked, known: answers.Known) -> Mapping[str, Response]:
+    """Draw what base and single objectives answer."""
+    try:
+        with st.spinner("Asking the members; the first time the models are loaded."):
+            members = answers.members(run, asked, known)
+    except EmorlError as error:
+        st.error(str(error))
+        return {}
+    st.subheader("The same prompt, answered by the members alone", anchor=False)
+    if not members:
+        st.caption("Nothing of them is stored for this prompt.")
+    names = list(members)
+    for start in range(0, len(names), 2):
+        for column, system in zip(st.columns(2), names[start : start + 2], strict=False):
             with column.container(border=True, height="stretch"):
-                _response(run, system, responses[system])
+                _response(run, system, members[system])
+    return members
 
 
 def _response(run: Run, system: str, response: Response) -> None:
@@ -138,3 +164,41 @@ def _response(run: Run, system: str, response: Response) -> None:
         for place, (name, score) in enumerate(zip(run.objectives, response.scores, strict=True))
     ]
     st.markdown(" &nbsp; ".join([f"mean **{score_text(mean)}**", *scores]))
+
+
+def _export(
+    run: Run,
+    asked: Asked,
+    known: answers.Known,
+    weights: Weights,
+    members: Mapping[str, Response],
+    tokens: list[DecidedToken],
+) -> None:
+    choice = asked.choice
+    record = frames.view_record(
+        run={
+            "name": run.run_id,
+            "seed": run.config.seed if run.config else None,
+            "version": version("emorl-atlas"),
+        },
+        objectives=run.objectives,
+        weights=weights,
+        prompt={
+            "split": choice.split if choice else None,
+            "index": choice.prompt_index if choice else None,
+            "text": asked.text,
+        },
+        response=known.response(weights),
+        members=members,
+        tokens=tokens,
+        note=frames.exactness(known.scored),
+    )
+    st.download_button(
+        "Save this view as JSON",
+        json.dumps(record, ensure_ascii=False, indent=2),
+        file_name=f"{charts.file_name(run, 'live')}.json",
+        mime="application/json",
+        key="live-json",
+        on_click="ignore",
+        type="tertiary",
+    )

@@ -6,12 +6,13 @@ import time
 
 import streamlit as st
 
-from dashboard import controls, queries
+from dashboard import cards, charts, controls, queries
 from dashboard.figures.systems import system_scores
 from dashboard.frames import runs as run_frames
 from dashboard.frames import texts, weight_space
 from dashboard.frames.numbers import duration_text, score_text, weight_text
 from dashboard.queries import Run
+from dashboard.views import overview_runs
 
 
 def render() -> None:
@@ -25,7 +26,9 @@ def _body(run: Run) -> None:
     _proof(run)
     _systems(run)
     _cost(run)
-    _all_runs()
+    runs = queries.runs()
+    overview_runs.all_runs(runs, run)
+    overview_runs.compare(runs, run)
 
 
 def _state(run: Run) -> None:
@@ -82,7 +85,7 @@ def _at_a_glance(run: Run) -> None:
             "No weights are evaluated yet: the search starts when all adapters are trained."
         )
         return
-    responses = texts.responses_of(queries.table(run, "responses").frame, best.direction_key)
+    responses = cards.responses_at(run, best.direction_key).frame
     n_prompts = len(responses)
     low, high = run_frames.span(evaluations.frame) or (best.mean_reward, best.mean_reward)
     heading = "Best weights" if run.state == "finished" else "Best weights so far"
@@ -92,7 +95,11 @@ def _at_a_glance(run: Run) -> None:
     )
     columns = st.columns(len(run.objectives) + 1)
     error = texts.mean_reward_se(responses, run.objectives)
-    columns[0].metric("mean reward", score_text(best.mean_reward, error), border=True)
+    columns[0].metric(
+        "mean reward",
+        score_text(best.mean_reward, error),
+        border=True,
+    )
     columns[0].caption(f"{low:.3f} to {high:.3f} over all, span {high - low:.3f}")
     for position, (column, name) in enumerate(zip(columns[1:], run.objectives, strict=True)):
         column.metric(
@@ -119,6 +126,7 @@ def _systems(run: Run) -> None:
         default=run_frames.decodings(systems.frame)[0],
         key="decoding",
         required=True,
+        bind="query-params",
         help="Greedy takes the likeliest token; sampled draws three a prompt at temperature 1.",
     )
     frame = run_frames.system_frame(
@@ -130,11 +138,12 @@ def _systems(run: Run) -> None:
         "over prompts."
     )
     controls.legend(run.objectives, "◆ mean reward")
-    st.plotly_chart(
+    charts.chart(
         system_scores(frame, run.objectives, controls.theme_ink()),
         key="systems",
-        theme=None,
-        config={"displayModeBar": False},
+        name=charts.file_name(run, "systems"),
+        rows=frame,
+        alt="Scores of base, single adapters and best ensemble with standard errors",
     )
     st.dataframe(
         run_frames.system_table(frame, run.objectives), hide_index=True, key="systems table"
@@ -143,19 +152,17 @@ def _systems(run: Run) -> None:
 
 def _cost(run: Run) -> None:
     steps = queries.table(run, "training_steps")
-    evaluations = queries.table(run, "evaluations")
     prompts = queries.table(run, "prompts")
     controls.show_problems(steps, prompts)
     st.subheader("What it cost", anchor=False)
     if steps.frame.empty:
         st.caption("Nothing yet: training has not begun.")
         return
-    atlases = queries.table(run, "atlases")
-    spent = run_frames.cost(steps.frame, evaluations.frame, prompts.frame, atlases.frame)
+    spent = cards.card(run).cost
     st.caption(
         f"A data point is a prompt read by training, or by one evaluation: the search measured "
         f"{spent.n_measured} directions × {spent.n_prompts} prompts = "  # noqa: RUF001
-        f"{spent.aggregation_data_points:,}. Validation is not counted."
+        f"{spent.search.data_points:,}. Validation is not counted."
     )
     st.dataframe(
         run_frames.cost_table(spent),
@@ -163,29 +170,3 @@ def _cost(run: Run) -> None:
         key="cost table",
         column_config=controls.number_columns(whole=run_frames.COST_COLUMNS),
     )
-
-
-def _all_runs() -> None:
-    runs = queries.runs()
-    st.subheader("All runs", anchor=False)
-    st.dataframe(
-        [_run_row(run) for run in runs],
-        hide_index=True,
-        key="all runs",
-        placeholder="–",  # noqa: RUF001
-        column_config=controls.number_columns("best mean reward"),
-    )
-
-
-def _run_row(run: Run) -> dict[str, object]:
-    row: dict[str, object] = {"run": run.run_id, "state": run.state}
-    if run.config is None:
-        return row | {"objectives": "settings cannot be read"}
-    points = weight_space.evaluation_frame(queries.table(run, "evaluations").frame, run.objectives)
-    best = weight_space.best_point(points, run.objectives)
-    return row | {
-        "objectives": ", ".join(run.objectives),
-        "evaluations": len(points),
-        "best mean reward": best.mean_reward if best else None,
-        "best weights": best.text if best else "",
-    }

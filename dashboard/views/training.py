@@ -1,14 +1,22 @@
-"""Training: what each adapter earns while it learns, and what it writes."""
+"""Training: what each adapter earns while it learns, what that costs, what it writes."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import streamlit as st
 
-from dashboard import controls, queries
-from dashboard.figures.training import adapter_curves, step_curves
+from dashboard import charts, controls, queries
+from dashboard.components import text_table
+from dashboard.figures.training import Curves, adapter_curves, reward_paths, step_curves
 from dashboard.frames import texts
 from dashboard.frames import training as frames
+from dashboard.frames.numbers import score_text
+from dashboard.frames.words import Pieces
 from dashboard.queries import Run
+
+_PANELS_PER_ROW = 3
+_MOST_RUNS = 8
 
 
 def render() -> None:
@@ -37,46 +45,127 @@ def _body(run: Run) -> None:
             "own reward, start", "own reward, now", "± se", whole=("data points", "seconds")
         ),
     )
-    _curves(run, curves, names)
-    _steps(run, steps)
+    over, others = _choose_axis(run)
+    runs = [run, *others]
+    scores = Curves(_validations(runs), run.objectives, over)
+    _curves(run, scores, names)
+    _steps(run, Curves(_steps_of(runs), run.objectives, over))
+    _trade_offs(run, scores, names)
     _samples(run, names)
 
 
-def _curves(run: Run, curves: queries.Frame, names: list[str]) -> None:
+def _choose_axis(run: Run) -> tuple[str, list[Run]]:
+    """Let the user choose what curves are drawn over, and the runs that join the band."""
+    alike = [
+        other
+        for other in queries.runs()
+        if other.objectives == run.objectives and other.run_id != run.run_id
+    ]
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        over = st.segmented_control(
+            "Over",
+            list(frames.AXES),
+            default="data points",
+            key="over",
+            required=True,
+            bind="query-params",
+        )
+        if not alike:
+            return frames.AXES[over], []
+        chosen = st.multiselect(
+            "Band with runs of the same objectives",
+            [other.run_id for other in alike],
+            key="seeds",
+            bind="query-params",
+            max_selections=_MOST_RUNS,
+            placeholder="add runs, e.g. other seeds",
+        )
+    return frames.AXES[over], [other for other in alike if other.run_id in chosen]
+
+
+def _validations(runs: list[Run]) -> queries.Frame:
+    return frames.together(
+        {
+            run.run_id: frames.validation_frame(
+                queries.table(run, "validations").frame, run.objectives
+            )
+            for run in runs
+        }
+    )
+
+
+def _steps_of(runs: list[Run]) -> queries.Frame:
+    return frames.together(
+        {run.run_id: frames.step_frame(queries.table(run, "training_steps").frame) for run in runs}
+    )
+
+
+def _curves(run: Run, curves: Curves, names: list[str]) -> None:
     st.subheader("Reward of every objective while one is trained", anchor=False)
+    bands = (
+        "Lines: mean over runs; bands: from the lowest run to the highest."
+        if curves.is_many
+        else "Bands: ± one standard error over prompts."
+    )
     st.caption(
         "One panel per adapter; its own objective is thick. Sampled responses to the aggregation "
-        "prompts; bands: ± one standard error over prompts. Flat or falling thin lines are what "
-        "training for one objective costs the others."
+        f"prompts. {bands} Flat or falling thin lines are what training for one objective costs "
+        "the others."
     )
     controls.legend(run.objectives)
-    for column, name in zip(st.columns(len(names)), names, strict=True):
+    for column, name in _panels(names):
         column.markdown(f"Trained for **{name}**")
-        column.plotly_chart(
-            adapter_curves(curves, run.objectives, name, controls.theme_ink()),
-            key=f"curves {name}",
-            theme=None,
-            config={"displayModeBar": False},
-        )
+        with column:
+            charts.chart(
+                adapter_curves(curves, name, controls.theme_ink()),
+                key=f"curves-{name}",
+                name=charts.file_name(run, f"rewards-{name}"),
+                rows=curves.of(name).rows,
+                alt=f"Rewards of all objectives while the adapter of {name} is trained",
+            )
 
 
-def _steps(run: Run, steps: queries.Table) -> None:
-    frame = frames.step_frame(steps.frame)
+def _steps(run: Run, curves: Curves) -> None:
     panels = (
         ("reward", "Own reward of every step", "own reward"),
         ("kl", "Distance from the base", "KL, nats per response"),
     )
     for column, (value, heading, axis) in zip(st.columns(2), panels, strict=True):
         column.subheader(heading, anchor=False)
-        column.plotly_chart(
-            step_curves(frame, run.objectives, value, axis, controls.theme_ink()),
-            key=f"steps {value}",
-            theme=None,
-            config={"displayModeBar": False},
-        )
+        with column:
+            charts.chart(
+                step_curves(curves, value, axis, controls.theme_ink()),
+                key=f"steps-{value}",
+                name=charts.file_name(run, f"steps-{value}"),
+                rows=curves.rows,
+                alt=f"{heading}, one line per adapter",
+            )
     st.caption(
-        f"Strong lines: running mean over {frames.SMOOTHING_STEPS} steps; faint: each step."
+        f"Running mean over {frames.SMOOTHING_STEPS} steps: mean over runs, and band from the "
+        "lowest run to the highest."
+        if curves.is_many
+        else f"Strong lines: running mean over {frames.SMOOTHING_STEPS} steps; faint: each step."
     )
+
+
+def _trade_offs(run: Run, curves: Curves, names: list[str]) -> None:
+    st.subheader("What own reward costs the others", anchor=False)
+    st.caption(
+        "Each line is a training, from its ring (before) to its large dot (now): to the right is "
+        "more of the trained objective, down is less of another."
+    )
+    controls.legend(run.objectives)
+    for column, name in _panels(names):
+        with column:
+            charts.chart(
+                reward_paths(curves, name, controls.theme_ink()),
+                key=f"paths-{name}",
+                name=charts.file_name(run, f"trade-off-{name}"),
+                rows=curves.of(name).rows,
+                alt=f"Other rewards against the reward of {name} over its training",
+            )
+            rows = curves.rows[curves.rows["run"] == run.run_id]
+            st.caption(frames.trade_off_sentence(rows, run.objectives, name))
 
 
 def _samples(run: Run, names: list[str]) -> None:
@@ -85,7 +174,12 @@ def _samples(run: Run, names: list[str]) -> None:
     controls.show_problems(samples, prompts)
     st.subheader("What it writes", anchor=False)
     adapter = st.segmented_control(
-        "Adapter", names, default=names[0], key="sample adapter", required=True
+        "Adapter",
+        names,
+        default=names[0],
+        key="adapter",
+        required=True,
+        bind="query-params",
     )
     kept = frames.sample_steps(samples.frame, adapter)
     if not kept:
@@ -93,16 +187,86 @@ def _samples(run: Run, names: list[str]) -> None:
         return
     step = kept[-1]
     if len(kept) > 1:
-        step = st.select_slider("After step", kept, value=kept[-1], key=f"sample step {adapter}")
-    st.dataframe(
-        texts.response_table(
-            frames.samples_at(samples.frame, adapter, step),
-            prompts.frame,
-            run.objectives,
-            split="aggregation",
-        ),
-        hide_index=True,
-        key="samples",
-        row_height=80,
-        column_config=controls.response_columns(run.objectives),
+        step = st.select_slider(
+            "After step", kept, value=kept[-1], key=f"step-{adapter}", bind="query-params"
+        )
+    table = texts.response_table(
+        frames.samples_at(samples.frame, adapter, step),
+        prompts.frame,
+        run.objectives,
+        split="aggregation",
     )
+    responses = [str(text) for text in table["response"]]
+    _text_table(
+        run,
+        table,
+        "prompt",
+        [text_table.words([(str(prompt), "same")]) for prompt in table["prompt"]],
+        [[(text, "same")] for text in responses],
+    )
+    _one_prompt(run, samples.frame, prompts.frame, adapter)
+
+
+def _one_prompt(run: Run, samples: queries.Frame, prompts: queries.Frame, adapter: str) -> None:
+    """Show how the response to one prompt changed from step to step."""
+    known = texts.prompt_texts(prompts, "aggregation")
+    indices = [index for index in frames.sample_prompts(samples) if index < len(known)]
+    if not indices:
+        return
+    st.markdown("**One prompt through the training**")
+    index = st.selectbox(
+        "Prompt", indices, format_func=lambda index: known[index], key="sampled-prompt"
+    )
+    st.text(known[index])
+    st.caption("Marked: words that the response before did not have.")
+    table = frames.samples_of_prompt(samples, run.objectives, adapter, index)
+    _text_table(
+        run,
+        table,
+        "after step",
+        [text_table.number(step, f"{step}") for step in table["after step"]],
+        frames.changes([str(text) for text in table["response"]]),
+    )
+
+
+def _text_table(
+    run: Run,
+    table: queries.Frame,
+    first: str,
+    first_cells: list[text_table.Content],
+    responses: list[Pieces],
+) -> None:
+    """Show responses in full, with what they are about in the column ``first``."""
+    scores = ("mean reward", *run.objectives)
+    rows = [
+        text_table.Row(
+            str(place),
+            [
+                cell,
+                text_table.words(response),
+                *(text_table.number(score, score_text(score)) for score in given),
+            ],
+        )
+        for place, (cell, response, *given) in enumerate(
+            zip(first_cells, responses, *(table[name] for name in scores), strict=True)
+        )
+    ]
+    key = f"responses-by-{first.replace(' ', '-')}"
+    text_table.show(
+        [
+            text_table.Column(first, "words" if first == "prompt" else "number"),
+            text_table.Column("response", "words"),
+            *(text_table.Column(name, "number") for name in scores),
+        ],
+        rows,
+        key=key,
+        label=f"Responses by {first}, with their scores",
+    )
+    charts.export_rows(table, key=f"{key}-rows", name=charts.file_name(run, key))
+
+
+def _panels(names: list[str]) -> Iterator[tuple[st.delta_generator.DeltaGenerator, str]]:
+    """Lay panels out, three in a row."""
+    n_columns = min(len(names), _PANELS_PER_ROW)
+    for start in range(0, len(names), n_columns):
+        yield from zip(st.columns(n_columns), names[start : start + n_columns], strict=False)

@@ -4,23 +4,35 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import ipaddress
 import os
 import socket
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import BinaryIO, Self
 
 from engine.errors import DiskError, FailureError, InputError
 
 _STOP_SECONDS = 5.0
+_EXPOSED = (
+    "emorl: the dashboard listens on {address} without a login: whoever reaches this address can "
+    "read every run, generate text and write studies. Set a password or a login as "
+    "docs/sharing.md says, add --read-only, or leave --address out."
+)
 
 
 def dashboard(options: argparse.Namespace) -> int:
     """Serve until Ctrl-C."""
     with DashboardProcess(
-        options.artifacts, port=options.port, address=options.address
+        options.artifacts,
+        port=options.port,
+        address=options.address,
+        is_read_only=options.read_only,
     ) as process:
+        if not process.asks_who_comes and not is_loopback(options.address):
+            print(_EXPOSED.format(address=options.address), file=sys.stderr, flush=True)
         print(f"Dashboard: {process.url}   (Ctrl-C ends it)", flush=True)
         try:
             return process.wait()
@@ -31,7 +43,14 @@ def dashboard(options: argparse.Namespace) -> int:
 class DashboardProcess:
     """A running dashboard; leaving the context ends it."""
 
-    def __init__(self, artifacts: Path, *, port: int = 0, address: str = "127.0.0.1") -> None:
+    def __init__(
+        self,
+        artifacts: Path,
+        *,
+        port: int = 0,
+        address: str = "127.0.0.1",
+        is_read_only: bool = False,
+    ) -> None:
         """Choose the port.
 
         Raises:
@@ -45,13 +64,26 @@ class DashboardProcess:
         self._artifacts = artifacts
         self._log = artifacts / "dashboard.log"
         self._address = address
+        self._is_read_only = is_read_only
         self._port = _usable_port(address, port)
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
         """What to open in a browser."""
-        return f"http://{self._address}:{self._port}"
+        host = f"[{self._address}]" if ":" in self._address else self._address
+        return f"http://{host}:{self._port}"
+
+    @property
+    def asks_who_comes(self) -> bool:
+        """Tell whether a login or a password is configured; ``dashboard.access`` enforces it."""
+        files = (folder / ".streamlit" / "secrets.toml" for folder in (self._home, Path.home()))
+        return any(_has_door(file) for file in files)
+
+    @property
+    def _home(self) -> Path:
+        # Streamlit reads .streamlit/ (theme, limits, secrets) of its working directory.
+        return self._app.parent.parent
 
     def __enter__(self) -> Self:
         command = [
@@ -65,12 +97,14 @@ class DashboardProcess:
             "--server.headless=true",
             "--browser.gatherUsageStats=false",
         ]
+        environment = os.environ | {"EMORL_ARTIFACTS": str(self._artifacts.absolute())}
+        if self._is_read_only:
+            environment |= {"EMORL_READ_ONLY": "1"}
         log = self._open_log()
         self._process = subprocess.Popen(
             command,
-            # Streamlit reads .streamlit/config.toml (theme, limits) of its working directory.
-            cwd=self._app.parent.parent,
-            env=os.environ | {"EMORL_ARTIFACTS": str(self._artifacts.absolute())},
+            cwd=self._home,
+            env=environment,
             stdout=log,
             stderr=subprocess.STDOUT,
         )
@@ -106,6 +140,27 @@ class DashboardProcess:
             raise DiskError(
                 f"Cannot write {self._log}: {error}. Choose another --artifacts folder."
             ) from error
+
+
+def is_loopback(address: str) -> bool:
+    """Tell whether only this machine can reach an address."""
+    if address == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
+
+
+def _has_door(file: Path) -> bool:
+    try:
+        secrets = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError):
+        return True  # dashboard.access lets nobody in while the file cannot be read
+    access = secrets.get("access", {})
+    return "auth" in secrets or (isinstance(access, dict) and "password" in access)
 
 
 def _usable_port(address: str, port: int) -> int:

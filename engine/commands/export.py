@@ -1,18 +1,27 @@
-"""``emorl export``: every table of a run as files, all rows, one column per objective."""
+"""``emorl export``: a run's tables as files, or its report as one page.
+
+``emorl export RUN`` writes every table, all rows, one column per objective; ``emorl export report
+RUN`` one HTML file. A run may be called "report" too: the word is a command before a name only.
+"""
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from engine.artifacts import existing_run
+from engine.artifacts import RunFolder, existing_run
 from engine.config_file import read_config
-from engine.errors import ConfigError, DiskError
+from engine.errors import ConfigError, DiskError, FailureError
 from engine.schema import COLUMNS
 from engine.snapshots import read_snapshot
+
+_REPORT = "report"
 
 _PATTERNS = {
     "weights": "w_{}",
@@ -26,18 +35,50 @@ _PATTERNS = {
 
 
 def export(options: argparse.Namespace) -> int:
-    """Write the tables and say where they are."""
-    folder = existing_run(options.artifacts, options.run)
+    """Write what is asked for and say where it is."""
+    if len(options.what) == 1:
+        return _export_tables(options, existing_run(options.artifacts, options.what[0]))
+    if len(options.what) == 2 and options.what[0] == _REPORT:
+        return _export_report(options, existing_run(options.artifacts, options.what[1]))
+    raise ConfigError(
+        "expected `emorl export RUN` or `emorl export report RUN`, got `emorl export "
+        f"{' '.join(options.what)}`. Export one run at a time."
+    )
+
+
+def _export_tables(options: argparse.Namespace, folder: RunFolder) -> int:
     objectives = read_config(folder.config).objectives
     target = options.out or Path(f"{folder.run_id}-export")
+    kind = options.format or "csv"
     if target.exists() and not target.is_dir():
         raise ConfigError(f"--out must be a folder, and {target} is a file. Name another one.")
     for name in COLUMNS:
         frame = wide_frame(read_snapshot(folder, name).to_pandas(), objectives)
-        _write(frame, target, name, options.format)
+        _write(frame, target, name, kind)
         if not options.quiet:
-            print(f"{target / name}.{options.format}: {len(frame)} rows")
+            print(f"{target / name}.{kind}: {len(frame)} rows")
     return 0
+
+
+def _export_report(options: argparse.Namespace, folder: RunFolder) -> int:
+    """Let the dashboard write the report, in a process of its own: it draws the figures."""
+    target = options.out or Path(f"{folder.run_id}-report.html")
+    if options.format is not None:
+        raise ConfigError("--format is for tables; the report is one HTML page. Leave it out.")
+    if target.is_dir():
+        raise ConfigError(f"--out must be a file for a report, and {target} is a folder.")
+    specification = importlib.util.find_spec("dashboard")
+    if specification is None or specification.origin is None:
+        raise FailureError("The dashboard is not installed. Run `pip install -e .`.")
+    command = [sys.executable, "-m", "dashboard.report"]
+    finished = subprocess.run(
+        [*command, str(options.artifacts.absolute()), folder.run_id, str(target.absolute())],
+        cwd=Path(specification.origin).parent.parent,
+        check=False,
+    )
+    if finished.returncode == 0 and not options.quiet:
+        print(f"{target}: open it in any browser; it needs no network")
+    return finished.returncode
 
 
 def wide_frame(frame: pd.DataFrame, objectives: tuple[str, ...]) -> pd.DataFrame:

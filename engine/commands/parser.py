@@ -29,6 +29,7 @@ def build_parser() -> argparse.ArgumentParser:
     _atlas(commands)
     _results(commands)
     _dashboard(commands)
+    _study(commands)
     _help(commands)
     return parser
 
@@ -154,16 +155,30 @@ def _results(commands: _Commands[argparse.ArgumentParser]) -> None:
     summary = _add(commands, "summary", "summary", "print what a run found")
     summary.add_argument("run", metavar="RUN", help="name of the run")
     summary.add_argument("--json", action="store_true", help="for scripts")
-    export = _add(commands, "export", "export", "write a run's tables as files, all rows")
-    export.add_argument("run", metavar="RUN", help="name of the run")
+    export = _add(
+        commands, "export", "export", "write a run's tables as files, or its report as a page"
+    )
+    export.usage = "emorl export [-h] [--quiet] [--artifacts DIR] [options] [report] RUN"
+    export.add_argument(
+        "what",
+        metavar="[report] RUN",
+        nargs="+",
+        help="name of the run: all rows of its tables; after the word report: one HTML page that "
+        "opens offline",
+    )
     export.add_argument(
         "--format",
         choices=("csv", "parquet", "json"),
-        default="csv",
-        help="kind of file; default: csv",
+        default=None,
+        help="kind of the tables' files; default: csv",
     )
     export.add_argument(
-        "--out", type=Path, default=None, metavar="DIR", help="folder; default: ./RUN-export"
+        "--out",
+        type=Path,
+        default=None,
+        metavar="PATH",
+        help="folder of the tables, default ./RUN-export; file of the report, default "
+        "./RUN-report.html",
     )
 
 
@@ -172,6 +187,25 @@ def _dashboard(commands: _Commands[argparse.ArgumentParser]) -> None:
     dashboard.add_argument("--port", type=int, default=0, help="port; default 0 takes a free one")
     dashboard.add_argument(
         "--address", default="127.0.0.1", help="address to listen on; only this machine by default"
+    )
+    dashboard.add_argument(
+        "--read-only",
+        action="store_true",
+        help="nothing can be generated, sealed or rated in the dashboard",
+    )
+
+
+def _study(commands: _Commands[argparse.ArgumentParser]) -> None:
+    study = _add(
+        commands,
+        "study",
+        "study",
+        "plan and run a blind study: create, import, seal, invite, status, open, close, unblind, "
+        "export",
+    )
+    study.usage = "emorl study [-h] [--artifacts DIR] ACTION ...   (emorl study ACTION --help)"
+    study.add_argument(
+        "rest", nargs=argparse.REMAINDER, metavar="ACTION ...", help="what to do, and its options"
     )
 
 

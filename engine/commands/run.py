@@ -34,7 +34,7 @@ def search(options: argparse.Namespace) -> int:
         from engine.search.certified import SearchBudget
 
         proof = SearchBudget(seconds=options.seconds)
-        return certify(existing_run(options.artifacts, options.config), proof, quiet=options.quiet)
+        return certify(_trained(options), proof, quiet=options.quiet)
     return execute_stages(*_chosen(options), ("search",), quiet=options.quiet)
 
 
@@ -75,6 +75,19 @@ def _chosen(options: argparse.Namespace) -> tuple[RunConfig, RunFolder]:
             "to start another one."
         )
     return read_config(folder.config), folder
+
+
+def _trained(options: argparse.Namespace) -> RunFolder:
+    """Return the folder of a run that is there, with the settings that the command line names."""
+    config, folder = _chosen(options)
+    existing_run(options.artifacts, config.name)
+    if read_config(folder.config) != config:
+        raise ConfigError(
+            f"Run {config.name!r} exists with other settings ({folder.config}), and a proof is "
+            f"about a run as it was trained. Leave the changes out, or train a run of another "
+            "name first: `emorl run CONFIG.toml --name NAME`."
+        )
+    return folder
 
 
 def _from_anywhere(config: RunConfig) -> RunConfig:

@@ -13,6 +13,7 @@ from engine.atlas.cells import PromptAtlas
 from engine.directions import canonical_direction, check_weights
 from engine.ensemble.aggregation import LEVELS, Level
 from engine.ensemble.atlas import AtlasBudget, build_atlases
+from engine.ensemble.attribution import TokenAttribution, attribute
 from engine.ensemble.backend import Forward
 from engine.ensemble.choice import Backend, choose_backend
 from engine.ensemble.decoding import Choose, StopRule, decode, most_likely, sampled
@@ -161,16 +162,33 @@ class Ensemble:
             PromptError: If there is no prompt or a blank one.
         """
         self._check(prompts)
-        if not self._has_trees:
-            raise WeightsError(
-                "An atlas needs at least two members, greedy decoding, the stop rule 'eos' and "
-                f"the level hidden_state; this ensemble has {len(self.members)}, {self.stop!r} "
-                f"and {self.level!r}."
-            )
+        self._check_trees("An atlas")
         atlases: list[PromptAtlas] = []
         for tree in self._grown(prompts):
             atlases += build_atlases(tree, self.policy.decode, budget)
         return atlases
+
+    def attribute(self, prompt: str, weights: Sequence[float]) -> list[TokenAttribution]:
+        """Split every token of the greedy response by member.
+
+        Args:
+            prompt: A text that is not blank.
+            weights: One number per member, not all zero.
+
+        Returns:
+            One attribution per token, the end token included where it was chosen.
+
+        Raises:
+            WeightsError: If the vector does not fit, or the ensemble is of a kind whose logits
+                are no sums over members.
+            PromptError: If the prompt is blank.
+        """
+        self._check([prompt])
+        self._check_trees("An attribution")
+        direction = canonical_direction(check_weights(weights, len(self.members)))
+        [tree] = self._grown([prompt])
+        [[tokens]] = tree.decode(np.array([direction]))
+        return attribute(tree, 0, direction, tokens)
 
     def forget(self) -> None:
         """Drop what was read: after the weights of a member changed."""
@@ -183,6 +201,14 @@ class Ensemble:
     def _check(self, prompts: Sequence[str]) -> None:
         if not prompts or not all(prompt.strip() for prompt in prompts):
             raise PromptError("Need at least one prompt, and none of them blank.")
+
+    def _check_trees(self, what: str) -> None:
+        if not self._has_trees:
+            raise WeightsError(
+                f"{what} needs at least two members, greedy decoding, the stop rule 'eos' and "
+                f"the level hidden_state; this ensemble has {len(self.members)}, {self.stop!r} "
+                f"and {self.level!r}."
+            )
 
     def _grown(self, prompts: Sequence[str]) -> list[PrefixTree]:
         """Return the trees of the prompts; the longest unused ones make room."""

@@ -1,8 +1,13 @@
-"""Which vectors of objective means are worth having: undominated ones, and supported ones."""
+"""Which vectors of objective means are worth having: undominated ones, and supported ones.
+
+Everything is maximised.
+"""
 
 from __future__ import annotations
 
+import bisect
 import math
+from collections.abc import Sequence
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -10,14 +15,108 @@ from numpy.typing import NDArray
 from scipy.optimize import linprog
 
 from engine.atlas.field import simplex_grid
+from engine.errors import InputError
 
 Floats = NDArray[np.float64]
+Booleans = NDArray[np.bool_]
 Place = TypeVar("Place")
 
 EQUAL = 1e-12
 """Means that differ by less dominate each other."""
 
 _GRID_POINTS = 2_000
+_ROWS_AT_ONCE = 256
+
+
+def on_front(means: Floats) -> Booleans:
+    """Tell which points no other point dominates; points that are equal stay together.
+
+    Args:
+        means: Points, ``(n_points, n_objectives)``; one with a NaN is never on the front.
+
+    Returns:
+        ``(n_points,)``.
+    """
+    marks = np.zeros(len(means), dtype=bool)
+    known = np.flatnonzero(~np.isnan(means).any(axis=1))
+    # A point that dominates another comes before it in this order.
+    order = known[np.lexsort(tuple(-means[known].T[::-1]))]
+    front: Floats = np.empty((0, means.shape[1]))
+    for start in range(0, len(order), _ROWS_AT_ONCE):
+        block = order[start : start + _ROWS_AT_ONCE]
+        block = block[~_dominated(means[block], front)]
+        block = block[~_dominated(means[block], means[block])]
+        marks[block] = True
+        front = np.concatenate([front, means[block]])
+    return marks
+
+
+def hypervolume(means: Floats, reference: Sequence[float]) -> float:
+    """Return the exact volume that points dominate, above a reference point.
+
+    Args:
+        means: Points, ``(n_points, n_objectives)``; those with a NaN, or not above the reference
+            in every objective, add nothing.
+        reference: ``n_objectives`` numbers.
+
+    Raises:
+        InputError: For fewer than two objectives or more than three, whose exact volume takes
+            too long for a page.
+    """
+    n_objectives = means.shape[1]
+    if n_objectives not in (2, 3) or len(reference) != n_objectives:
+        raise InputError(
+            f"The hypervolume needs 2 or 3 objectives and one reference number for each; got "
+            f"{n_objectives} objectives and {len(reference)} numbers. Choose 2 or 3 of them."
+        )
+    above = means - np.asarray(reference, dtype=np.float64)
+    above = above[(above > 0).all(axis=1)]
+    above = above[on_front(above)]
+    if not len(above):
+        return 0.0
+    return _area(above) if n_objectives == 2 else _volume(above)
+
+
+def _dominated(points: Floats, by: Floats) -> Booleans:
+    """Tell which points another point reaches everywhere and exceeds somewhere."""
+    if not len(by) or not len(points):
+        return np.zeros(len(points), dtype=bool)
+    reached = np.ones((len(points), len(by)), dtype=bool)
+    exceeded = np.zeros((len(points), len(by)), dtype=bool)
+    for own, other in zip(points.T, by.T, strict=True):
+        reached &= other[None] >= own[:, None]
+        exceeded |= other[None] > own[:, None]
+    return np.asarray((reached & exceeded).any(axis=1))
+
+
+def _area(points: Floats) -> float:
+    """Return the area between zero and points in the plane: strips under a staircase."""
+    order = np.argsort(points[:, 0])[::-1]
+    widths = points[order, 0] - np.append(points[order[1:], 0], 0.0)
+    return float((widths * np.maximum.accumulate(points[order, 1])).sum())
+
+
+def _volume(points: Floats) -> float:
+    """Return the volume between zero and points in space: slices from the highest down."""
+    points = points[np.argsort(-points[:, 2])]
+    floors = np.append(points[1:, 2], 0.0)
+    # Stairs of the slice: first coordinates ascending, second descending.
+    xs, ys = [0.0, math.inf], [math.inf, 0.0]
+    area = volume = 0.0
+    for (x, y, height), floor in zip(points.tolist(), floors.tolist(), strict=True):
+        right = bisect.bisect_left(xs, x)
+        if ys[right] < y:
+            left = right
+            # Steps that the new one covers fall away, from right to left.
+            while ys[left - 1] <= y:
+                left -= 1
+            covered = sum((xs[step] - xs[step - 1]) * ys[step] for step in range(left, right))
+            covered += (x - xs[right - 1]) * ys[right]
+            area += (x - xs[left - 1]) * y - covered
+            at = right + 1 if xs[right] == x else right
+            xs[left:at], ys[left:at] = [x], [y]
+        volume += area * (height - floor)
+    return volume
 
 
 class Undominated(Generic[Place]):

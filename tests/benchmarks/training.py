@@ -102,7 +102,8 @@ def reference_turn(case: Case) -> Callable[[], None]:
     policy = case.policy
     model: Any = copy.deepcopy(policy.model)
     model.set_adapter(MEMBERS[0])
-    base: Any = copy.deepcopy(policy.model).unload()
+    adapted: Any = copy.deepcopy(policy.model)
+    base = adapted.unload()
     optimizer = torch.optim.AdamW(
         [p for p in model.parameters() if p.requires_grad], LEARNING_RATE
     )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import tomllib
 from pathlib import Path
 
@@ -7,11 +8,12 @@ import pandas as pd
 import pytest
 
 from dashboard.figures import palette
-from dashboard.figures.systems import system_scores
-from dashboard.figures.training import adapter_curves, step_curves
+from dashboard.figures.systems import run_scores, system_scores
+from dashboard.figures.training import Curves, adapter_curves, reward_paths, step_curves
 from dashboard.figures.weight_space import MapContent, weight_map
 from dashboard.frames import training as training_frames
 from dashboard.frames import weight_space as frames
+from dashboard.frames.seeds import over_runs
 from engine.schema import COLUMNS
 from tests.dashboard.test_weight_space_frames import OBJECTIVES, SEARCH
 
@@ -126,6 +128,8 @@ def validations() -> pd.DataFrame:
                 "adapter": ["a1", "a1"],
                 "step": [0, 8],
                 "data_points": [0, 128],
+                "samples": [0, 384],
+                "seconds": [0.0, 4.0],
                 "n_distinct": 3,
                 "n_responses": 3,
                 "converged": [False, True],
@@ -137,8 +141,13 @@ def validations() -> pd.DataFrame:
     )
 
 
+def curves(*names: str, over: str = "data_points") -> Curves:
+    rows = training_frames.together({name: validations() for name in names or ("one",)})
+    return Curves(rows, OBJECTIVES, over)
+
+
 def test_curves_have_a_band_of_one_standard_error_and_mark_convergence() -> None:
-    figure = adapter_curves(validations(), OBJECTIVES, "a1", palette.LIGHT)
+    figure = adapter_curves(curves(), "a1", palette.LIGHT)
     [band] = [trace for trace in figure.data if trace.name == "a1 ± se"]
     assert list(band.y) == pytest.approx([0.12, 0.63, 0.57, 0.08])
     assert figure.layout.annotations[0].text == "converged"
@@ -146,9 +155,58 @@ def test_curves_have_a_band_of_one_standard_error_and_mark_convergence() -> None
 
 
 def test_an_adapters_own_objective_is_the_thick_line() -> None:
-    figure = adapter_curves(validations(), OBJECTIVES, "a1", palette.LIGHT)
+    figure = adapter_curves(curves(), "a1", palette.LIGHT)
     widths = {trace.name: trace.line.width for trace in figure.data}
     assert widths["a1"] > widths["b1"]
+
+
+def test_curves_can_be_drawn_over_seconds() -> None:
+    figure = adapter_curves(curves(over="seconds"), "a1", palette.LIGHT)
+    assert figure.layout.xaxis.title.text == "seconds of training"
+    assert figure.layout.shapes[0].x0 == 4.0
+
+
+def test_several_runs_are_drawn_as_their_mean_and_a_band() -> None:
+    drawn = curves("one", "two")
+    drawn.rows.loc[drawn.rows["run"] == "two", "a1"] += 0.2
+    figure = adapter_curves(drawn, "a1", palette.LIGHT)
+    [band] = [trace for trace in figure.data if trace.name == "a1 over runs"]
+    assert list(band.y) == pytest.approx([0.3, 0.8, 0.6, 0.1])
+    [mean] = [trace for trace in figure.data if trace.name == "a1"]
+    assert list(mean.y) == pytest.approx([0.2, 0.7])
+    # Both converged at one place; the word stands once.
+    assert [note.text for note in figure.layout.annotations].count("converged") == 1
+
+
+def test_reward_paths_go_from_a_ring_to_a_dot_for_every_other_objective() -> None:
+    figure = reward_paths(curves(), "a1", palette.LIGHT)
+    [path] = figure.data
+    assert path.name == "b1"
+    assert (list(path.x), list(path.y)) == ([0.1, 0.6], [0.5, 0.4])
+    assert list(path.marker.symbol) == ["circle-open", "circle"]
+    assert path.line.color == palette.LIGHT.objectives[1]
+
+
+def test_runs_stand_in_lines_with_their_mean_below() -> None:
+    scores = {"mean_reward": [0.5, 0.7], "mean_reward_se": [0.1, math.nan]}
+    scores |= {"a1": [0.4, 0.5], "a1_se": [0.1, 0.1], "b1": [0.6, 0.9], "b1_se": [0.1, 0.1]}
+    frame = pd.DataFrame({"run": ["one", "a-name-too-long-for-an-axis"], **scores})
+    spread = over_runs(frame, OBJECTIVES)
+    figure = run_scores(frame, spread, OBJECTIVES, palette.LIGHT)
+    assert figure.layout.yaxis.ticktext == ("one", "a-name-too-long…", "Mean of 2")
+    diamonds = figure.data[-1]
+    assert list(diamonds.x) == pytest.approx([0.5, 0.7, 0.6])
+    assert diamonds.error_x.array[0] == pytest.approx(0.196, abs=1e-3)
+    low, high = figure.layout.xaxis.range
+    assert low < 0.4
+    assert high > 0.9
+
+
+def test_runs_without_numbers_are_drawn_without_dots() -> None:
+    nothing = dict.fromkeys(["mean_reward", "mean_reward_se", "a1", "a1_se", "b1", "b1_se"])
+    frame = pd.DataFrame([{"run": "one"} | nothing]).astype(dict.fromkeys(nothing, float))
+    figure = run_scores(frame, {}, OBJECTIVES, palette.LIGHT)
+    assert figure.layout.xaxis.range == (-0.02, 1.02)
 
 
 def test_step_curves_use_the_colour_of_the_objective() -> None:
@@ -157,7 +215,8 @@ def test_step_curves_use_the_colour_of_the_objective() -> None:
             {"adapter": ["b1"], "step": [1], "data_points": [16], "reward": [0.3], "kl": [0.1]}
         )
     )
-    figure = step_curves(steps, OBJECTIVES, "reward", "own reward", palette.LIGHT)
+    drawn = Curves(training_frames.together({"one": steps}), OBJECTIVES, "data_points")
+    figure = step_curves(drawn, "reward", "own reward", palette.LIGHT)
     assert figure.data[-1].line.color == palette.LIGHT.objectives[1]
 
 

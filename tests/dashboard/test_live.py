@@ -2,31 +2,43 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard import live
+from dashboard.access import READ_ONLY
 from engine.artifacts import RunFolder
+from engine.directions import canonical_direction
 from engine.errors import ModelError
 from engine.records import Response, Weights
 from tests.dashboard.test_pages import run_page, said
-from tests.e2e.served_app import FormulaModels
-from tests.formula import OBJECTIVES, scores_of
+from tests.formula import HOSTILE, OBJECTIVES
+from tests.formula_models import UNMAPPABLE, FormulaModels
+from tests.synthetic import SPECS
+
+BEST = (0.9375, 0.75, 0.3125)
 
 
 class Recording(FormulaModels):
     """Formula models that remember what they were asked."""
 
-    def __init__(self) -> None:
-        super().__init__(OBJECTIVES)
+    def __init__(self, objectives: tuple[str, ...] = OBJECTIVES) -> None:
+        super().__init__(objectives)
         self.asked: list[tuple[str, Weights]] = []
+        self.asked_alone: list[str] = []
 
-    def compare(self, prompt: str, weights: Weights) -> dict[str, Response]:
+    def answer(self, prompt: str, weights: Weights) -> Response:
         self.asked.append((prompt, weights))
-        return super().compare(prompt, weights)
+        return super().answer(prompt, weights)
+
+    def alone(self, prompt: str) -> dict[str, Response]:
+        self.asked_alone.append(prompt)
+        return super().alone(prompt)
 
 
 @pytest.fixture
@@ -39,59 +51,135 @@ def models(served: Path) -> Iterator[Recording]:
 
 
 def live_page(**query: str) -> AppTest:
-    return run_page("live", **({"run": "finished", "prompt": "2"} | query))
+    return run_page("live", **({"run": "finished", "prompt": "inference:1"} | query))
+
+
+def slider_data(page: AppTest) -> dict[str, Any]:
+    """What the page gave to the sliders."""
+    [sliders] = [part for part in page.get("bidi_component") if part.key == "live-sliders"]
+    data: dict[str, Any] = json.loads(sliders.proto.json)
+    return data
 
 
 def test_the_page_starts_at_the_best_weights_found(models: Recording) -> None:
     page = live_page()
     assert not page.exception
-    assert models.asked[0][1] == (0.9375, 0.75, 0.3125)
+    assert slider_data(page)["weights"] == list(BEST)
+    [(prompt, weights)] = models.asked
+    assert prompt == "Since the move I hardly sleep (inference 1)."
+    assert weights == canonical_direction(BEST)
     assert "These weights are evaluated" in said(page)
 
 
-def test_ensemble_base_and_single_objectives_stand_side_by_side(models: Recording) -> None:
-    page = live_page()
-    for label in ("Ensemble", "Base", "Only reflection", "Only empathy", "Only fluency"):
-        assert f"**{label}**" in said(page)
-    assert f"mean **{sum(scores_of(models.asked[0][1])) / 3:.3f}**" in said(page)
-
-
-def test_moving_a_slider_asks_for_those_weights_and_writes_the_url(models: Recording) -> None:
-    page = live_page()
-    page.slider[2].set_value(1.0).run()
-    assert models.asked[-1][1] == (0.9375, 0.75, 1.0)
-    assert page.query_params["w"] == "0.9375,0.75,1"
-
-
-def test_a_link_restores_weights_and_prompt(models: Recording) -> None:
-    page = live_page(w="0.5,0.25,0", source="aggregation", prompt="3")
-    assert [slider.value for slider in page.slider] == [0.5, 0.25, 0.0]
-    assert models.asked == [
-        ("I want to drink less but the evenings are long (aggregation 2).", (0.5, 0.25, 0.0))
-    ]
-
-
-def test_presets_select_one_objective(models: Recording) -> None:
-    page = live_page()
-    page.button(key="preset only empathy").click().run()
-    assert models.asked[-1][1] == (0.0, 1.0, 0.0)
-
-
-def test_ones_own_prompt_is_answered(models: Recording) -> None:
-    page = live_page(source="your own")
-    assert "Write a prompt" in said(page)
-    assert models.asked == []
-    page.text_area[0].set_value("I feel stuck.").run()
-    assert models.asked[-1][0] == "I feel stuck."
-
-
-def test_the_same_question_is_answered_once(models: Recording) -> None:
-    live_page().run().run()
+def test_an_unmapped_prompt_is_decoded_and_its_answer_names_its_weights(
+    models: Recording,
+) -> None:
+    page = live_page(w="0.5,0.25,0")
+    data = slider_data(page)
+    assert data["atlas"] is None
+    [answer] = data["answers"]
+    assert answer["weights"] == [0.5, 0.25, 0.0]
+    assert answer["text"].endswith("(inference 1).")
     assert len(models.asked) == 1
 
 
+def test_a_mapped_prompt_is_looked_up_in_the_page_and_not_decoded(models: Recording) -> None:
+    page = live_page(prompt="aggregation:1", w="0.5,0.25,0")
+    data = slider_data(page)
+    assert [cell["text"] for cell in data["atlas"]["cells"]] == ["Response 5.", "Response 6."]
+    assert data["answers"] == []
+    assert models.asked == []
+    assert "Atlas of this prompt: 2 cells cover 100.00 %" in said(page)
+
+
+def test_what_is_stored_of_the_members_is_not_asked_again(models: Recording) -> None:
+    page = live_page(prompt="inference:1")
+    assert models.asked_alone == []
+    for label in ("Base", "Only reflection", "Only empathy", "Only fluency"):
+        assert f"**{label}**" in said(page)
+    live_page(prompt="aggregation:1")
+    assert models.asked_alone == ["Since the move I hardly sleep (aggregation 1)."]
+
+
+def test_other_weights_in_the_url_ask_again_and_earlier_answers_stay_known(
+    models: Recording,
+) -> None:
+    page = live_page(w="1,0,0", text=UNMAPPABLE)
+    page.query_params["w"] = "0,1,0"
+    page.run()
+    assert [weights for _, weights in models.asked] == [(1.0, 0.0, 0.0), (0.0, 1.0, 0.0)]
+    assert [one["weights"] for one in slider_data(page)["answers"]] == [[1, 0, 0], [0, 1, 0]]
+
+
+def test_the_same_direction_is_decoded_once(models: Recording) -> None:
+    live_page(w="0.5,0.5,0", text=UNMAPPABLE).run()
+    live_page(w="1,1,0", text=UNMAPPABLE)
+    assert len(models.asked) == 1
+
+
+def test_pinned_weights_are_answered_too(models: Recording) -> None:
+    page = live_page(w="1,0,0", ref="0,0,1")
+    assert slider_data(page)["reference"] == [0, 0, 1]
+    assert [weights for _, weights in models.asked] == [(1.0, 0.0, 0.0), (0.0, 0.0, 1.0)]
+
+
+@pytest.mark.parametrize("reference", ["1,2", "a,b,c", "nan,1,1", "0,0,0", "1" * 9000])
+def test_a_bad_reference_in_the_url_pins_nothing(models: Recording, reference: str) -> None:
+    page = live_page(prompt="aggregation:1", ref=reference)
+    assert not page.exception
+    assert slider_data(page)["reference"] is None
+    assert models.asked == []
+
+
+@pytest.mark.usefixtures("models")
+def test_presets_hold_the_proven_the_found_and_the_single_objectives() -> None:
+    presets = {one["label"]: one["weights"] for one in slider_data(live_page())["presets"]}
+    assert list(presets) == [
+        "proven best",
+        "best found",
+        "equal",
+        *(f"only {name}" for name in OBJECTIVES),
+    ]
+    assert presets["best found"] == list(BEST)
+    assert presets["only empathy"] == [0, 1, 0]
+    assert max(presets["proven best"]) == 1
+
+
+def test_ones_own_prompt_is_answered_and_in_the_url(models: Recording) -> None:
+    page = live_page()
+    page.button_group(key="prompt-source").set_value("your own").run()
+    assert "Write a prompt" in said(page)
+    asked_before = len(models.asked)
+    page.text_area[0].set_value("I feel stuck.").run()
+    assert models.asked[asked_before:] == [("I feel stuck.", canonical_direction(BEST))]
+    assert page.query_params["text"] == "I feel stuck."
+
+
+def test_an_own_prompt_that_the_run_has_mapped_needs_no_model(models: Recording) -> None:
+    page = live_page(text="Since the move I hardly sleep (aggregation 1).")
+    assert slider_data(page)["atlas"] is not None
+    assert models.asked == []
+
+
+def test_another_prompt_picked_elsewhere_ends_the_own_one(models: Recording) -> None:
+    page = live_page(text="I feel stuck.")
+    assert models.asked[-1][0] == "I feel stuck."
+    page.query_params["prompt"] = "inference:2"
+    page.run()
+    assert models.asked[-1][0].endswith("(inference 2).")
+    assert "text" not in page.query_params
+
+
+@pytest.mark.parametrize("prompt", ["nonsense", "aggregation:999999", "own:0", "5", "x" * 5000])
+def test_an_unknown_prompt_in_the_url_gives_the_first_one(models: Recording, prompt: str) -> None:
+    page = live_page(prompt=prompt)
+    assert not page.exception
+    assert slider_data(page)["prompt"] == HOSTILE
+    assert models.asked == []
+
+
 def test_a_refused_prompt_is_told_in_words(models: Recording) -> None:
-    page = live_page(source="your own", text="much too long")
+    page = live_page(text="much too long")
     assert not page.exception
     assert page.error[0].value == "A prompt may have 128 tokens, got 300. Shorten it."
     assert len(models.asked) == 1
@@ -102,11 +190,37 @@ def test_weights_between_the_points_name_the_nearest() -> None:
     assert "Nearest evaluated" in said(live_page(w="1,0.01,0"))
 
 
-@pytest.mark.usefixtures("models")
-def test_all_weights_zero_is_told_in_words() -> None:
+def test_all_weights_zero_ask_nothing(models: Recording) -> None:
     page = live_page(w="0,0,0")
     assert not page.exception
-    assert "at least one weight above 0" in page.error[0].value
+    assert slider_data(page)["weights"] == [0, 0, 0]
+    assert models.asked == []
+
+
+@pytest.mark.parametrize(("name", "n_objectives"), [("two-objectives", 2), ("large", 4)])
+@pytest.mark.usefixtures("models")
+def test_runs_of_two_and_four_objectives_are_drawn(name: str, n_objectives: int) -> None:
+    live.use_loader(lambda _folder: Recording(SPECS[name].objectives))
+    page = run_page("live", run=name)
+    assert not page.exception
+    assert not page.error
+    assert len(slider_data(page)["objectives"]) == n_objectives
+
+
+def test_a_read_only_dashboard_looks_up_and_asks_no_model(
+    models: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(READ_ONLY, "1")
+    page = live_page(prompt="aggregation:1")
+    assert not page.exception
+    assert "read-only" in page.info[0].value
+    assert slider_data(page)["atlas"] is not None
+    unmapped = live_page(prompt="inference:1")
+    assert not unmapped.exception
+    assert slider_data(unmapped)["canAsk"] is False
+    assert "**Base**" in said(unmapped)  # stored with the inference prompts
+    assert models.asked == []
+    assert models.asked_alone == []
 
 
 def test_a_run_without_all_adapters_says_which_are_missing(models: Recording) -> None:
@@ -123,7 +237,10 @@ def test_models_that_cannot_be_loaded_are_told_in_words() -> None:
     live.use_loader(broken)
     try:
         page = live_page()
+        mapped = live_page(prompt="aggregation:1")
     finally:
         live.use_loader(None)
     assert not page.exception
     assert page.error[0].value == "The adapter has rank 4, expected 8."
+    assert slider_data(mapped)["atlas"] is not None  # the look-up needs no model
+    assert mapped.error[0].value == "The adapter has rank 4, expected 8."

@@ -91,7 +91,7 @@ def test_weights_in_the_url_select_their_point() -> None:
 
 @pytest.mark.usefixtures("served")
 def test_weights_between_the_points_lead_to_the_nearest() -> None:
-    page = run_page("weight_space", run="finished", w="0.9,0.01,0")
+    page = run_page("weight_space", run="died", w="0.9,0.01,0")  # a run without an atlas
     assert "not evaluated; this is the nearest point" in said(page)
 
 
@@ -127,6 +127,27 @@ def test_the_overview_counts_the_cost_as_the_paper_does() -> None:
 
 
 @pytest.mark.usefixtures("served")
+def test_runs_are_found_by_name_and_opened_from_their_card() -> None:
+    page = run_page("overview", run="finished", find="two-obj")
+    cards = [button for button in page.button if str(button.key).startswith("open ")]
+    assert [card.label for card in cards] == ["two-objectives"]
+    cards[0].click().run()
+    assert "two-objectives" in page.query_params["run"]
+    assert not page.exception
+
+
+@pytest.mark.usefixtures("served")
+def test_runs_of_the_same_objectives_are_compared() -> None:
+    page = run_page("overview", run="finished", compare="finished")
+    page.multiselect(key="compare").set_value(["finished", "died", "two-objectives"]).run()
+    [told] = [caption.value for caption in page.caption if "Not drawn" in caption.value]
+    assert set(told.rstrip(".").split(": ")[-1].split(", ")) == {"died", "two-objectives"}
+    page.segmented_control(key="on").set_value("prompts of the search").run()
+    assert "Mean over 2 runs" in said(page)
+    assert not page.exception
+
+
+@pytest.mark.usefixtures("served")
 def test_the_overview_repeats_the_warnings_of_the_run() -> None:
     page = run_page("overview", run="finished")
     assert "lost variety" in page.warning[0].value
@@ -152,10 +173,17 @@ def test_training_warns_of_an_adapter_that_repeats_itself() -> None:
 @pytest.mark.usefixtures("served")
 def test_samples_follow_the_chosen_adapter_and_step() -> None:
     page = run_page("training", run="finished")
-    last = page.dataframe[-1].value["mean reward"].iloc[0]
+    last = first_scores(page)
     page.select_slider[0].set_value(0).run()
-    assert page.dataframe[-1].value["mean reward"].iloc[0] != last
+    assert first_scores(page) != last
     assert not page.exception
+
+
+def first_scores(page: AppTest) -> list[float]:
+    """Return the scores of the first response that the training page shows."""
+    [table] = [part for part in page.get("bidi_component") if part.key == "responses-by-prompt"]
+    cells = json.loads(table.proto.json)["rows"][0]["cells"]
+    return [cell["value"] for cell in cells[2:]]
 
 
 @pytest.mark.parametrize("name", WITHOUT_MODELS)

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from dashboard.frames import weight_space as frames
+from dashboard.frames.filters import Filters, filter_note, passing, shown_points
 from engine.directions import direction_key
 from engine.schema import COLUMNS
 
@@ -17,6 +19,7 @@ def evaluations(*rows: tuple[int, tuple[float, float], str, float | None]) -> pd
     return pd.DataFrame(
         [
             {
+                "search": "hierarchical",
                 "round": round_,
                 "point": point,
                 "weights": list(weights),
@@ -75,18 +78,42 @@ def test_a_point_seen_in_two_rounds_is_drawn_once_with_its_first_round(
     assert distinct.set_index("weights_text").loc["0.5,0.5", "round"] == 1
 
 
-def test_filters_keep_rounds_and_values_and_the_zero_vector(frame: pd.DataFrame) -> None:
-    kept = frames.filter_points(
-        frame, up_to_round=1, value="mean_reward", at_least=0.5, with_shared=True
-    )
-    assert list(kept["weights_text"]) == ["0,0", "0.5,0.5"]
+def test_filters_keep_rounds_kinds_and_scores(frame: pd.DataFrame) -> None:
+    first = shown_points(frame, Filters(up_to_round=1))
+    assert list(first["weights_text"]) == ["0,0", "1,0", "0.5,0.5"]
+    good = shown_points(frame, Filters(up_to_round=1, at_least={"mean_reward": 0.5}))
+    assert list(good["weights_text"]) == ["0.5,0.5"]
+    measured = shown_points(frame, Filters(up_to_round=2, kinds=["measured"]))
+    assert set(measured["kind"]) == {"measured"}
 
 
-def test_shared_points_can_be_left_out(frame: pd.DataFrame) -> None:
-    kept = frames.filter_points(
-        frame, up_to_round=2, value="mean_reward", at_least=0.0, with_shared=False
-    )
-    assert set(kept["kind"]) == {"measured", "zero"}
+def test_a_lowest_score_of_zero_leaves_nothing_out(frame: pd.DataFrame) -> None:
+    shown = shown_points(frame, Filters(up_to_round=2, at_least={"a1": 0.0}))
+    assert len(shown) == len(frame)
+
+
+def test_rounds_are_those_of_the_hierarchical_search() -> None:
+    other = evaluations((7, (0.2, 0.8), "measured", 0.5)).assign(search="random")
+    both = frames.evaluation_frame(pd.concat([other, SEARCH]), OBJECTIVES)
+    assert frames.searches(both) == ["hierarchical", "random"]
+    assert frames.last_round(both) == 2
+    shown = shown_points(both, Filters(up_to_round=1))
+    assert "0.2,0.8" in set(shown["weights_text"])
+    only = shown_points(both, Filters(up_to_round=1, searches=["random"]))
+    assert list(only["weights_text"]) == ["0.2,0.8"]
+
+
+def test_fields_are_filtered_by_their_scores() -> None:
+    means = np.array([[0.2, 0.8], [0.6, 0.6], [np.nan, np.nan]])
+    filters = Filters(up_to_round=1, at_least={"a1": 0.5})
+    assert passing(means, OBJECTIVES, filters).tolist() == [False, True, False]
+
+
+def test_filters_say_what_they_leave_out() -> None:
+    filters = Filters(up_to_round=1, at_least={"mean_reward": 0.5, "a1": 0.0})
+    told = "3 of 6 evaluations pass the filters (mean reward ≥ 0.500)."
+    assert filter_note(filters, 3, 6) == told
+    assert filter_note(Filters(up_to_round=1), 6, 6) == ""
 
 
 def test_the_path_holds_the_best_point_after_every_round(frame: pd.DataFrame) -> None:
@@ -149,3 +176,19 @@ def test_the_table_of_points_is_best_first(frame: pd.DataFrame) -> None:
     table = frames.point_table(frame, OBJECTIVES)
     assert table["mean reward"].iloc[0] == 0.7
     assert frame["weights_text"][table.index[0]] == "1,0.5"
+
+
+def test_a_triangle_keeps_the_shares_of_the_other_weights() -> None:
+    # Of (0.1, 0.2, 0.3, 0.4), the first three share 0.6.
+    moved = frames.with_shares((0.1, 0.2, 0.3, 0.4), (0, 1, 2), (0.5, 0.5, 0.0))
+    assert moved == pytest.approx((0.3, 0.3, 0.0, 0.4))
+
+
+def test_weights_that_leave_the_triangle_nothing_give_way_to_it() -> None:
+    assert frames.with_shares((0, 0, 0, 1), (0, 1, 2), (0.2, 0.3, 0.5)) == (0.2, 0.3, 0.5, 0.0)
+
+
+def test_errors_stand_beside_their_scores_in_the_table(frame: pd.DataFrame) -> None:
+    names = list(frames.point_table(frame, OBJECTIVES).columns)
+    assert names[names.index("a1") + 1] == "a1 ± se"
+    assert "search" not in names

@@ -113,6 +113,7 @@ class Watched:
 
     def __init__(self, page: Page, site: str) -> None:
         self.page = page
+        self.site = site
         self.complaints: list[str] = []
         page.on("console", self._heard)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))

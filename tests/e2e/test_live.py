@@ -2,47 +2,153 @@
 
 from __future__ import annotations
 
-import pytest
-from playwright.sync_api import expect
+from typing import Any
 
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from dashboard.components import source
+from dashboard.components.weight_sliders import PURE_SCRIPTS
+from engine.atlas.explain import explain_weights
+from engine.ensemble.atlas import build_atlases
+from tests.atlas_fields import fake_tree, random_weights
 from tests.e2e.conftest import OpenPage, wait_until_ready
+from tests.fake_forward import FakeForward, fake_text
+from tests.formula import response_text
+from tests.formula_models import UNMAPPABLE
 
 pytestmark = pytest.mark.browser
 
+N_POSITIONS = 200
 
-def test_moving_a_slider_changes_the_answer_and_the_link(watched: OpenPage, site: str) -> None:
+# Everything that the answer ever says, with the weights that it says it of.
+WATCH_ANSWER = """(answer) => {
+    window.heard = [];
+    new MutationObserver(() => window.heard.push([
+        answer.dataset.weights, answer.dataset.kind,
+        answer.querySelector('.answer-text').textContent,
+    ])).observe(answer, { attributes: true, subtree: true, childList: true });
+}"""
+
+
+def slider(page: Page, name: str) -> Locator:
+    return page.get_by_role("slider", name=f"weight of {name}")
+
+
+@pytest.mark.parametrize(("n_members", "n_cells"), [(2, 5), (3, 16), (4, 9)])
+def test_the_pages_look_up_is_decoding_at_random_positions(
+    chromium: Browser, n_members: int, n_cells: int
+) -> None:
+    tree = fake_tree(FakeForward(n_members, disagreement=16, seed={2: 3}.get(n_members, 9)), 1)
+    [atlas] = build_atlases(tree, fake_text)
+    weights = random_weights(n_members, N_POSITIONS, seed=1)
+    decoded = [fake_text(tokens) for [tokens] in tree.decode(weights)]
+    data: dict[str, Any] = {
+        "branches": [
+            {"vectors": branch.vectors.tolist(), "children": branch.children}
+            for branch in atlas.branches
+        ],
+        "cells": [],
+    }
+    page = chromium.new_page()
+    cells, borders = page.evaluate(
+        """([source, atlas, weights]) => {
+            const [lookUp, borders] = new Function(`${source}; return [lookUp, borders];`)();
+            return [weights.map((w) => lookUp(atlas, w)), weights.map((w) => borders(atlas, w))];
+        }""",
+        [source(*PURE_SCRIPTS), data, weights.tolist()],
+    )
+    page.close()
+    assert [atlas.cells[cell].text for cell in cells] == decoded
+    assert cells == atlas.lookup(weights).tolist()
+    assert len(atlas.cells) == n_cells
+    assert len(set(cells)) > n_cells / 2
+    for vector, found in zip(weights, borders, strict=True):
+        expected = explain_weights(atlas, vector).borders
+        assert [(one["objective"], one["direction"], one["cell"]) for one in found] == [
+            (one.member, {"less": -1, "more": 1}[one.direction], one.cell) for one in expected
+        ]
+        np.testing.assert_allclose(
+            [one["weight"] for one in found], [one.weight for one in expected], atol=1e-9
+        )
+
+
+def test_the_text_follows_a_drag_and_the_server_hears_of_its_end(
+    watched: OpenPage, site: str
+) -> None:
     seen = watched(site)
-    page = seen.open(f"{site}/live?run=finished&w=0,1,0&prompt=2")
-    answer = page.locator(".st-key-ensemble-response")
-    before = answer.inner_text()
-    page.get_by_role("slider").first.press("End")
-    expect(page).to_have_url(f"{site}/live?run=finished&w=1%2C1%2C0&prompt=2")
-    expect(answer).not_to_have_text(before, use_inner_text=True)
+    # In this atlas the first objective gives one text where it weighs more, the second another.
+    start = f"{site}/live?run=finished&prompt=aggregation%3A1&w=1%2C0.5%2C0"
+    page = seen.open(start)
+    answer = page.locator(".answer-text")
+    expect(answer).to_have_text("Response 5.")
+    page.get_by_role("button", name="Pin this response").click()
+    expect(page.locator(".reference-text")).to_have_text("Response 5.")
+    pinned = f"{start}&ref=1%2C0.5%2C0"
+    expect(page).to_have_url(pinned)
+    box = slider(page, "empathy").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    slider(page, "reflection").press("ArrowLeft")  # 1 -> 0.99, and the server is told
+    expect(page).to_have_url(pinned.replace("w=1%2C", "w=0.99%2C"))
+    wait_until_ready(page)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] - 1, box["y"] + box["height"] / 2, steps=5)
+    expect(answer).to_have_text("Response 6.")
+    expect(page.locator(".answer-text ins")).to_have_text("6.")
+    expect(page.locator(".reference-text del")).to_have_text("5.")
+    assert "w=0.99%2C0.5%2C0" in page.url  # the button is still down
+    page.mouse.up()
+    expect(page).to_have_url(pinned.replace("w=1%2C0.5", "w=0.99%2C1"))
+    wait_until_ready(page)
+    expect(answer).to_have_text("Response 6.")
+    expect(slider(page, "empathy")).to_have_js_property("valueAsNumber", 1)
     assert seen.complaints == []
 
 
-def test_a_link_opens_the_same_view_for_somebody_else(watched: OpenPage, site: str) -> None:
-    first = watched(site).open(f"{site}/live?run=finished&w=0.5,1,0.25")
-    first.get_by_role("radio", name="your own").or_(
-        first.get_by_role("button", name="your own")
+def test_an_own_prompt_is_answered_at_once_then_mapped_and_linked(
+    watched: OpenPage, site: str
+) -> None:
+    seen = watched(site)
+    page = seen.open(f"{site}/live?run=finished&w=0.5,1,0.25")
+    page.get_by_role("radio", name="your own").or_(
+        page.get_by_role("button", name="your own")
     ).first.click()
-    field = first.get_by_label("Your own prompt")
-    field.fill("I miss my brother 😀 <b>so</b> much")
+    prompt = "I miss my brother 😀 <b>so</b> much"
+    field = page.get_by_label("Your own prompt")
+    field.fill(prompt)
     field.press("Control+Enter")
-    answer = first.locator(".st-key-ensemble-response")
-    expect(answer).to_contain_text("I miss my brother 😀 <b>so</b> much")
-    wait_until_ready(first)
-    second = watched(site).open(first.url)
-    expect(second.get_by_label("Your own prompt")).to_have_value(
-        "I miss my brother 😀 <b>so</b> much"
-    )
-    assert second.locator(".st-key-ensemble-response").inner_text() == answer.inner_text()
+    answer = page.locator(".answer-text")
+    said = f"{response_text((0.5, 1.0, 0.25), 1)} You said: {prompt}"
+    expect(answer).to_have_text(said)
+    expect(page.locator(".answer")).to_have_attribute("data-kind", "cell")  # the atlas is there
+    expect(answer).to_have_text(said)
+    expect(page.get_by_text("Atlas of this prompt: 3 cells")).to_be_visible()
+    assert seen.complaints == []
+    second = watched(site).open(page.url)
+    expect(second.get_by_label("Your own prompt")).to_have_value(prompt)
+    expect(second.locator(".answer-text")).to_have_text(said)
 
 
-def test_the_members_stand_beside_the_ensemble(watched: OpenPage, site: str) -> None:
-    page = watched(site).open(f"{site}/live?run=finished")
-    for name in ("Ensemble", "Base", "Only reflection", "Only empathy", "Only fluency"):
-        expect(page.get_by_text(name, exact=True)).to_be_visible()
+def test_without_an_atlas_an_answer_is_never_shown_at_other_weights(
+    watched: OpenPage, site: str
+) -> None:
+    seen = watched(site)
+    page = seen.open(f"{site}/live?run=finished&w=1,0.5,0&text={UNMAPPABLE}")
+    page.locator(".answer").evaluate(WATCH_ANSWER)
+    for key in ("Home", "PageUp", "PageUp", "End", "PageDown", "PageDown"):
+        slider(page, "reflection").press(key)  # faster than answers come
+    expect(page.locator(".answer")).to_have_attribute("data-weights", "0.8,0.5,0")
+    expect(page.locator(".answer")).to_have_attribute("data-kind", "answer")
+    wait_until_ready(page)
+    heard = page.evaluate("() => window.heard")
+    assert {kind for _, kind, _ in heard} == {"answer", "unknown"}
+    for weights, kind, text in heard:
+        vector = tuple(float(weight) for weight in weights.split(","))
+        expected = f"{response_text(vector, 1)} You said: {UNMAPPABLE}"
+        assert text == (expected if kind == "answer" else "…")
+    assert seen.complaints == []
 
 
 def test_a_run_in_training_says_which_adapters_are_missing(watched: OpenPage, site: str) -> None:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-import pytest
-from playwright.sync_api import expect
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
 
-from tests.e2e.conftest import OpenPage, wait_until_ready
+import pytest
+from playwright.sync_api import TimeoutError, expect
+
+from tests.e2e.conftest import OpenPage, Watched, serve, wait_until_ready
+from tests.states import write_states
 
 pytestmark = pytest.mark.browser
 
+FITS_A_PHONE = """() => Math.max(
+    document.documentElement.scrollWidth,
+    document.querySelector('[data-testid=stMain]').scrollWidth,
+) <= 390"""
 PAGES = ("overview", "training", "weight-space", "live")
 ADDRESSES = {"overview": ""}
 
@@ -17,19 +26,57 @@ def address(site: str, page: str, query: str = "") -> str:
     return f"{site}/{ADDRESSES.get(page, page)}{query}"
 
 
-@pytest.mark.parametrize("name", PAGES)
-@pytest.mark.parametrize("run", ["finished", "running", "died"])
-def test_a_page_is_complete_and_without_complaints(
-    watched: OpenPage, site: str, name: str, run: str
+@pytest.fixture(scope="module")
+def states(
+    store: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, list[str]]]:
+    """A site with a run in every state, and the names of the runs."""
+    artifacts = tmp_path_factory.mktemp("states")
+    runs = write_states(artifacts, store)
+    log = tmp_path_factory.mktemp("log") / "states.log"
+    with serve(artifacts, log) as url:
+        yield url, list(runs)
+    assert "Traceback" not in log.read_text(encoding="utf-8")
+
+
+def test_every_state_of_a_run_and_every_page_hold_in_a_browser(
+    watched: OpenPage, states: tuple[str, list[str]], empty_site: str
 ) -> None:
+    """Open every state once and every page at least once, on a screen narrowed to a phone.
+
+    ``tests/dashboard/test_states.py`` has the product of all states and all pages.
+    """
+    site, runs = states
+    wide = watched(site)
+    page = wide.open(f"{site}/?run={runs[0]}")
+    links = page.get_by_test_id("stSidebarNavLink")
+    expect(links.first).to_be_visible()
+    pages = [str(link.get_attribute("href")) for link in links.all()]
+    assert len(pages) >= len(PAGES)
+    faults = _faults(watched(empty_site), pages[0], "")
     seen = watched(site)
-    page = seen.open(address(site, name, f"?run={run}"))
-    expect(page.locator("h1")).to_be_visible()
-    expect(page.get_by_test_id("stException")).to_have_count(0)
+    for place in range(max(len(runs), len(pages))):
+        faults += _faults(seen, pages[place % len(pages)], runs[place % len(runs)])
+    assert faults == []
+
+
+def _faults(seen: Watched, address: str, run: str) -> list[str]:
+    """Open a page on a screen, narrow it to a phone, and return what is wrong."""
+    seen.page.set_viewport_size({"width": 1440, "height": 1000})
+    page, found = seen.page, []
+    try:
+        seen.open(f"{seen.site}{urlsplit(address).path}" + (f"?run={run}" if run else ""))
+    except TimeoutError:
+        found.append("not ready in time")
+    found += page.get_by_test_id("stException").all_inner_texts()
     page.set_viewport_size({"width": 390, "height": 844})
-    width = page.evaluate("() => document.documentElement.scrollWidth")
-    assert width <= 390
-    assert seen.complaints == []
+    try:
+        page.wait_for_function(FITS_A_PHONE, timeout=5000)
+    except TimeoutError:
+        found.append("wider than a phone")
+    found += seen.complaints
+    seen.complaints.clear()
+    return [f"{run or 'no run'}, {address}: {fault}" for fault in found]
 
 
 @pytest.mark.parametrize("name", PAGES)

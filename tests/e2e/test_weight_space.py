@@ -6,6 +6,7 @@ import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import Page, TimeoutError, expect
@@ -163,6 +164,60 @@ def test_a_point_in_two_dimensions_can_be_clicked_too(watched: OpenPage, site: s
     page.mouse.down()
     page.mouse.up()
     expect(page.get_by_text("All responses at weights 0.5,0", exact=True)).to_be_visible()
+
+
+def test_a_click_between_the_points_of_the_triangle_selects_on_all_pages(
+    watched: OpenPage, site: str
+) -> None:
+    seen = watched(site)
+    page = seen.open(f"{site}/weight-space?run=finished&view=Triangle")
+    page.wait_for_selector(".js-plotly-plot[data-clickable=yes]")
+    # Shares 0.7, 0.15 and 0.15: far from every direction that the search evaluated.
+    x, y = page.evaluate(
+        """() => {
+          const chart = document.querySelector('.js-plotly-plot');
+          const {xaxis, yaxis} = chart._fullLayout;
+          const frame = chart.getBoundingClientRect();
+          return [frame.left + xaxis._offset + xaxis.l2p(0.15 + 0.075),
+                  frame.top + yaxis._offset + yaxis.l2p(0.15 * Math.sqrt(3) / 2)];
+        }"""
+    )
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.up()
+    expect(page.get_by_text("Selected point")).to_be_visible()
+    page.wait_for_url("**w=*")
+    chosen = parse_qs(urlsplit(page.url).query)["w"][0]
+    weights = [float(weight) for weight in chosen.split(",")]
+    shares = [weight / sum(weights) for weight in weights]
+    assert shares == pytest.approx([0.7, 0.15, 0.15], abs=0.01)  # a pixel is 1/500
+    page.reload()
+    expect(page.get_by_text(f"All responses at weights {chosen}")).to_be_visible()
+    page.get_by_role("link", name="Overview").click()
+    page.get_by_role("link", name="Weight space", exact=True).click()
+    expect(page.get_by_text(f"All responses at weights {chosen}")).to_be_visible()
+    assert parse_qs(urlsplit(page.url).query)["w"] == [chosen]
+    assert seen.complaints == []
+
+
+def test_the_field_is_drawn_in_the_cube_and_its_points_can_be_clicked(
+    watched: OpenPage, site: str
+) -> None:
+    seen = watched(site)
+    page = seen.open(f"{site}/weight-space?run=finished&field=true&view=Map&view=Trade-off")
+    wait_for_map(page)
+    kinds = page.evaluate(
+        "() => document.querySelector('.js-plotly-plot')._fullData.map(trace => trace.type)"
+    )
+    assert "mesh3d" in kinds
+    click_point(page, [1.0, 0.0, 0.5])
+    expect(page.get_by_text("All responses at weights 1,0,0.5")).to_be_visible()
+    # The other view moves along.
+    page.wait_for_function(
+        """() => [...document.querySelectorAll('.js-plotly-plot')].some(chart =>
+          chart._fullData?.some(trace => trace.name === 'selected, with 95 % intervals'))"""
+    )
+    assert seen.complaints == []
 
 
 def test_new_evaluations_appear_while_the_search_runs_and_the_camera_stays(

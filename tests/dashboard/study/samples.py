@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
-from dashboard.study.creation import SystemText, blind_items
+from dashboard.study.building import blind_items, study_items
+from dashboard.study.creation import seal
+from dashboard.study.draft import StudyDraft, create_draft
 from dashboard.study.guidelines import guidelines_for
-from dashboard.study.plan import StudyPlan
+from dashboard.study.plan import Mode, StudyPlan
 from dashboard.study.ratings import Submission, rated, skipped
+from dashboard.study.sources import Source, SystemText
 from engine.artifacts import Status, run_folder
 from engine.config_file import config_text
 from engine.records import Prompt, Response, SystemScore
@@ -20,21 +26,86 @@ GUIDELINES = guidelines_for(OBJECTIVES)
 SYSTEMS = ("base", "adapter:reflection", "adapter:empathy", "adapter:fluency", "best")
 
 
-def plan_of(n_items: int = 4, *, seed: str = "seed", study_id: str = "demo") -> StudyPlan:
-    """Return a plan of ``n_items`` items that each belong to one system."""
-    prompts = {index: f"Prompt number {index}." for index in range(n_items)}
-    texts = [
-        SystemText(system="base", prompt_index=index, text=f"Answer number {index}.")
-        for index in range(n_items)
+def texts_of(
+    n_prompts: int = 4, systems: tuple[str, ...] = ("base",), data_set: str = "talks"
+) -> list[SystemText]:
+    """Return one response of several words per prompt and system, all of them different."""
+    return [
+        SystemText(
+            system=system,
+            data_set=data_set,
+            prompt_index=index,
+            prompt=f"Prompt number {index}.",
+            text=f"Answer number {index} in the words of {place}.",
+        )
+        for place, system in enumerate(systems)
+        for index in range(n_prompts)
     ]
+
+
+def plan_of(n_items: int = 4, *, seed: str = "seed", study_id: str = "demo") -> StudyPlan:
+    """Return a plan without invites: ``n_items`` items that each belong to one system."""
     return StudyPlan(
         study_id=study_id,
         run_id=study_id,
         created_at="2030-01-01T00:00:00+00:00",
         seed=seed,
         guidelines=GUIDELINES,
-        items=blind_items(seed, prompts, texts),
+        items=blind_items(seed, texts_of(n_items)),
     )
+
+
+def shared_plan(
+    n_prompts: int = 4,
+    *,
+    systems: tuple[str, ...] = ("base", "best"),
+    mode: Mode = "rating",
+    **changes: Any,
+) -> StudyPlan:
+    """Return a plan with invites, whose items are shared out among places."""
+    draft = draft_of(mode=mode, **changes)
+    return StudyPlan(
+        study_id=draft.study_id,
+        run_id="",
+        created_at="2030-01-01T00:00:00+00:00",
+        seed=draft.seed,
+        guidelines=draft.guidelines,
+        items=study_items(draft, texts_of(n_prompts, systems)),
+        mode=mode,
+        n_ratings_per_item=draft.n_ratings_per_item,
+        n_annotators=draft.n_annotators,
+        requires_invite=True,
+        lease_seconds=60.0 * draft.lease_minutes,
+        abandoned_seconds=3600.0 * draft.abandoned_hours,
+    )
+
+
+def draft_of(**changes: Any) -> StudyDraft:
+    """Return a draft without copies and exercises, except where ``changes`` says so."""
+    plain = StudyDraft(
+        study_id="demo",
+        guidelines=GUIDELINES,
+        n_gold=0,
+        n_repeats=0,
+        n_practice=0,
+        seed="seed",
+        created_at="2030-01-01T00:00:00+00:00",
+    )
+    return replace(plain, **changes)
+
+
+def system_sources(*systems: str, run_id: str = "demo") -> tuple[Source, ...]:
+    """Return stored systems of a run as sources."""
+    return tuple(
+        Source(kind="system", run_id=run_id, system=system) for system in systems or SYSTEMS
+    )
+
+
+def sealed(artifacts: Path, run_id: str = "demo", **changes: Any) -> StudyPlan:
+    """Seal a study of all systems of a run; without invites, except where ``changes`` says so."""
+    settings = {"study_id": run_id, "requires_invite": False, "sources": system_sources()}
+    create_draft(artifacts, draft_of(**settings | changes))
+    return seal(artifacts, changes.get("study_id", run_id))
 
 
 def rating(
@@ -58,17 +129,18 @@ def rating(
         position=1,
         guideline_version=GUIDELINES.version,
         seconds=2.5,
+        shown_at=datetime(2030, 1, 1, 12),
     )
 
 
-def skip(*, item_code: str = "item", annotator: str = "ada") -> Submission:
+def skip(*, item_code: str = "item", annotator: str = "ada", kind: Any = "skip") -> Submission:
     """Return a submission that skips an item."""
     return Submission(
         request_id=uuid.uuid4().hex,
         study_id="demo",
         item_code=item_code,
         annotator=annotator,
-        kind="skip",
+        kind=kind,
         answers=tuple(skipped(criterion) for criterion in GUIDELINES.criteria),
         position=1,
         guideline_version=GUIDELINES.version,

@@ -14,12 +14,10 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from dashboard.study import session
-from dashboard.study.creation import create_study
-from dashboard.study.plan import StudyPlan, read_plan
+from dashboard.study.plan import StudyPlan
 from dashboard.study.store import AnnotationStore
-from engine.artifacts import Status, run_folder
 from engine.errors import DiskError
-from tests.dashboard.study.samples import SYSTEMS, write_finished_run
+from tests.dashboard.study.samples import SYSTEMS, sealed, system_sources, write_finished_run
 from tests.synthetic import HOSTILE
 
 TEXTS = {system: [f"Answer {n}", f"Reply {n}"] for n, system in enumerate(SYSTEMS)}
@@ -37,7 +35,7 @@ def artifacts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 @pytest.fixture
 def plan(artifacts: Path) -> StudyPlan:
     write_finished_run(artifacts, TEXTS)
-    return create_study(artifacts, "demo")
+    return sealed(artifacts)
 
 
 def page() -> None:
@@ -106,28 +104,18 @@ def _blocks(block: Any) -> Iterator[Any]:
         yield from _blocks(child)
 
 
-def test_without_runs_the_page_says_what_to_do() -> None:
-    assert "emorl run CONFIG.toml" in texts(opened())
+def test_without_a_study_the_page_says_where_they_come_from() -> None:
+    assert "start on the Study page" in texts(opened())
 
 
-def test_the_owner_seals_a_study_of_a_finished_run_and_an_annotator_starts(
-    artifacts: Path,
-) -> None:
-    write_finished_run(artifacts, TEXTS)
-    app = press(opened(), "Seal the study")
-    assert read_plan(artifacts, "demo").run_id == "demo"
+@pytest.mark.usefixtures("plan")
+def test_a_name_is_enough_where_the_study_needs_no_invite() -> None:
+    app = opened()
     app.text_input[0].set_value(" Ada ")
     press(app, "Start")
-    assert done(app) == "0 of 10 done"
+    assert done(app) == "0 of 10 of yours done"
     assert app.query_params["annotator"] == "ada"
     assert app.query_params["study"] == "demo"
-
-
-def test_an_unfinished_run_is_not_offered(artifacts: Path) -> None:
-    write_finished_run(artifacts, TEXTS)
-    run_folder(artifacts, "demo").write_status(Status(run_id="demo", phase="failed"))
-    app = opened()
-    assert "No finished run without a study" in texts(app)
 
 
 @pytest.mark.usefixtures("plan")
@@ -144,8 +132,8 @@ def test_one_annotation_is_one_row_per_question(artifacts: Path, plan: StudyPlan
         ("fluency", 1, "Awkward"),
     ]
     assert {row["item_code"] for row in stored} < {item.code for item in plan.items}
-    assert done(app).startswith("1 of 10 done")
-    assert "Saved item 1." in done(app)
+    assert done(app).startswith("1 of 10 of yours done")
+    assert "Saved item 1." in texts(app)
     assert [question.value for question in app.button_group] == [None, None, None]
 
 
@@ -170,9 +158,8 @@ def test_a_failed_save_keeps_the_answers_and_offers_to_try_again(
     with monkeypatch.context() as patch:
         patch.setattr(AnnotationStore, "record", refuse)
         rate(app, 2, 1, 0)
-    assert "Not saved. Your answers are still here: try again.\nNo room left." in "\n".join(
-        [str(app.error[0].value), str(app.text[-1].value)]
-    )
+    assert app.error[0].value == "Not saved. Your answers are still here: try again."
+    assert "No room left." in [text.value for text in app.text]
     assert "Saved" not in done(app)
     assert [question.value for question in app.button_group] == [2, 1, 0]
     press(app, "Try again")
@@ -185,14 +172,14 @@ def test_back_shows_the_earlier_answer_and_saves_the_change(artifacts: Path) -> 
     assert [question.value for question in app.button_group] == [2, 1, 0]
     rate(app, 2, 1, 1, save="Save the change")
     assert [row["value"] for row in rows(artifacts)] == [2, 1, 0, 2, 1, 1]
-    assert done(app).startswith("1 of 10 done")
+    assert done(app).startswith("1 of 10 of yours done")
 
 
 @pytest.mark.usefixtures("plan")
 def test_reloading_resumes_at_the_first_item_without_an_answer() -> None:
     app = rate(rate(work(), 2, 2, 2), 1, 1, 1)
     again = work()
-    assert done(again) == "2 of 10 done"
+    assert done(again) == "2 of 10 of yours done"
     assert [text.value for text in again.text] == [text.value for text in app.text]
     assert "Item 3 of 10" in texts(again)
 
@@ -200,7 +187,7 @@ def test_reloading_resumes_at_the_first_item_without_an_answer() -> None:
 @pytest.mark.usefixtures("plan")
 def test_another_annotator_begins_at_nothing_with_the_same_items() -> None:
     rate(work(), 2, 2, 2)
-    assert done(work("bob")) == "0 of 10 done"
+    assert done(work("bob")) == "0 of 10 of yours done"
 
 
 @pytest.mark.usefixtures("plan")
@@ -209,7 +196,7 @@ def test_the_end_thanks_counts_the_skipped_and_leads_back_to_them(artifacts: Pat
     for _ in range(9):
         rate(app, 1, 1, 1)
     assert "You rated 9 of 10 items" in texts(app)
-    assert "9 of 10 done, 1 skipped" in done(app)
+    assert "9 of 10 of yours done, 1 skipped" in done(app)
     press(app, "Go to the first skipped item")
     rate(app, 0, 0, 0, save="Save the change")
     assert "You rated 10 of 10 items" in texts(app)
@@ -239,22 +226,22 @@ def test_the_guard_above_would_see_a_system(plan: StudyPlan) -> None:
 
 def test_hostile_text_is_shown_as_it_is(artifacts: Path) -> None:
     write_finished_run(artifacts, {"base": [HOSTILE]}, prompts=[HOSTILE])
-    create_study(artifacts, "demo")
+    sealed(artifacts, sources=system_sources("base"))
     app = work()
-    assert [text.value for text in app.text][1:] == [HOSTILE, HOSTILE]
+    assert [text.value for text in app.text][1:3] == [HOSTILE, HOSTILE]
     assert HOSTILE not in "\n".join(str(element.value) for element in app.markdown)
 
 
 def test_an_empty_response_says_so(artifacts: Path) -> None:
     write_finished_run(artifacts, {"base": [" \n"]})
-    create_study(artifacts, "demo")
+    sealed(artifacts, sources=system_sources("base"))
     assert "The response is empty." in texts(work())
 
 
 @pytest.mark.parametrize(
     ("query", "said"),
     [
-        ({"study": "other", "annotator": "ada"}, "There is no study 'other'; there are: demo"),
+        ({"study": "other", "annotator": "ada"}, "no sealed study 'other'; there are: demo"),
         ({"study": "../x", "annotator": "ada"}, "'../x' is no name of a study"),
         ({"study": "demo", "annotator": "<b>x</b>"}, "A name has 1 to 40 letters"),
         ({"study": "demo", "annotator": "a" * 500}, "A name has 1 to 40 letters"),
@@ -294,7 +281,7 @@ def test_beside_another_dashboard_the_page_says_so(artifacts: Path) -> None:
         assert other.stdout.readline() == "open\n"
         assert "Another dashboard has" in texts(work())
         other.communicate("done\n", timeout=60)
-    assert done(work()) == "0 of 10 done"
+    assert done(work()) == "0 of 10 of yours done"
 
 
 @pytest.mark.usefixtures("plan")

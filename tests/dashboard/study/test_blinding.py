@@ -6,16 +6,16 @@ import random
 
 from dashboard.study.blinding import item_code, new_seed, presentation_order
 
-CODES = [item_code("seed", index, "text") for index in range(40)]
+CODES = [item_code("seed", str(index), "text") for index in range(40)]
 
 
 def test_a_code_is_the_same_again_and_other_for_another_seed_prompt_or_text() -> None:
-    code = item_code("seed", 1, "text")
-    assert code == item_code("seed", 1, "text")
+    code = item_code("seed", "1", "text")
+    assert code == item_code("seed", "1", "text")
     others = {
-        item_code("other", 1, "text"),
-        item_code("seed", 2, "text"),
-        item_code("seed", 1, "texts"),
+        item_code("other", "1", "text"),
+        item_code("seed", "2", "text"),
+        item_code("seed", "1", "texts"),
     }
     assert len(others | {code}) == 4
 

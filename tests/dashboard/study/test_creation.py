@@ -1,16 +1,26 @@
-"""A finished run becomes a blind plan."""
+"""A draft becomes a sealed plan: systems from runs, weights and files; the checks before."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from dashboard.study.creation import create_study, runs_without_study
-from dashboard.study.plan import read_plan
+from dashboard.study.creation import prepare, seal
+from dashboard.study.draft import create_draft, list_drafts, read_draft, with_sources, write_draft
+from dashboard.study.plan import StudyPlan, read_plan
+from dashboard.study.sources import Source, offers
 from engine.artifacts import Phase, Status, run_folder
-from engine.errors import RunNotFoundError, StoreError, StudyError
-from tests.dashboard.study.samples import SYSTEMS, write_finished_run
+from engine.errors import DataError, RunNotFoundError, StudyError
+from tests.dashboard.study.samples import (
+    SYSTEMS,
+    draft_of,
+    sealed,
+    system_sources,
+    write_finished_run,
+)
+from tests.synthetic import SPECS, write_run
 
 # Prompt 0: all five differ. Prompt 1: base and two adapters agree. Prompt 2: all agree.
 TEXTS = {
@@ -19,11 +29,16 @@ TEXTS = {
 }
 
 
+def messages(artifacts: Path, **changes: object) -> str:
+    prepared = prepare(artifacts, draft_of(**{"sources": system_sources()} | changes))
+    return "\n".join(f"{finding.weight}: {finding.message}" for finding in prepared.findings)
+
+
 def test_equal_texts_to_one_prompt_are_one_item_that_counts_for_each_system(
     tmp_path: Path,
 ) -> None:
     write_finished_run(tmp_path, TEXTS)
-    plan = create_study(tmp_path, "demo")
+    plan = sealed(tmp_path)
     # 5 + (1 shared + 2 own) + 1 = 9 items for 5 systems x 3 prompts.
     assert len(plan.items) == 9
     rated_for = [(s, item.prompt_index) for item in plan.items for s in item.systems]
@@ -32,67 +47,228 @@ def test_equal_texts_to_one_prompt_are_one_item_that_counts_for_each_system(
     assert set(shared.systems) == set(SYSTEMS[:3])
 
 
+def test_a_pairwise_study_compares_every_two_different_texts(tmp_path: Path) -> None:
+    write_finished_run(tmp_path, TEXTS)
+    plan = sealed(tmp_path, mode="pairwise")
+    # Prompt 0: 5 texts, 10 pairs. Prompt 1: 3 texts, 3 pairs. Prompt 2: one text, none.
+    assert sorted(item.prompt_index for item in plan.items) == [0] * 10 + [1] * 3
+    for item in plan.items:
+        assert item.other_response is not None
+        assert not set(item.systems) & set(item.other_systems)
+        assert item.response == TEXTS[item.systems[0]][item.prompt_index]
+        assert item.other_response == TEXTS[item.other_systems[0]][item.prompt_index]
+    # Which text is called a does not follow the alphabet, else it would tell the system.
+    assert len({item.response < item.other_response for item in plan.items}) == 2  # type: ignore[operator]
+
+
 def test_items_are_greedy_responses_with_the_prompts_of_the_inference_split(
     tmp_path: Path,
 ) -> None:
     write_finished_run(tmp_path, TEXTS)
-    for item in create_study(tmp_path, "demo").items:
+    for item in sealed(tmp_path).items:
         assert item.prompt == f"Client {item.prompt_index} says this."
         assert item.response == TEXTS[item.systems[0]][item.prompt_index]
 
 
 def test_the_order_of_items_in_the_plan_is_that_of_their_codes(tmp_path: Path) -> None:
     write_finished_run(tmp_path, TEXTS)
-    codes = [item.code for item in create_study(tmp_path, "demo").items]
+    codes = [item.code for item in sealed(tmp_path, n_gold=0, n_repeats=2).items]
     assert codes == sorted(codes)
+    assert len(set(codes)) == 11
 
 
-def test_the_same_seed_gives_the_same_codes_and_no_seed_gives_new_ones(tmp_path: Path) -> None:
-    def codes(folder: str, seed: str | None) -> set[str]:
-        write_finished_run(tmp_path / folder, TEXTS)
-        return {item.code for item in create_study(tmp_path / folder, "demo", seed=seed).items}
+def test_the_same_seed_gives_the_same_codes_and_another_seed_others(tmp_path: Path) -> None:
+    write_finished_run(tmp_path, TEXTS)
 
-    assert codes("a", "one") == codes("b", "one")
-    assert not codes("c", None) & codes("d", None)
+    def codes(seed: str) -> set[str]:
+        draft = draft_of(sources=system_sources(), seed=seed)
+        return {item.code for item in prepare(tmp_path, draft).plan.items}
+
+    assert codes("one") == codes("one")
+    assert not codes("one") & codes("two")
 
 
 def test_a_changed_run_does_not_change_its_study(tmp_path: Path) -> None:
     write_finished_run(tmp_path, TEXTS)
-    plan = create_study(tmp_path, "demo")
+    plan = sealed(tmp_path)
     for file in run_folder(tmp_path, "demo").published.iterdir():
         file.unlink()
     assert read_plan(tmp_path, "demo") == plan
 
 
-def test_a_run_has_one_study(tmp_path: Path) -> None:
+def test_after_sealing_neither_draft_nor_plan_can_be_changed(tmp_path: Path) -> None:
     write_finished_run(tmp_path, TEXTS)
-    assert runs_without_study(tmp_path) == ["demo"]
-    create_study(tmp_path, "demo")
-    assert runs_without_study(tmp_path) == []
-    with pytest.raises(StudyError, match="exists already"):
-        create_study(tmp_path, "demo")
+    sealed(tmp_path)
+    before = read_plan(tmp_path, "demo")
+    assert list_drafts(tmp_path) == []
+    for change in (
+        lambda: seal(tmp_path, "demo"),
+        lambda: write_draft(tmp_path, draft_of(n_gold=9)),
+        lambda: create_draft(tmp_path, draft_of()),
+    ):
+        with pytest.raises(StudyError, match=r"sealed|already"):
+            change()
+    assert read_plan(tmp_path, "demo") == before
+
+
+def test_a_draft_is_read_as_it_was_written(tmp_path: Path) -> None:
+    draft = draft_of(
+        sources=(*system_sources("base"), Source(kind="weights", run_id="r", weights=(1.0, 0.5))),
+        mode="pairwise",
+    )
+    create_draft(tmp_path, draft)
+    assert read_draft(tmp_path, "demo") == draft
 
 
 @pytest.mark.parametrize("phase", ["training", "searching", "failed", "interrupted"])
 def test_an_unfinished_run_is_refused_with_what_to_do(tmp_path: Path, phase: Phase) -> None:
     write_finished_run(tmp_path, TEXTS)
     run_folder(tmp_path, "demo").write_status(Status(run_id="demo", phase=phase))
-    assert runs_without_study(tmp_path) == []
+    assert offers(tmp_path) == []
     with pytest.raises(
         StudyError, match=r"needs the final responses of a finished run.*emorl run"
     ):
-        create_study(tmp_path, "demo")
-    assert not (tmp_path / "studies").exists()
+        sealed(tmp_path)
+    assert not (tmp_path / "studies" / "demo" / "plan.json").exists()
 
 
 def test_an_unknown_run_names_those_that_are_there(tmp_path: Path) -> None:
     write_finished_run(tmp_path, TEXTS)
     with pytest.raises(RunNotFoundError, match=r"no run 'other'.*there are: demo"):
-        create_study(tmp_path, "other")
+        prepare(tmp_path, draft_of(sources=system_sources("base", run_id="other")))
 
 
-def test_a_missing_snapshot_is_refused_with_its_path(tmp_path: Path) -> None:
+def test_a_missing_system_is_refused_with_what_to_do(tmp_path: Path) -> None:
     write_finished_run(tmp_path, TEXTS)
     (run_folder(tmp_path, "demo").published / "system_responses.parquet").unlink()
-    with pytest.raises(StoreError, match=r"system_responses\.parquet.*publishes it anew"):
-        create_study(tmp_path, "demo")
+    with pytest.raises(StudyError, match=r"got 0 responses to 3 prompts.*completes it"):
+        prepare(tmp_path, draft_of(sources=system_sources("base")))
+
+
+def test_an_ensemble_at_any_weights_is_looked_up_in_the_atlas(tmp_path: Path) -> None:
+    write_run(tmp_path, SPECS["finished"])
+    # In the synthetic atlas response 5 wins where the first weight is larger than the second.
+    sources = tuple(
+        Source(kind="weights", run_id="finished", split="aggregation", weights=weights)
+        for weights in ((1.0, 0.5, 0.1), (0.3, 0.4, 0.1))
+    )
+    plan = prepare(tmp_path, draft_of(sources=sources)).plan
+    texts = {item.systems: item.response for item in plan.items}
+    assert texts == {("w=1,0.5,0.1",): "Response 5.", ("w=0.3,0.4,0.1",): "Response 6."}
+    assert [system.weights for system in plan.systems] == [(1.0, 0.5, 0.1), (0.3, 0.4, 0.1)]
+    with pytest.raises(StudyError, match="emorl atlas finished --split inference"):
+        prepare(tmp_path, draft_of(sources=(replace(sources[0], split="inference"),)))
+    with pytest.raises(StudyError, match="no ensemble"):
+        prepare(tmp_path, draft_of(sources=(replace(sources[0], weights=(0.0, 0.0, 0.0)),)))
+
+
+def imported(tmp_path: Path, name: str, content: str) -> StudyPlan:
+    file = tmp_path / "studies" / "demo" / "sources" / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(content, encoding="utf-8")
+    draft = with_sources(draft_of(), Source(kind="file", path=f"sources/{name}"))
+    return prepare(tmp_path, draft).plan
+
+
+def test_systems_of_a_file_are_taken_over(tmp_path: Path) -> None:
+    csv = 'system,prompt,response\none,"Hi, you","Yes, ""really"""\ntwo,"Hi, you",\n'
+    plan = imported(tmp_path, "talks.csv", csv)
+    found = {(item.systems, item.data_set, item.prompt, item.response) for item in plan.items}
+    assert found == {
+        (("one",), "talks", "Hi, you", 'Yes, "really"'),
+        (("two",), "talks", "Hi, you", ""),
+    }
+    line = '{"system": "s", "prompt": "p\u2028q", "response": "r", "prompt_index": 7}\n'
+    (item,) = imported(tmp_path, "more.jsonl", line + "\n").items
+    assert (item.prompt, item.prompt_index, item.source_item) == ("p\u2028q", 7, "more/7")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("a.csv", "system,prompt\nx,y\n", "lacks the columns response"),
+        ("a.csv", "system,prompt,response\n", "has no rows"),
+        ("a.csv", "system,prompt,response\na,b,c\n,b,c\n", "row 2: system is empty"),
+        ("a.csv", "system,prompt,response\na,b,c,d\n", "row 1: has more fields"),
+        ("a.csv", "system,prompt,response\na,b\n", "row 1: response must be a text, got None"),
+        ("a.csv", "system,prompt,response\na,b,c\na,b,d\n", "row 2: .*a second time.*row 1"),
+        (
+            "a.csv",
+            "system,prompt,response,prompt_index\na,b,c,-1\n",
+            "row 1: prompt_index must be a whole number",
+        ),
+        (
+            "a.csv",
+            "system,prompt,response,prompt_index\na,b,c,1\nb,x,c,1\n",
+            "row 2: prompt 1 .*has two texts",
+        ),
+        ("a.jsonl", "{}\n", "row 1: system must be a text"),
+        ("a.jsonl", "[1]\n", "row 1: must be an object"),
+        ("a.jsonl", '{"system": "a"\n', "row 1: is no JSON"),
+        ("a.txt", "x", "must end in"),
+    ],
+)
+def test_a_bad_file_is_refused_with_its_row(
+    tmp_path: Path, name: str, content: str, said: str
+) -> None:
+    with pytest.raises(DataError, match=said):
+        imported(tmp_path, name, content)
+
+
+def test_the_checks_find_leaks_empty_and_equal_responses_and_poor_variety(tmp_path: Path) -> None:
+    long = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen"
+    write_finished_run(
+        tmp_path,
+        {
+            "base": ["I am adapter:empathy, hello", "", f"{long} x y z a b c", "same"],
+            "best": ["always", "always", f"{long} x y z a b d", "same"],
+        },
+    )
+    found = messages(tmp_path, sources=system_sources("base", "best"), n_items_per_data_set=9)
+    assert "1 responses of base are empty" in found
+    assert "1 responses equal another system's" in found
+    assert "1 pairs of responses to the same prompt share at least 95%" in found
+    assert "4 prompts that all its systems answered; 9 were asked for" in found
+    assert "name 'adapter:empathy'" not in found  # no system of this study
+    leaking = messages(tmp_path, sources=system_sources("base", "best"), n_practice=2)
+    assert "stop:" not in leaking
+    write_finished_run(
+        tmp_path,
+        {"base": ["As base, I say", "a"], "best": ["database", "always"]},
+        name="leaks",
+    )
+    leaks = messages(tmp_path, sources=system_sources("base", "best", run_id="leaks"))
+    assert "warning: The name 'base' stands in 1 responses (1 of base)" in leaks
+    assert "'best'" not in leaks
+
+
+def test_a_study_of_nothing_or_of_equal_texts_in_pairs_cannot_be_sealed(tmp_path: Path) -> None:
+    write_finished_run(tmp_path, {"base": ["same"], "best": ["same"]})
+    create_draft(tmp_path, draft_of(sources=system_sources("base", "best"), mode="pairwise"))
+    with pytest.raises(StudyError, match=r"cannot be sealed\. There is nothing to rate"):
+        seal(tmp_path, "demo")
+    assert list_drafts(tmp_path) == ["demo"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"n_ratings_per_item": 3, "n_annotators": 2},
+        {"n_gold": -1},
+        {"n_annotators": 0},
+        {"n_items_per_data_set": 1.5},
+    ],
+)
+def test_an_impossible_design_is_refused(changes: dict[str, object]) -> None:
+    with pytest.raises(StudyError, match=r"must be a whole number|need as many annotators"):
+        draft_of(**changes)
+
+
+def test_prompts_that_some_system_did_not_answer_are_left_out_and_told(tmp_path: Path) -> None:
+    file = tmp_path / "studies" / "demo" / "sources" / "a.csv"
+    file.parent.mkdir(parents=True)
+    file.write_text("system,prompt,response\na,p,one\nb,p,two\na,q,three\n", encoding="utf-8")
+    sources = (Source(kind="file", path="sources/a.csv"),)
+    prepared = prepare(tmp_path, draft_of(sources=sources))
+    assert {item.prompt for item in prepared.plan.items} == {"p"}
+    assert "1 of 2 prompts of a are left out" in messages(tmp_path, sources=sources)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from dashboard.study.desk import DOUBLE_CLICK_SECONDS, Desk
+from dashboard.study.plan import StudyPlan
 from dashboard.study.ratings import Submission
-from dashboard.study.store import AnnotationStore
-from engine.errors import DiskError
-from tests.dashboard.study.samples import plan_of
+from dashboard.study.store import AnnotationStore, utc_now
+from engine.errors import DiskError, StudyError
+from tests.dashboard.study.samples import plan_of, rating, shared_plan
 
 ALL_2 = {"reflection": 2, "empathy": 2, "fluency": 2}
 ALL_1 = {"reflection": 1, "empathy": 1, "fluency": 1}
@@ -33,10 +34,10 @@ class RefusingStore(AnnotationStore):
 
     is_full = False
 
-    def record(self, submission: Submission) -> bool:
+    def record(self, submission: Submission, plan: StudyPlan | None = None) -> bool:
         if self.is_full:
             raise DiskError("No room left.")
-        return super().record(submission)
+        return super().record(submission, plan)
 
 
 @pytest.fixture
@@ -242,3 +243,137 @@ def test_an_annotator_sees_no_answer_of_another(desk: Desk, clock: Clock) -> Non
         desk.rate(code, ALL_2)
     other = new_tab(desk.store, clock, annotator="bob")
     assert other.progress().states == {}
+
+
+def test_undo_takes_the_answer_back_and_shows_the_item_again(desk: Desk, clock: Clock) -> None:
+    code = shown(desk)
+    desk.rate(code, ALL_2)
+    clock.now += 5
+    desk.undo()
+    assert desk.notice is not None
+    assert desk.notice.message == "Your answer was taken back."
+    assert desk.progress().states == {}
+    assert shown(desk) == code
+    assert events(desk, code) == [2, None]
+    clock.now += 5
+    desk.undo()  # there is nothing more to take back
+    assert events(desk, code) == [2, None]
+    desk.rate(code, ALL_1)
+    assert desk.progress().states[code].values == ALL_1
+
+
+def test_undo_takes_a_skip_back_too(desk: Desk, clock: Clock) -> None:
+    code = shown(desk)
+    desk.skip(code)
+    clock.now += 5
+    desk.undo()
+    assert desk.progress().skipped == ()
+    assert shown(desk) == code
+
+
+def test_flag_and_comment_are_stored_once_each_and_can_be_changed(desk: Desk) -> None:
+    code = shown(desk)
+    desk.annotate(code, "flag")
+    desk.comment(code, "  looks cut off ")
+    desk.comment(code, "looks cut off")
+    notes = desk.store.notes("demo", "ada", code)
+    assert (notes.is_flagged, notes.comment) == (True, "looks cut off")
+    desk.annotate(code, "unflag")
+    desk.comment(code, "")
+    notes = desk.store.notes("demo", "ada", code)
+    assert (notes.is_flagged, notes.comment) == (False, "")
+    assert desk.store.notes("demo", "bob", code).comment == ""
+    assert len(desk.store._rows("SELECT * FROM notes")) == 4
+
+
+def test_nothing_is_stored_once_the_page_may_store_nothing(desk: Desk, clock: Clock) -> None:
+    first = shown(desk)
+    desk.rate(first, ALL_2)
+    second = shown(desk)
+    before = desk.store._rows("SELECT * FROM rating_events ORDER BY event_number")
+
+    def refuse() -> None:
+        raise StudyError("This study is closed.")
+
+    desk.admit = refuse
+    acts: tuple[Callable[[], None], ...] = (
+        lambda: desk.rate(second, ALL_1),
+        lambda: desk.skip(second),
+        desk.undo,
+        lambda: desk.annotate(second, "flag"),
+        lambda: desk.comment(second, "late"),
+        lambda: desk.annotate("", "consent"),
+    )
+    for act in acts:
+        clock.now += 10
+        act()
+        assert desk.notice is not None
+        assert (desk.notice.outcome, desk.notice.message) == ("failed", "This study is closed.")
+    assert desk.store._rows("SELECT * FROM rating_events ORDER BY event_number") == before
+    assert desk.store._rows("SELECT * FROM notes") == []
+
+
+def test_an_item_that_others_took_meanwhile_is_refused_and_passed_over(
+    store: RefusingStore, clock: Clock
+) -> None:
+    plan = shared_plan(2, systems=("base",), n_annotators=2)
+    desk = Desk(plan=plan, annotator="ada", store=store, clock=clock, place=1)
+    code = shown(desk)
+    store.release("demo", "ada")  # as if the lease had ended
+    for name in ("bob", "cy"):
+        store.record(rating(1, 1, 1, item_code=code, annotator=name), plan)
+    desk.rate(code, ALL_2)
+    assert desk.notice is not None
+    assert desk.notice.outcome == "refused"
+    assert events(desk, code) == []
+    assert shown(desk) != code
+    assert desk.progress().n_items == 1
+
+
+def test_exercises_come_first_do_not_count_and_are_compared_with_the_guidelines(
+    store: RefusingStore, clock: Clock
+) -> None:
+    plan = shared_plan(2, systems=("base",), n_practice=2)
+    desk = Desk(plan=plan, annotator="ada", store=store, clock=clock, place=1)
+    for _ in range(2):
+        assert plan.item(shown(desk)).kind == "practice"
+        desk.rate(shown(desk), ALL_2)
+        assert desk.notice is not None
+        assert "The guidelines call it" in desk.notice.message
+    assert plan.item(shown(desk)).kind == "rating"
+    assert (desk.progress().n_rated, desk.progress().n_items) == (0, 2)
+    assert desk.progress().before(shown(desk)) is None
+
+
+def test_who_is_through_can_take_over_what_others_left(store: RefusingStore, clock: Clock) -> None:
+    plan = shared_plan(4, systems=("base",), n_annotators=4, n_ratings_per_item=1)
+    desk = Desk(plan=plan, annotator="ada", store=store, clock=clock, place=1)
+    desk.rate(shown(desk), ALL_2)
+    assert desk.show(desk.progress()) is None
+    assert len(desk.complete()) == 8
+    assert desk.complete() == desk.complete()
+    assert len(store._rows("SELECT * FROM notes")) == 1
+    desk.help_out()
+    for n in range(3):
+        clock.now += 5
+        desk.rate(shown(desk), ALL_1)
+        assert (desk.progress().n_items, desk.progress().n_rated) == (2 + n, 2 + n)
+    assert desk.show(desk.progress()) is None
+
+
+def test_leaving_gives_the_item_back(store: RefusingStore, clock: Clock) -> None:
+    plan = shared_plan(1, systems=("base",), n_annotators=2, n_ratings_per_item=1)
+    (place,) = plan.items[0].places
+    desk = Desk(plan=plan, annotator="ada", store=store, clock=clock, place=place)
+    code = shown(desk)
+    assert not store.lease(plan, code, "bob")
+    desk.leave()
+    assert store.lease(plan, code, "bob")
+
+
+def test_when_the_item_was_shown_is_stored(desk: Desk) -> None:
+    code = shown(desk)
+    before = utc_now()
+    desk.rate(code, ALL_2)
+    (row, *_) = desk.store.history("demo", "ada", code)
+    assert row["shown_at"] <= before <= row["stored_at"]

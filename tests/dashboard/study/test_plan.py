@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
-from dashboard.study.plan import list_studies, plan_path, read_plan, write_plan
+from dashboard.study.plan import PlanSystem, list_studies, plan_path, read_plan, write_plan
 from engine.errors import SchemaVersionError, StoreError, StudyError
-from tests.dashboard.study.samples import plan_of
+from tests.dashboard.study.samples import plan_of, shared_plan
 
 
 def test_a_plan_is_read_as_it_was_written(tmp_path: Path) -> None:
@@ -48,7 +49,7 @@ def test_of_eight_that_seal_at_once_one_wins_whole(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("Answer number 1.", "Answer number 9."),
+        ("Answer number 1 ", "Answer number 9 "),
         ('"base"', '"best"'),
         ('"version": "1"', '"version": "2"'),
     ],
@@ -82,17 +83,54 @@ def test_a_plan_that_was_copied_to_another_study_is_refused(tmp_path: Path) -> N
         read_plan(tmp_path, "copy")
 
 
+def test_a_plan_of_format_1_is_read_as_before(tmp_path: Path) -> None:
+    table = asdict(plan_of()) | {"format": 1}
+    new = set(table) - {
+        *("study_id", "run_id", "created_at", "seed", "guidelines", "items", "format")
+    }
+    for name in new:
+        del table[name]
+    del table["guidelines"]["text"]
+    old = ("code", "prompt_index", "prompt", "response", "response_sha256", "systems")
+    table["items"] = [{name: item[name] for name in old} for item in table["items"]]
+    canonical = json.dumps(table, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    seal = hashlib.sha256(canonical.encode()).hexdigest()
+    path = plan_path(tmp_path, "demo")
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(table | {"seal": seal}), encoding="utf-8")
+    plan = read_plan(tmp_path, "demo")
+    assert (plan.seal, plan.mode, plan.requires_invite) == (seal, "rating", False)
+    assert [item.code for item in plan.items] == [item.code for item in plan_of().items]
+    assert [system.name for system in plan.systems] == ["base"]
+    assert plan.n_ratings_per_item is None
+    path.write_text(json.dumps(table | {"seal": seal, "seed": "x"}), encoding="utf-8")
+    with pytest.raises(StoreError, match="no longer matches its seal"):
+        read_plan(tmp_path, "demo")
+
+
+def test_a_plan_with_all_that_format_2_knows_is_read_as_it_was_written(tmp_path: Path) -> None:
+    plan = shared_plan(6, mode="pairwise", n_gold=1, n_repeats=1, n_practice=2, n_annotators=3)
+    plan = replace(
+        plan,
+        systems=(PlanSystem(name="w", origin="run x", run_id="x", weights=(1.0, 0.5)),),
+        findings=("one", "two"),
+    )
+    write_plan(tmp_path, plan)
+    assert read_plan(tmp_path, "demo") == plan
+    assert read_plan(tmp_path, "demo").seal == plan.seal
+
+
 def test_a_plan_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     path = write_plan(tmp_path, plan_of())
     table = json.loads(path.read_text(encoding="utf-8"))
-    path.write_text(json.dumps(table | {"format": 2}), encoding="utf-8")
-    with pytest.raises(SchemaVersionError, match="format 2, this version of emorl reads 1"):
+    path.write_text(json.dumps(table | {"format": 3}), encoding="utf-8")
+    with pytest.raises(SchemaVersionError, match="format 3, this version of emorl reads 1 to 2"):
         read_plan(tmp_path, "demo")
 
 
 def test_an_unknown_study_names_those_that_are_there(tmp_path: Path) -> None:
     write_plan(tmp_path, plan_of())
-    with pytest.raises(StudyError, match="no study 'other'; there are: demo"):
+    with pytest.raises(StudyError, match="no sealed study 'other'; there are: demo"):
         read_plan(tmp_path, "other")
 
 

@@ -162,11 +162,12 @@ def test_snapshots_hold_the_events_and_current_ratings_of_one_study(
     for value in (2, 1):
         store.record(rating(value, value, value))
     store.record(rating(0, 0, 0, study_id="second"))
-    events, current = store.publish("demo")
+    events, current, _ = store.publish("demo")
     assert pq.read_table(events).column("value").to_pylist() == [2, 2, 2, 1, 1, 1]
     assert pq.read_table(current).column("value").to_pylist() == [1, 1, 1]
     assert sorted(file.name for file in events.parent.iterdir()) == [
         "current_ratings.parquet",
+        "notes.parquet",
         "rating_events.parquet",
     ]
 
@@ -174,18 +175,72 @@ def test_snapshots_hold_the_events_and_current_ratings_of_one_study(
 def test_a_snapshot_that_cannot_be_written_says_that_the_ratings_are_safe(
     store: AnnotationStore,
 ) -> None:
-    store.record(rating(1, 1, 1))
     (store.studies / "demo").write_text("a file where the folder should be", encoding="utf-8")
+    store.record(rating(1, 1, 1))
     with pytest.raises(DiskError, match="All ratings are safe"):
         store.publish("demo")
+
+
+VERSION_1 = """
+CREATE TABLE meta (key VARCHAR PRIMARY KEY, value VARCHAR NOT NULL);
+CREATE SEQUENCE event_order;
+CREATE TABLE rating_events (
+    event_id VARCHAR PRIMARY KEY, request_id VARCHAR NOT NULL,
+    event_number BIGINT NOT NULL DEFAULT nextval('event_order'),
+    study_id VARCHAR NOT NULL, item_code VARCHAR NOT NULL, annotator VARCHAR NOT NULL,
+    criterion VARCHAR NOT NULL,
+    kind VARCHAR NOT NULL CHECK (kind IN ('rating', 'skip')),
+    scale_minimum INTEGER NOT NULL, scale_maximum INTEGER NOT NULL, value INTEGER,
+    label VARCHAR NOT NULL, position INTEGER NOT NULL, guideline_version VARCHAR NOT NULL,
+    seconds DOUBLE NOT NULL, stored_at TIMESTAMP NOT NULL,
+    CHECK ((kind = 'skip' AND value IS NULL)
+        OR (kind = 'rating' AND value BETWEEN scale_minimum AND scale_maximum))
+);
+CREATE VIEW current_ratings AS
+    SELECT * FROM rating_events
+    QUALIFY row_number() OVER (
+        PARTITION BY study_id, item_code, annotator, criterion ORDER BY event_number DESC
+    ) = 1;
+INSERT INTO meta VALUES ('content', 'ratings'), ('schema_version', '1');
+INSERT INTO rating_events SELECT
+    'r' || n || '/' || c, 'r' || n, nextval('event_order'), 'demo', 'item' || (n % 5), 'ada', c,
+    'rating', 0, 2, n % 3, 'x', n, '1', 1.5, TIMESTAMP '2030-01-01'
+    FROM range(12) t(n), (VALUES ('reflection'), ('empathy'), ('fluency')) k(c) ORDER BY n;
+INSERT INTO rating_events SELECT
+    's/' || c, 's', nextval('event_order'), 'demo', 'item9', 'bob', c,
+    'skip', 0, 2, NULL, '', 1, '1', 1.5, TIMESTAMP '2030-01-01'
+    FROM (VALUES ('reflection'), ('empathy'), ('fluency')) k(c);
+"""
+"""A file as the first version wrote it: 12 ratings of 5 items, and a skip."""
+
+
+def test_a_file_of_version_1_is_upgraded_and_no_rating_lost(tmp_path: Path) -> None:
+    with duckdb.connect(str(tmp_path / "annotations.duckdb")) as connection:
+        connection.execute(VERSION_1)
+        query = "SELECT event_id, event_number, value, stored_at FROM rating_events ORDER BY 2"
+        before = connection.execute(query).fetchall()
+    for _ in range(2):  # the second opening finds an upgraded file
+        store = AnnotationStore(tmp_path)
+        assert store._rows(query) == before
+        states = store.states("demo", "ada")
+        # The newest of n % 5 == 1 is n = 11, with value 11 % 3.
+        assert states["item1"].values == dict.fromkeys(("reflection", "empathy", "fluency"), 2)
+        assert len(states) == 5
+        assert store.states("demo", "bob")["item9"].kind == "skip"
+        store.close()
+    store = AnnotationStore(tmp_path)
+    store.record(rating(0, 0, 0, item_code="item1"))
+    assert store.states("demo", "ada")["item1"].values["fluency"] == 0
+    assert len(store.history("demo", "ada", "item1")) == 3 * 4
+    store.close()
 
 
 def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
     AnnotationStore(tmp_path).close()
     with duckdb.connect(str(tmp_path / "annotations.duckdb")) as connection:
-        connection.execute("UPDATE meta SET value = '2' WHERE key = 'schema_version'")
+        connection.execute("UPDATE meta SET value = '3' WHERE key = 'schema_version'")
     with pytest.raises(
-        SchemaVersionError, match="schema version 2, this version of emorl reads 1"
+        SchemaVersionError, match="schema version 3, this version of emorl reads 2"
     ):
         AnnotationStore(tmp_path)
 

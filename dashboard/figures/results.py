@@ -1,0 +1,274 @@
+"""Pictures of a study's results: every number with its interval."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from itertools import cycle
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.colors import sample_colorscale
+
+from dashboard.figures.palette import SCORE_SCALE, Ink, objective_colour, style
+from dashboard.figures.simplex import lay_triangle, to_plane
+from dashboard.frames.results import estimate_text
+
+_SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "star")
+_LINE_HEIGHT = 18
+_LONGEST_LABEL = 26
+
+
+def intervals(
+    rows: pd.DataFrame,
+    colours: Ink,
+    *,
+    x_title: str,
+    x_range: tuple[float, float] | None = None,
+    reference: float | None = None,
+    series_colours: Mapping[str, str] | None = None,
+) -> go.Figure:
+    """Draw estimates with their intervals, one line per label, one mark per series.
+
+    Args:
+        rows: From ``frames.results``: label, series, value, low, high, hover; in order.
+        colours: Inks of the theme.
+        x_title: What is measured, with its unit.
+        x_range: Ends of the axis; by default what the rows need.
+        reference: Where to draw a line: no difference, chance.
+        series_colours: Colour of each series by name; by default the theme's inks.
+    """
+    labels, series = list(dict.fromkeys(rows["label"])), list(dict.fromkeys(rows["series"]))
+    inks = dict(zip(series, cycle((colours.text, colours.accent, colours.muted)), strict=False))
+    inks |= series_colours or {}
+    place = {label: position for position, label in enumerate(labels)}
+    shifts = _shifts(len(series)) if _share_lines(rows) else [0.0] * len(series)
+    figure = go.Figure()
+    for position, name in enumerate(series):
+        part = rows[rows["series"] == name]
+        figure.add_scatter(
+            x=part["value"],
+            y=[place[label] + shifts[position] for label in part["label"]],
+            error_x={
+                "array": (part["high"] - part["value"]).fillna(0),
+                "arrayminus": (part["value"] - part["low"]).fillna(0),
+                "symmetric": False,
+                "thickness": 1.6,
+                "width": 3,
+            },
+            mode="markers",
+            name=escape(name),
+            marker={
+                "color": inks[name],
+                "size": 9,
+                "symbol": _SYMBOLS[position % len(_SYMBOLS)],
+            },
+            hovertext=part["hover"].tolist(),
+            hoverinfo="text",
+        )
+    n_lines = len(labels) * (len(series) if _share_lines(rows) else 1.3)
+    style(figure, colours, height=int(110 + max(_LINE_HEIGHT * n_lines, 34 * len(labels))))
+    if reference is not None:
+        figure.add_vline(x=reference, line={"color": colours.muted, "width": 1.5, "dash": "dot"})
+    figure.update_xaxes(title_text=x_title, range=x_range, fixedrange=True)
+    _name_lines(figure, labels, colours)
+    figure.update_layout(showlegend=len(series) > 1, margin={"t": 12, "r": 16})
+    return figure
+
+
+def marginal_bars(marginals: pd.DataFrame, colours: Ink) -> go.Figure:
+    """Draw how each annotator used the scale, one bar per criterion and annotator.
+
+    Args:
+        marginals: The table ``marginals``: criterion, annotator, value, n_ratings, share.
+        colours: Inks of the theme.
+    """
+    values = sorted(marginals["value"].unique())
+    shades = sample_colorscale(SCORE_SCALE, np.linspace(0.15, 0.95, max(2, len(values))).tolist())
+    labels = [
+        f"{criterion} · {annotator}"
+        for criterion, annotator in dict.fromkeys(
+            zip(marginals["criterion"], marginals["annotator"], strict=True)
+        )
+    ]
+    figure = go.Figure()
+    for shade, value in zip(shades, values, strict=False):
+        part = marginals[marginals["value"] == value]
+        names = part["criterion"] + " · " + part["annotator"]
+        figure.add_bar(
+            orientation="h",
+            x=part["share"],
+            y=[labels.index(name) for name in names],
+            name=f"rated {value:g}",
+            marker={"color": shade, "line": {"color": colours.surface, "width": 1}},
+            hovertext=[
+                f"<b>{escape(name)}</b><br>rated {value:g}: {n} times, {share:.0%}"
+                for name, n, share in zip(names, part["n_ratings"], part["share"], strict=True)
+            ],
+            hoverinfo="text",
+        )
+    style(figure, colours, height=96 + 26 * max(1, len(labels)))
+    figure.update_xaxes(
+        title_text="share of the annotator's ratings", range=[0, 1], tickformat=".0%"
+    )
+    figure.update_xaxes(fixedrange=True)
+    _name_lines(figure, labels, colours)
+    figure.update_layout(
+        barmode="stack", bargap=0.35, margin={"t": 12, "r": 16}, legend_traceorder="normal"
+    )
+    return figure
+
+
+def rating_triangle(
+    placed: pd.DataFrame,
+    objectives: Sequence[str],
+    colours: Ink,
+    *,
+    title: str,
+    value_range: tuple[float, float],
+) -> go.Figure:
+    """Draw systems at their weights in the triangle, coloured by their mean rating.
+
+    Args:
+        placed: From ``frames.results.placed_ratings``.
+        objectives: The three weight columns.
+        colours: Inks of the theme.
+        title: Of the colour bar.
+        value_range: Ends of the scale of ratings.
+    """
+    figure = go.Figure()
+    lay_triangle(figure, objectives, colours)
+    places = to_plane(placed[list(objectives)].to_numpy())
+    figure.add_scatter(
+        x=places[:, 0],
+        y=places[:, 1],
+        mode="markers+text",
+        name="systems",
+        showlegend=False,
+        text=[
+            f"best {value:.2f}" if place == 0 else ""
+            for place, value in enumerate(placed["value"])
+        ],
+        textposition="top center",
+        marker={
+            "size": 18,
+            "color": placed["value"],
+            "coloraxis": "coloraxis",
+            "line": {"color": colours.text, "width": 1.5},
+        },
+        hovertext=_placed_hovers(placed, objectives),
+        hoverinfo="text",
+    )
+    # The corners' names would lie below the marks of single objectives.
+    for annotation in figure.layout.annotations:
+        annotation.yshift = -14 if annotation.yanchor == "top" else 26
+    style(figure, colours, height=450)
+    figure.update_xaxes(range=[-0.06, 1.06])
+    figure.update_yaxes(range=[-0.16, 1.02])
+    figure.update_layout(
+        coloraxis={
+            "colorscale": SCORE_SCALE,
+            "cmin": value_range[0],
+            "cmax": value_range[1],
+            "colorbar": {
+                "title": {"text": title, "side": "top"},
+                "orientation": "h",
+                "thickness": 12,
+                "len": 0.8,
+                "y": -0.02,
+                "yanchor": "top",
+            },
+        },
+        margin={"l": 12, "r": 12, "t": 24, "b": 60},
+    )
+    return figure
+
+
+def rating_weights(
+    placed: pd.DataFrame, objectives: Sequence[str], colours: Ink, *, title: str
+) -> go.Figure:
+    """Draw the weights of every system as shares of a bar, best rated first, for any n.
+
+    Args:
+        placed: From ``frames.results.placed_ratings``.
+        objectives: The weight columns.
+        colours: Inks of the theme.
+        title: What the rating in each label is.
+    """
+    figure = go.Figure()
+    weights = placed[list(objectives)].to_numpy(dtype=np.float64)
+    shares = weights / np.maximum(weights.sum(axis=1, keepdims=True), 1e-12)
+    labels = [
+        f"{label} · {value:.2f}"
+        for label, value in zip(placed["label"], placed["value"], strict=True)
+    ]
+    hovers = _placed_hovers(placed, objectives)
+    for position, name in enumerate(objectives):
+        figure.add_bar(
+            orientation="h",
+            x=shares[:, position],
+            y=list(range(len(placed))),
+            name=escape(name),
+            marker={"color": objective_colour(position, colours)},
+            hovertext=hovers,
+            hoverinfo="text",
+        )
+    style(figure, colours, height=96 + 30 * max(1, len(placed)))
+    figure.update_xaxes(
+        title_text=f"share of the weights; number: {title}", range=[0, 1], tickformat=".0%"
+    )
+    figure.update_xaxes(fixedrange=True)
+    _name_lines(figure, labels, colours)
+    figure.update_layout(
+        barmode="stack", bargap=0.35, margin={"t": 12, "r": 16}, legend_traceorder="normal"
+    )
+    return figure
+
+
+def _placed_hovers(placed: pd.DataFrame, objectives: Sequence[str]) -> list[str]:
+    texts = []
+    for row in placed.to_dict("records"):
+        weights = ", ".join(f"{escape(name)} {row[name]:.3g}" for name in objectives)
+        rating = estimate_text(row["value"], row["low"], row["high"])
+        texts.append(
+            f"<b>{escape(str(row['label']))}</b><br>mean rating {rating}<br>"
+            f"weights {weights}<br>{row['n_ratings']} ratings"
+        )
+    return texts
+
+
+def _name_lines(figure: go.Figure, labels: Sequence[str], colours: Ink) -> None:
+    figure.update_yaxes(
+        tickvals=list(range(len(labels))),
+        ticktext=[_wrapped(label) for label in labels],
+        range=[len(labels) - 0.4, -0.6],
+        fixedrange=True,
+        automargin=True,
+        tickfont_color=colours.text,
+        tickfont_size=13,
+    )
+
+
+def _wrapped(label: str) -> str:
+    """Break a long label in two lines at a blank, so that a phone has room for the marks."""
+    if len(label) <= _LONGEST_LABEL:
+        return escape(label)
+    blanks = [place for place, letter in enumerate(label) if letter == " "]
+    if not blanks:
+        return escape(f"{label[: _LONGEST_LABEL - 1]}…")
+    middle = min(blanks, key=lambda place: abs(place - len(label) / 2))
+    lines = (label[:middle], label[middle + 1 :])
+    short = (line if len(line) <= 32 else f"{line[:31]}…" for line in lines)
+    return "<br>".join(escape(line) for line in short)
+
+
+def _share_lines(rows: pd.DataFrame) -> bool:
+    return bool(rows["label"].duplicated().any())
+
+
+def _shifts(n_series: int) -> list[float]:
+    """Spread the marks of one line, so that equal numbers do not hide each other."""
+    if n_series == 1:
+        return [0.0]
+    return [0.6 * (place / (n_series - 1) - 0.5) for place in range(n_series)]

@@ -1,0 +1,154 @@
+"""Selected weights in the atlas of a prompt: how far each may move before the response changes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from dashboard.frames.atlas import MEAN_REWARD, row_of, weights_in_cell, written_inside
+from engine.atlas.cells import PromptAtlas
+from engine.atlas.explain import CellExplanation, explain_weights
+from engine.directions import canonical_direction
+from engine.records import Weights
+
+Floats = NDArray[np.float64]
+
+_SMALLEST_STEP = 1e-5
+_LARGEST_STEP = 1e-2
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One weight moves, the others stay: where the response changes, and into what."""
+
+    member: int
+    direction: str
+    """``less`` or ``more``."""
+    weight: float
+    """On the border, in the scale of the selected weights."""
+    share: float
+    """The weight on the border as a share of the sum of all."""
+    cell: int
+    """Behind the border."""
+    weights_text: str
+    """Weights just behind the border."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Place:
+    """Selected weights in an atlas."""
+
+    weights: Weights
+    cell: int
+    radius: float
+    """Distance to the nearest other response, among weights that sum to one; infinite if one
+    response covers all."""
+    ways: tuple[Way, ...]
+
+    @property
+    def shares(self) -> Weights:
+        """Return the weights scaled to sum one."""
+        return canonical_direction(self.weights)
+
+
+def find_place(atlas: PromptAtlas, weights: Weights) -> Place:
+    """Find weights in an atlas, and how far each may move before the response changes.
+
+    Raises:
+        WeightsError: If the weights do not fit, or are all zero.
+    """
+    found = explain_weights(atlas, weights)
+    return Place(weights, found.cell, found.radius, tuple(_ways(atlas, weights, found)))
+
+
+def _ways(atlas: PromptAtlas, weights: Weights, found: CellExplanation) -> list[Way]:
+    ways = []
+    for border in found.borders:
+        others = sum(weights) - weights[border.member]
+        total = others + border.weight
+        if total <= 0 or not math.isfinite(total):
+            continue
+        ways.append(
+            Way(
+                member=border.member,
+                direction=border.direction,
+                weight=border.weight,
+                share=border.weight / total,
+                cell=border.cell,
+                weights_text=_behind(atlas, weights, border.member, border.weight, border.cell),
+            )
+        )
+    return ways
+
+
+def _behind(atlas: PromptAtlas, weights: Weights, member: int, at: float, cell: int) -> str:
+    """Write weights a little behind a border; inside the cell behind it if that is too thin."""
+    sign = 1.0 if at >= weights[member] else -1.0
+    step = _SMALLEST_STEP
+    while step <= _LARGEST_STEP:
+        beyond = np.array(weights, dtype=np.float64)
+        beyond[member] = max(0.0, at + sign * step * max(1.0, at))
+        if beyond.any() and int(atlas.lookup(beyond[None])[0]) == cell:
+            return written_inside(atlas, beyond, cell)
+        step *= 10
+    return weights_in_cell(atlas, cell)
+
+
+def way_text(way: Way, objectives: Sequence[str]) -> str:
+    """Say what has to happen: ``reflection ↑ 0.312``."""
+    arrow = "↑" if way.direction == "more" else "↓"
+    return f"{objectives[way.member]} {arrow} {way.weight:.3f}"
+
+
+def way_rows(place: Place, table: pd.DataFrame, objectives: Sequence[str]) -> pd.DataFrame:
+    """Return the borders around the selected weights.
+
+    Args:
+        place: The selected weights.
+        table: From ``frames.atlas.cell_table``.
+        objectives: Names of the weights.
+
+    Returns:
+        ``objective``, ``direction``, ``weight``, ``share`` (of the sum, on the border), ``cell``,
+        ``text`` and ``mean_reward`` behind it, and ``weights_text`` just behind it.
+    """
+    rows = []
+    for way in place.ways:
+        behind = row_of(table, way.cell)
+        rows.append(
+            {
+                "objective": objectives[way.member],
+                "direction": way.direction,
+                "weight": way.weight,
+                "share": way.share,
+                "cell": way.cell,
+                "text": behind["text"],
+                MEAN_REWARD: behind[MEAN_REWARD],
+                "weights_text": way.weights_text,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def place_text(place: Place, row: pd.Series, objectives: Sequence[str]) -> str:
+    """Say where the selected weights are, and how steady their response is.
+
+    Args:
+        place: The selected weights.
+        row: Of their cell, from ``frames.atlas.cell_table``.
+        objectives: Names of the weights.
+    """
+    shares = zip(objectives, place.shares, strict=True)
+    told = "Weights " + ", ".join(f"{name} {100 * share:.1f}\u00a0%" for name, share in shares)
+    if not math.isfinite(place.radius):
+        return f"{told}. One response for all weights: there is no choice here."
+    share = f"{100 * row['area']:.2f}\u00a0%"
+    return (
+        f"{told}. {share} of all weights give this response; the nearest other one is "
+        f"{place.radius:.3f} away (distance between weights that sum to one)."
+    )

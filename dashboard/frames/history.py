@@ -1,0 +1,49 @@
+"""How fast each search found its best weights."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from dashboard.frames.weight_space import MEAN_REWARD
+
+
+def history_frame(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the measured directions in the order of their search, with the best until then.
+
+    Args:
+        frame: From ``weight_space.evaluation_frame``. Points that share a measured score cost
+            nothing and are not counted.
+
+    Returns:
+        The columns of ``frame``, ``n_measured`` (1, 2, ... within each search) and ``best``.
+    """
+    measured = frame[(frame["kind"] == "measured") & frame[MEAN_REWARD].notna()]
+    groups = measured.groupby("search", sort=False)[MEAN_REWARD]
+    return measured.assign(n_measured=groups.cumcount() + 1, best=groups.cummax()).reset_index(
+        drop=True
+    )
+
+
+def improvements(history: pd.DataFrame, search: str) -> pd.DataFrame:
+    """Return the rows of one search where its best rises, and its last row."""
+    own = history[history["search"] == search]
+    rises = own["best"] > own["best"].shift(fill_value=-1.0)
+    rises.iloc[-1:] = True
+    return own[rises]
+
+
+def history_note(history: pd.DataFrame, upper_bound: float | None) -> str:
+    """Say when each search had its best, and what is left to the proven bound."""
+    told = []
+    for search, own in history.groupby("search", sort=False):
+        best = float(own["best"].iloc[-1])
+        first = int(own.loc[own["best"] == best, "n_measured"].iloc[0])
+        told.append(f"{search}: {best:.4f} after {first:,} of {len(own):,} measured directions")
+    if upper_bound is not None and len(history):
+        left = max(0.0, upper_bound - float(history["best"].max()))
+        told.append(
+            f"proven: no weights exceed {upper_bound:.4f}, so at most {left:.4f} is left"
+            if left >= 5e-5
+            else f"proven: no weights exceed {upper_bound:.4f}, so nothing is left to find"
+        )
+    return "; ".join(told) + "." if told else ""

@@ -1,0 +1,158 @@
+"""Tables of a study's analysis as people read them: an estimate and its interval in one cell."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+
+from dashboard.frames.results import ALL, estimate_text, p_text, system_name, turned
+
+
+def agreement_view(agreement: pd.DataFrame, criterion: str, data_set: str) -> pd.DataFrame:
+    """Return all coefficients of a criterion and data set as a table for people."""
+    part = agreement[(agreement["criterion"] == criterion) & (agreement["data_set"] == data_set)]
+    estimates = zip(part["value"], part["low"], part["high"], strict=True)
+    return pd.DataFrame(
+        {
+            "system": [system_name(system) for system in part["system"]],
+            "coefficient": part["coefficient"],
+            "annotators": part["annotators"],
+            "value [95 % interval]": [estimate_text(*found) for found in estimates],
+            "responses": part["n_shared"],
+            "prompts": part["n_items"],
+            "note": part["note"],
+        }
+    )
+
+
+def rank_view(ranks: pd.DataFrame, means: pd.DataFrame, criterion: str) -> pd.DataFrame:
+    """Return the rank clusters of a criterion as a table, with the intervals of the means."""
+    part = ranks[ranks["criterion"] == criterion]
+    of_all = means[(means["data_set"] == ALL) & (means["criterion"] == criterion)]
+    by_system = of_all.set_index("system")
+    return pd.DataFrame(
+        {
+            "cluster": part["cluster"],
+            "system": [system_name(system) for system in part["system"]],
+            "mean [95 % interval]": [
+                estimate_text(*by_system.loc[system, ["mean", "mean_low", "mean_high"]])
+                for system in part["system"]
+            ],
+            "rank": [
+                str(best) if best == worst else f"{best} to {worst}"
+                for best, worst in zip(part["rank_best"], part["rank_worst"], strict=True)
+            ],
+            "0 to 1": [by_system.loc[system, "share_of_scale"] for system in part["system"]],
+            "ratings": [by_system.loc[system, "n_ratings"] for system in part["system"]],
+        }
+    )
+
+
+def comparison_view(comparisons: pd.DataFrame, criterion: str) -> pd.DataFrame:
+    """Return the pairs of systems of a criterion as a table for people, the largest first."""
+    rows = [
+        {
+            "first": system_name(row["first"]),
+            "second": system_name(row["second"]),
+            "difference [95 % interval]": estimate_text(row["value"], row["low"], row["high"]),
+            "P(first better) [95 % interval]": estimate_text(
+                row["wins"], row["wins_low"], row["wins_high"]
+            ),
+            "Wilcoxon p": p_text(row["p_value"]),
+            "Holm p": p_text(row["p_holm"]),
+            "prompts": row["n_items"],
+            "of them equal": row["n_equal"],
+            "note": row["note"],
+        }
+        for row in turned(comparisons, criterion)
+    ]
+    return pd.DataFrame(rows)
+
+
+def ordinal_view(ordinal: pd.DataFrame, criterion: str) -> pd.DataFrame:
+    """Return the ordinal model of a criterion as odds ratios."""
+    part = ordinal[ordinal["criterion"] == criterion].sort_values("log_odds", ascending=False)
+    ratios = part[["log_odds", "low", "high"]].map(lambda value: math.exp(min(value, 50.0)))
+    return pd.DataFrame(
+        {
+            "system": [system_name(system) for system in part["system"]],
+            "against": [system_name(system) for system in part["reference"]],
+            "odds ratio of a higher rating [95 % interval]": [
+                estimate_text(*row) for row in ratios.itertuples(index=False)
+            ],
+            "ratings": part["n_ratings"],
+            "note": part["note"],
+        }
+    )
+
+
+def coverage_view(coverage: pd.DataFrame) -> pd.DataFrame:
+    """Return the coverage as a table for people."""
+    wanted = coverage["n_wanted"]
+    return pd.DataFrame(
+        {
+            "data set": coverage["data_set"],
+            "items": coverage["kind"].map(
+                {"rating": "rated", "gold": "gold (damaged copies)", "repeat": "repeated"}
+            ),
+            "number": coverage["n_items"],
+            "complete": coverage["n_complete"],
+            "ratings": coverage["n_ratings"],
+            "wanted": wanted.astype("Int64"),
+            "skipped": coverage["n_skips"],
+        }
+    )
+
+
+def pace_view(pace: pd.DataFrame) -> pd.DataFrame:
+    """Return each annotator's pace as a table for people."""
+    return pd.DataFrame(
+        {
+            "annotator": pace["annotator"],
+            "items rated": pace["n_rated"],
+            "skipped": pace["n_skipped"],
+            "practice": pace["n_practice"],
+            "seconds per item, median [quartiles]": [
+                estimate_text(*found, digits=0)
+                for found in zip(
+                    pace["median_seconds"],
+                    pace["quartile_1_seconds"],
+                    pace["quartile_3_seconds"],
+                    strict=True,
+                )
+            ],
+            "first": pace["first_at"],
+            "last (UTC)": pace["last_at"],
+        }
+    )
+
+
+def item_table(ratings: pd.DataFrame, criterion: str) -> pd.DataFrame:
+    """Return one row per response: each annotator's rating, the mean, and how far they differ."""
+    part = ratings[ratings["criterion"] == criterion]
+    keys = ["item_code", "data_set", "prompt_index"]
+    wide = part.pivot_table(index=keys, columns="annotator", values="value", aggfunc="first")
+    annotators = [str(name) for name in wide.columns]
+    systems = part.groupby("item_code")["system"].agg(
+        lambda names: ", ".join(system_name(name) for name in sorted(set(names)))
+    )
+    values = wide.to_numpy()
+    table = wide.reset_index()
+    table.columns = pd.Index([*keys, *annotators])
+    table.insert(3, "system", table["item_code"].map(systems))
+    table["mean"] = pd.DataFrame(values).mean(axis=1).to_numpy()
+    table["spread"] = (
+        pd.DataFrame(values).max(axis=1) - pd.DataFrame(values).min(axis=1)
+    ).to_numpy()
+    return table.sort_values(
+        ["spread", "mean", "item_code"], ascending=[False, False, True], ignore_index=True
+    )
+
+
+def ratings_of(ratings: pd.DataFrame, item_code: str) -> pd.DataFrame:
+    """Return all ratings of one item: a row per annotator, a column per criterion."""
+    own = ratings[ratings["item_code"] == item_code]
+    criteria = list(dict.fromkeys(own["criterion"]))
+    wide = own.pivot_table(index="annotator", columns="criterion", values="value", aggfunc="first")
+    return wide[criteria].rename_axis(columns=None)

@@ -1,0 +1,153 @@
+"""The prompt that a page asks: one of the run's, shared by all pages, or one's own.
+
+The URL holds ``prompt=split:index``, or ``text=...`` for a prompt of one's own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+import streamlit as st
+
+from dashboard import selection
+from dashboard.frames import texts
+from dashboard.queries import Frame
+from dashboard.selection import PromptChoice
+from engine.records import Split
+
+OWN = "your own"
+TEXT = "text"
+LONGEST_PROMPT = 2000
+
+_SPLITS: dict[str, str] = {
+    "aggregation": "aggregation",
+    "inference": "inference",
+    "own": "mapped by hand",
+}
+_PREVIEW_LENGTH = 100
+_LONG_LENGTH = 600
+_LONG_HEIGHT = 180
+"""Longer prompts scroll in a box of that many pixels: the answer must stay in sight."""
+
+_KEPT, _BESIDE = "own prompt", "prompt selected beside the own one"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A prompt, and its place in the run; None for one that the run does not have."""
+
+    text: str
+    choice: PromptChoice | None
+
+
+def pick(prompts: Frame) -> Asked:
+    """Let the user choose or write a prompt; an empty text means that there is none yet.
+
+    Args:
+        prompts: The table ``prompts``.
+    """
+    by_split = {split: texts.prompt_texts(prompts, split) for split in _SPLITS}
+    splits = [split for split in _SPLITS if by_split[split]]
+    own = _own_text()
+    choice = _choice(by_split, splits)
+    source = OWN if own is not None or choice is None else choice.split
+    st.session_state["prompt-source"] = source
+    st.segmented_control(
+        "Prompt from",
+        [*splits, OWN],
+        key="prompt-source",
+        required=True,
+        format_func=lambda name: _SPLITS.get(name, name),
+        on_change=lambda: _change_source(st.session_state["prompt-source"]),
+        help="The search scored the aggregation prompts, and their atlases are stored; inference "
+        "prompts were seen neither by training nor by the search.",
+    )
+    if choice is None or source == OWN:
+        return _typed(own or "", by_split)
+    return _chosen(choice, by_split[choice.split])
+
+
+def _chosen(choice: PromptChoice, found: list[str]) -> Asked:
+    key = f"prompt of {choice.split}"
+    st.session_state[key] = choice.prompt_index
+    st.selectbox(
+        f"Prompt, 1 to {len(found)}; type to search",
+        range(len(found)),
+        key=key,
+        format_func=lambda index: f"{index + 1} · {found[index][:_PREVIEW_LENGTH]}",
+        on_change=lambda: selection.select_prompt(
+            PromptChoice(choice.split, st.session_state[key])
+        ),
+    )
+    text = found[choice.prompt_index]
+    with st.container(
+        height=_LONG_HEIGHT if len(text) > _LONG_LENGTH else "content", border=False
+    ):
+        st.text(text)
+    return Asked(text, choice)
+
+
+def _typed(own: str, by_split: dict[str, list[str]]) -> Asked:
+    key = "own-prompt"
+    st.session_state[key] = own
+    st.text_area(
+        "Your own prompt",
+        key=key,
+        max_chars=LONGEST_PROMPT,
+        placeholder="Since the move I hardly sleep, and nobody notices.",
+        on_change=lambda: _keep(st.session_state[key]),
+    )
+    text = own.strip()
+    for split, found in by_split.items():
+        if text in found:  # the run has it: what is stored of it counts
+            return Asked(text, PromptChoice(cast("Split", split), found.index(text)))
+    return Asked(text, None)
+
+
+def _choice(by_split: dict[str, list[str]], splits: list[str]) -> PromptChoice | None:
+    """Return the selected prompt if the run has it, else the first one."""
+    chosen = selection.selected_prompt()
+    if chosen and chosen.prompt_index < len(by_split.get(chosen.split, [])):
+        return chosen
+    return PromptChoice(cast("Split", splits[0]), 0) if splits else None
+
+
+def _own_text() -> str | None:
+    """Return the own prompt while it is what the page asks; picking another anywhere ends that."""
+    if TEXT in st.query_params:
+        st.session_state[_KEPT] = st.query_params[TEXT][:LONGEST_PROMPT]
+        st.session_state.setdefault(_BESIDE, selection.selected_prompt())
+    if st.session_state.get(_KEPT) is None:
+        return None
+    if st.session_state.get(_BESIDE) != selection.selected_prompt():
+        _forget()
+        return None
+    text: str = st.session_state[_KEPT]
+    if text:
+        st.query_params[TEXT] = text
+    return text
+
+
+def _keep(text: str) -> None:
+    st.session_state[_KEPT] = text
+    st.session_state[_BESIDE] = selection.selected_prompt()
+    if text:
+        st.query_params[TEXT] = text
+    else:
+        st.query_params.pop(TEXT, None)
+
+
+def _forget() -> None:
+    st.session_state[_KEPT] = None
+    st.session_state.pop(_BESIDE, None)
+    st.query_params.pop(TEXT, None)
+
+
+def _change_source(source: str | None) -> None:
+    if source == OWN:
+        _keep("")
+        return
+    _forget()
+    if source is not None:
+        selection.select_prompt(PromptChoice(cast("Split", source), 0))

@@ -1,0 +1,150 @@
+"""The ratings of a study cut into cells: one criterion, one or all data sets and systems."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from dashboard.study.analysis.bootstrap import N_RESAMPLES, Resamples, draw_resamples
+
+Floats = NDArray[np.float64]
+
+ALL = "all"
+"""In a table's column: all data sets, systems or annotators together."""
+
+
+class Cell(NamedTuple):
+    """Where a number belongs in the tables."""
+
+    criterion: str
+    data_set: str
+    system: str
+
+
+@dataclass(frozen=True, slots=True)
+class RatingTable:
+    """Ratings of the responses of one cell."""
+
+    values: Floats
+    """``(n_annotators, n_responses)``, NaN = not rated."""
+    annotators: tuple[str, ...]
+    sources: NDArray[np.intp]
+    """Place of each response's source item in ``Resamples.items``, ``(n_responses,)``."""
+    n_sources: int
+    """Source items of the whole study."""
+    scale: tuple[float, ...]
+    """All values of the scale, rising."""
+    data_sets: NDArray[np.object_]
+    """Of each response."""
+    systems: dict[str, NDArray[np.bool_]]
+    """Which responses are a system's."""
+
+    def part(self, responses: NDArray[np.bool_]) -> RatingTable:
+        """Return the table of some of the responses."""
+        return replace(
+            self,
+            values=self.values[:, responses],
+            sources=self.sources[responses],
+            data_sets=self.data_sets[responses],
+            systems={name: mask[responses] for name, mask in self.systems.items()},
+        )
+
+    def sums(self, per_response: Floats) -> Floats:
+        """Add up numbers of responses over each source item: ``(n_sources, ...)``."""
+        total = np.zeros((self.n_sources, *per_response.shape[1:]))
+        np.add.at(total, self.sources, per_response)
+        return total
+
+
+def study_ratings(answers: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows that count: no gold, repeated or practice items, nothing skipped."""
+    return answers[(answers["kind"] == "rating") & answers["value"].notna()]
+
+
+def resamples_of(
+    answers: pd.DataFrame, *, n_resamples: int = N_RESAMPLES, seed: int = 0
+) -> Resamples:
+    """Draw the source items of a study's ratings; the order of the rows does not matter."""
+    items = (
+        answers[["data_set", "source_item"]]
+        .drop_duplicates("source_item")
+        .sort_values(["data_set", "source_item"])
+    )
+    return draw_resamples(
+        items["source_item"].tolist(),
+        items["data_set"].tolist(),
+        n_resamples=n_resamples,
+        seed=seed,
+    )
+
+
+def rating_table(rows: pd.DataFrame, resamples: Resamples) -> RatingTable:
+    """Lay out rows of one criterion as annotators by responses.
+
+    A response that several systems share is one response: its ratings count once.
+
+    Args:
+        rows: Of ``study_ratings``, of one criterion.
+        resamples: Of the whole study.
+    """
+    once = rows.drop_duplicates(["item_code", "annotator"])
+    wide = once.pivot(index="annotator", columns="item_code", values="value").sort_index()
+    of_code = once.drop_duplicates("item_code").set_index("item_code").loc[wide.columns]
+    places = resamples.places
+    systems = {
+        system: np.isin(wide.columns.to_numpy(), part["item_code"].to_numpy())
+        for system, part in rows.groupby("system", sort=True)
+    }
+    return RatingTable(
+        values=wide.to_numpy(dtype=np.float64),
+        annotators=tuple(str(name) for name in wide.index),
+        sources=np.asarray([places[item] for item in of_code["source_item"]], dtype=np.intp),
+        n_sources=len(resamples.items),
+        scale=scale_of(rows),
+        data_sets=of_code["data_set"].to_numpy(dtype=object),
+        systems={str(system): mask for system, mask in systems.items()},
+    )
+
+
+def scale_of(rows: pd.DataFrame) -> tuple[float, ...]:
+    """Return all values of the rows' scale, rising; empty without rows."""
+    if rows.empty:
+        return ()
+    low, high = int(rows["scale_minimum"].min()), int(rows["scale_maximum"].max())
+    return tuple(float(value) for value in range(low, high + 1))
+
+
+def cells(ratings: pd.DataFrame, resamples: Resamples) -> Iterator[tuple[Cell, RatingTable]]:
+    """Give every criterion, data set and system, and all data sets and systems together."""
+    for criterion in in_order(ratings["criterion"]):
+        table = rating_table(ratings[ratings["criterion"] == criterion], resamples)
+        everything = np.ones(len(table.sources), dtype=bool)
+        data_sets = {name: table.data_sets == name for name in sorted(set(table.data_sets))}
+        for data_set, in_set in _with_all(data_sets, everything):
+            for system, of_system in _with_all(table.systems, everything):
+                yield Cell(criterion, data_set, system), table.part(in_set & of_system)
+
+
+def _with_all(
+    masks: dict[str, NDArray[np.bool_]], everything: NDArray[np.bool_]
+) -> list[tuple[str, NDArray[np.bool_]]]:
+    return [(ALL, everything), *(masks.items() if len(masks) > 1 else ())]
+
+
+def groups(rows: pd.DataFrame, column: str) -> list[tuple[str, pd.DataFrame]]:
+    """Return all rows together, then those of each value, sorted; one value alone only once."""
+    found = [(ALL, rows)]
+    names = sorted(rows[column].unique())
+    if len(names) > 1:
+        found += [(name, rows[rows[column] == name]) for name in names]
+    return found
+
+
+def in_order(column: pd.Series) -> list[str]:
+    """Return the different values in the order in which they appear."""
+    return [str(value) for value in column.unique()]

@@ -1,0 +1,192 @@
+"""What the analysis of a study reads, brought together from the plan, the ratings and the runs.
+
+Reads published files only: a command line may do so while the dashboard works.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from dashboard.study.analysis.report import StudyData, pairs_as_answers
+from dashboard.study.answers import answer_frame, pair_frame
+from dashboard.study.plan import StudyPlan, read_plan, study_folder
+from dashboard.study.unblinding import unblinded_at
+from engine.artifacts import RunFolder, existing_run
+from engine.config_file import read_config
+from engine.errors import EmorlError, StoreError
+from engine.snapshots import snapshot_rows
+
+log = logging.getLogger(__name__)
+
+RATING_COLUMNS = (
+    "item_code",
+    "annotator",
+    "criterion",
+    "kind",
+    "scale_minimum",
+    "scale_maximum",
+    "value",
+    "label",
+    "position",
+    "guideline_version",
+    "seconds",
+    "stored_at",
+)
+AUTOMATIC_COLUMNS = ("source_item", "system", "criterion", "score")
+
+_TEXT_TABLES = ("system_responses", "responses", "atlas_cells")
+_SPLIT_OF = {"system_responses": "inference", "responses": "aggregation"}
+"""Tables without a column ``split`` are about one split."""
+
+
+@dataclass(frozen=True, slots=True)
+class StudyMaterial:
+    """A study with all its ratings."""
+
+    plan: StudyPlan
+    data: StudyData
+    current: pd.DataFrame
+    """The snapshot ``current_ratings``."""
+    unblinded_at: datetime | None
+
+
+def ratings_path(artifacts: Path, study_id: str) -> Path:
+    """Return where the study's current ratings are published; nobody may have rated yet."""
+    return study_folder(artifacts, study_id) / "published" / "current_ratings.parquet"
+
+
+def read_material(artifacts: Path, study_id: str) -> StudyMaterial:
+    """Read a study, its ratings so far, and automatic scores where its runs have them.
+
+    Raises:
+        StudyError: If there is no such study.
+        StoreError: If the plan, the ratings or the log are damaged.
+    """
+    plan = read_plan(artifacts, study_id)
+    current = _current_ratings(ratings_path(artifacts, study_id))
+    pairs = pair_frame(plan, current) if plan.mode == "pairwise" else None
+    answers = answer_frame(plan, current) if pairs is None else pairs_as_answers(pairs)
+    # Tables keep the order in which criteria appear: the plan's.
+    places = {criterion.name: place for place, criterion in enumerate(plan.guidelines.criteria)}
+    answers = answers.sort_values(
+        "criterion", key=lambda names: names.map(places), kind="stable", ignore_index=True
+    )
+    data = StudyData(
+        mode=plan.mode,
+        items=_items(plan),
+        answers=answers,
+        pairs=pairs,
+        automatic=automatic_scores(artifacts, plan),
+    )
+    return StudyMaterial(plan, data, current, unblinded_at(artifacts, study_id))
+
+
+def automatic_scores(artifacts: Path, plan: StudyPlan) -> pd.DataFrame:
+    """Find the automatic scores of the study's responses in the runs that they came from.
+
+    A score belongs to a prompt and a text, whichever system wrote it; criteria are matched with
+    objectives by name. A run that is gone gives none.
+
+    Returns:
+        Columns source_item, system, criterion, score.
+    """
+    names = {system.run_id for system in plan.systems if system.run_id} | {plan.run_id} - {""}
+    scores: dict[tuple[str, str, str], float] = {}
+    for run_id in sorted(names):
+        try:
+            folder = existing_run(artifacts, run_id)
+            scores |= dict(_scored_texts(folder, read_config(folder.config).objectives))
+        except EmorlError as error:
+            log.warning("No automatic scores of run %s: %s", run_id, error)
+    rows = [
+        (item.source_item, system, criterion.name, score)
+        for item in plan.items
+        if item.kind == "rating" and plan.mode == "rating"
+        for criterion in plan.guidelines.criteria
+        if (score := scores.get((item.prompt, item.response, criterion.name))) is not None
+        for system in item.systems
+    ]
+    return pd.DataFrame(rows, columns=list(AUTOMATIC_COLUMNS)).astype({"score": float})
+
+
+def system_weights(artifacts: Path, plan: StudyPlan) -> pd.DataFrame:
+    """Return the weights of the systems that are ensembles of one run.
+
+    Single objectives are the weights with one 1. Systems of other runs, of files, and the base
+    have no place among the weights.
+
+    Returns:
+        A column ``system``, then one per objective of the run in its order; no rows where no run
+        can be read.
+    """
+    run_ids = [system.run_id for system in plan.systems if system.run_id]
+    if not run_ids:
+        return pd.DataFrame({"system": []})
+    run_id = max(dict.fromkeys(run_ids), key=run_ids.count)
+    try:
+        folder = existing_run(artifacts, run_id)
+        objectives = read_config(folder.config).objectives
+        stored = {row["system"]: row["weights"] for row in snapshot_rows(folder, "systems")}
+    except EmorlError as error:
+        log.warning("No weights of run %s: %s", run_id, error)
+        return pd.DataFrame({"system": []})
+    rows = [
+        (system.name, *weights)
+        for system in plan.systems
+        if system.run_id == run_id
+        and (weights := system.weights or stored.get(system.name)) is not None
+        and any(weights)
+    ]
+    return pd.DataFrame(rows, columns=["system", *objectives])
+
+
+def _current_ratings(path: Path) -> pd.DataFrame:
+    try:
+        found: pd.DataFrame = pq.read_table(path).to_pandas()
+    except FileNotFoundError:
+        return pd.DataFrame(columns=list(RATING_COLUMNS))
+    except (OSError, pa.ArrowException) as error:
+        raise StoreError(
+            f"Cannot read {path}: {error}. All ratings are in annotations.duckdb; the dashboard "
+            "writes this copy anew when it starts."
+        ) from error
+    return found
+
+
+def _items(plan: StudyPlan) -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {
+                "item_code": item.code,
+                "kind": item.kind,
+                "data_set": item.data_set,
+                "n_wanted": plan.n_places(item.code),
+            }
+            for item in plan.items
+        ]
+    ).astype({"n_wanted": float})
+
+
+def _scored_texts(
+    folder: RunFolder, objectives: tuple[str, ...]
+) -> Iterator[tuple[tuple[str, str, str], float]]:
+    prompts = {
+        (row["split"], row["prompt_index"]): row["prompt"]
+        for row in snapshot_rows(folder, "prompts")
+    }
+    for table in _TEXT_TABLES:
+        for row in snapshot_rows(folder, table):
+            split = row.get("split") or _SPLIT_OF[table]
+            prompt = prompts.get((split, row["prompt_index"]))
+            if prompt is None or row["scores"] is None:
+                continue
+            for objective, score in zip(objectives, row["scores"], strict=True):
+                yield (prompt, row["text"], objective), float(score)

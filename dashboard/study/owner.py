@@ -1,0 +1,151 @@
+"""What an owner does while planning, for the Study page and the command line alike."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from dashboard.study.assignment import n_expected_ratings
+from dashboard.study.creation import Prepared
+from dashboard.study.draft import StudyDraft, with_sources
+from dashboard.study.imported import read_responses
+from dashboard.study.plan import StudyPlan, study_folder
+from dashboard.study.sources import RunOffer, Source, SourceSplit
+from engine.errors import DiskError, InputError, StudyError
+
+
+def sources_of(
+    offer: RunOffer,
+    systems: Sequence[str],
+    weights: Sequence[tuple[float, ...]],
+    split: SourceSplit,
+) -> tuple[Source, ...]:
+    """Return the chosen systems of a run; all stored ones if nothing was chosen.
+
+    Raises:
+        StudyError: If the run has no such system, or too few or many weights are given.
+    """
+    unknown = [name for name in systems if name not in offer.systems]
+    if unknown:
+        raise StudyError(
+            f"Run {offer.run_id!r} has no stored system {', '.join(unknown)}; it has "
+            f"{', '.join(offer.systems) or 'none'}."
+        )
+    for one in weights:
+        if len(one) != len(offer.objectives):
+            raise StudyError(
+                f"Give one weight per objective ({', '.join(offer.objectives)}), got "
+                f"{len(one)}: {','.join(map(str, one))}."
+            )
+    if not systems and not weights:
+        systems = offer.systems
+    return (
+        *(
+            Source(kind="system", run_id=offer.run_id, split=split, system=name)
+            for name in systems
+        ),
+        *(
+            Source(kind="weights", run_id=offer.run_id, split=split, weights=one)
+            for one in weights
+        ),
+    )
+
+
+def with_file(
+    artifacts: Path, draft: StudyDraft, path: Path
+) -> tuple[StudyDraft, int, tuple[str, ...]]:
+    """Copy a file of responses into the study's folder and add it to the draft.
+
+    Returns:
+        The changed draft, the number of responses, and the names of the systems.
+
+    Raises:
+        DataError: If the file cannot be read or a row does not fit; nothing was copied.
+        DiskError: If it cannot be copied.
+    """
+    rows = read_responses(path)
+    changed = _kept(artifacts, draft, path.name, path.read_bytes())
+    return changed, len(rows), tuple(dict.fromkeys(str(row["system"]) for row in rows))
+
+
+def with_upload(artifacts: Path, draft: StudyDraft, name: str, content: bytes) -> StudyDraft:
+    """Add a file that came through the browser; its name is untrusted.
+
+    Raises:
+        DataError: If a row does not fit; nothing was kept.
+        DiskError: If it cannot be kept.
+    """
+    plain = re.sub(r"[^A-Za-z0-9_.-]+", "_", Path(name).name).lstrip(".") or "responses.csv"
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / plain
+        path.write_bytes(content)
+        read_responses(path)
+    return _kept(artifacts, draft, plain, content)
+
+
+def _kept(artifacts: Path, draft: StudyDraft, name: str, content: bytes) -> StudyDraft:
+    folder = study_folder(artifacts, draft.study_id)
+    try:
+        (folder / "sources").mkdir(parents=True, exist_ok=True)
+        (folder / "sources" / name).write_bytes(content)
+    except OSError as error:
+        raise DiskError(f"Cannot copy {name} into {folder}: {error}.") from error
+    return with_sources(draft, Source(kind="file", path=f"sources/{name}"))
+
+
+def detectable_difference(plan: StudyPlan) -> float | None:
+    """Return the smallest difference of means that the study could find, on its scale.
+
+    None where the plan has no fixed number of ratings, is pairwise, or too small for it.
+    """
+    systems = {name for item in plan.items if item.kind == "rating" for name in item.systems}
+    n_items = len({item.source_item for item in plan.items if item.kind == "rating"})
+    if plan.n_ratings_per_item is None or plan.mode != "rating" or len(systems) < 2:
+        return None
+    # Imported here: it simulates, and other pages need none of what it loads.
+    from dashboard.study.analysis.power import minimal_detectable_difference
+
+    criterion = plan.guidelines.criteria[0]
+    try:
+        return minimal_detectable_difference(
+            n_items=n_items,
+            n_annotators_per_item=plan.n_ratings_per_item,
+            n_systems=len(systems),
+            scale=(criterion.minimum, criterion.maximum),
+        )
+    except InputError:
+        return None  # too few items for any difference
+
+
+def summary_lines(prepared: Prepared) -> list[str]:
+    """Return what would be sealed, in words."""
+    plan = prepared.plan
+    counts = Counter(plan.n_of_kind())
+    n_prompts = len({item.source_item for item in plan.items if item.kind == "rating"})
+    lines = [
+        f"{counts['rating']} items from {n_prompts} prompts, {len(plan.systems)} systems; "
+        f"{counts['gold']} gold, {counts['repeat']} repeated, {counts['practice']} exercises.",
+        f"Questions: {', '.join(c.name for c in plan.guidelines.criteria)} (guidelines "
+        f"{plan.guidelines.version}).",
+    ]
+    expected = n_expected_ratings(plan)
+    if expected is not None:
+        lines.append(
+            f"{plan.n_ratings_per_item} ratings per item by {plan.n_annotators} annotators: "
+            f"{expected} ratings."
+        )
+    difference = detectable_difference(plan)
+    if difference is not None:
+        lines.append(
+            f"Smallest difference of means found with 80 % power at 5 %: {difference:.2f} on the "
+            "scale (by simulation)."
+        )
+    return [*lines, *(f"{finding.weight}: {finding.message}" for finding in prepared.findings)]
+
+
+def invite_link(url: str, token: str) -> str:
+    """Return the link of an invite; only its path where it is not known who serves it."""
+    return f"{url.rstrip('/')}/annotate?invite={token}"

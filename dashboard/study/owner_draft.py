@@ -1,0 +1,287 @@
+"""The Study page before sealing: what is rated, how, by how many; checks; the seal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import streamlit as st
+
+from dashboard.study import entrance, owner
+from dashboard.study.assignment import preview
+from dashboard.study.creation import Prepared, prepare, seal
+from dashboard.study.draft import (
+    MOST_ANNOTATORS,
+    StudyDraft,
+    create_draft,
+    discard_draft,
+    read_draft,
+    with_sources,
+    write_draft,
+)
+from dashboard.study.guidelines import criteria_of, guidelines_for, level_rows, safe_markdown
+from dashboard.study.plan import Mode
+from dashboard.study.sources import Source, SourceSplit, offers
+from engine.errors import EmorlError, StudyError
+
+_PAPER = ("reflection", "empathy", "fluency")
+
+_NUMBERS = (
+    ("n_items_per_data_set", "Prompts per data set", 10_000),
+    ("n_ratings_per_item", "Ratings per item", 20),
+    ("n_annotators", "Annotators", MOST_ANNOTATORS),
+    ("n_gold", "Gold items (damaged copies)", 200),
+    ("n_repeats", "Repeated items", 200),
+    ("n_practice", "Exercises", 20),
+)
+
+_MODES = {
+    "rating": "Rate each response on a scale",
+    "pairwise": "Say which of two responses is better",
+}
+
+
+def show_new(artifacts: Path) -> None:
+    """Lay out the first step: a name and a run."""
+    st.write(
+        "A study shows responses of several systems to people who do not know which system wrote "
+        "them. Plan it here; it can be changed until it is sealed."
+    )
+    found = offers(artifacts)
+    with st.form("study-new", width=560):
+        name = st.text_input("Name of the study", max_chars=64, placeholder="for example pilot")
+        run = st.selectbox(
+            "Finished run whose systems are rated (more can follow)",
+            [one.run_id for one in found],
+            index=0 if found else None,
+            placeholder="none; responses can be imported from a file",
+        )
+        asked = st.form_submit_button("Plan it", type="primary")
+    if not found:
+        st.caption("There is no finished run. `emorl demo` makes a small one in minutes.")
+    if asked:
+        offer = next((one for one in found if one.run_id == run), None)
+        sources = owner.sources_of(offer, (), (), "inference") if offer else ()
+        guidelines = guidelines_for(offer.objectives if offer else _PAPER)
+        draft = StudyDraft(study_id=name.strip(), guidelines=guidelines, sources=sources)
+        create_draft(artifacts, draft)
+        st.session_state["study-wanted"] = draft.study_id
+        st.rerun()
+
+
+def show(artifacts: Path, study_id: str) -> None:
+    """Lay out a draft: its settings, the checks, and the button that seals it."""
+    draft = read_draft(artifacts, study_id)
+    st.caption("Draft: everything can still be changed. Nobody can rate yet.")
+    _systems(artifacts, draft)
+    _settings(artifacts, draft)
+    _questions(artifacts, draft)
+    _checks(artifacts, draft)
+
+
+def _systems(artifacts: Path, draft: StudyDraft) -> None:
+    st.subheader("Systems", anchor=False)
+    names = [source.name or source.path for source in draft.sources]
+    labels = [f"{name} · {s.origin}" for name, s in zip(names, draft.sources, strict=True)]
+    kept = st.pills(
+        "In the study; click one to take it out",
+        labels,
+        selection_mode="multi",
+        default=labels,
+        key=f"study-sources-{_version(draft)}",
+    )
+    if set(kept) != set(labels):
+        left = [s for s, label in zip(draft.sources, labels, strict=True) if label in kept]
+        _store(artifacts, replace(draft, sources=tuple(left)))
+    with st.expander("Add systems", expanded=not draft.sources):
+        _add_from_run(artifacts, draft)
+        _add_from_file(artifacts, draft)
+
+
+def _add_from_run(artifacts: Path, draft: StudyDraft) -> None:
+    found = offers(artifacts)
+    if not found:
+        return
+    run_id = st.selectbox("Run", [one.run_id for one in found], key="study-run", width=420)
+    offer = next(one for one in found if one.run_id == run_id)
+    with st.form("study-add-run", border=False):
+        systems = st.multiselect("Stored systems (held-out prompts)", offer.systems)
+        mapped = list(offer.mapped_splits)
+        weights = st.text_input(
+            f"Weights of an ensemble: {', '.join(offer.objectives)}",
+            placeholder=",".join("1" for _ in offer.objectives),
+            max_chars=200,
+            disabled=not mapped,
+            help="Looked up in the run's atlases; a single objective is the weights with one 1.",
+        )
+        split = st.radio(
+            "Prompts of these weights",
+            mapped or ["inference"],
+            horizontal=True,
+            disabled=not mapped,
+        )
+        if not mapped:
+            st.caption(f"To choose weights, map the run: `emorl atlas {run_id} --split inference`")
+        if not st.form_submit_button("Add"):
+            return
+    chosen: list[Source] = [Source(kind="system", run_id=run_id, system=name) for name in systems]
+    if weights.strip():
+        chosen += owner.sources_of(offer, (), [_numbers(weights)], cast("SourceSplit", split))
+    _store(artifacts, with_sources(draft, *chosen))
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError as error:
+        raise StudyError(f"Weights are numbers with commas between, got {text!r}.") from error
+
+
+def _add_from_file(artifacts: Path, draft: StudyDraft) -> None:
+    st.markdown(
+        "Responses of other systems, as CSV or JSONL with the columns `system`, `prompt`, "
+        "`response` and, if you like, `data_set` and `prompt_index`:"
+    )
+    uploaded = st.file_uploader("File", type=["csv", "jsonl"], key=f"study-file-{_version(draft)}")
+    if uploaded is not None:
+        changed = owner.with_upload(artifacts, draft, uploaded.name, uploaded.getvalue())
+        _store(artifacts, changed)
+
+
+def _settings(artifacts: Path, draft: StudyDraft) -> None:
+    st.subheader("Design", anchor=False)
+    with st.form("study-settings", border=False):
+        mode = st.radio(
+            "Annotators",
+            list(_MODES),
+            index=list(_MODES).index(draft.mode),
+            format_func=_MODES.__getitem__,
+            horizontal=True,
+        )
+        numbers: dict[str, Any] = {}
+        columns = st.columns(3)
+        for place, (name, label, most) in enumerate(_NUMBERS):
+            numbers[name] = columns[place % 3].number_input(
+                label, 0, most, value=getattr(draft, name), step=1
+            )
+        invited = st.toggle(
+            "Each annotator comes by an own invite link",
+            value=draft.requires_invite,
+            help="Without, whoever opens the page types a name and rates everything: for one "
+            "person on one machine.",
+        )
+        if st.form_submit_button("Keep the design"):
+            _store(
+                artifacts,
+                replace(draft, mode=cast("Mode", mode), requires_invite=invited, **numbers),
+            )
+
+
+def _questions(artifacts: Path, draft: StudyDraft) -> None:
+    guidelines = draft.guidelines
+    with st.expander(
+        f"Guidelines and questions: {', '.join(c.name for c in guidelines.criteria)}"
+    ):
+        with st.form("study-guidelines", border=False):
+            text = st.text_area(
+                "Guidelines, in Markdown (pictures are not shown)", guidelines.text, height=220
+            )
+            example = st.text_area(
+                "The statement that all examples answer", guidelines.example_prompt
+            )
+            st.markdown("One row per level of each question:")
+            rows: Sequence[Any] = st.data_editor(
+                level_rows(guidelines), num_rows="dynamic", key=f"study-levels-{_version(draft)}"
+            )
+            if st.form_submit_button("Keep guidelines and questions"):
+                changed = replace(
+                    guidelines, text=text, example_prompt=example, criteria=criteria_of(rows)
+                )
+                _store(artifacts, replace(draft, guidelines=changed))
+        st.caption("As annotators see it:")
+        st.markdown(safe_markdown(guidelines.text))
+
+
+def _checks(artifacts: Path, draft: StudyDraft) -> None:
+    st.subheader("Before sealing", anchor=False)
+    if not draft.sources:
+        st.info("Add systems first.")
+        return
+    try:
+        prepared = prepare(artifacts, draft)
+    except EmorlError as error:
+        entrance.complain("The plan cannot be made.", error)
+        return
+    _numbers_of(prepared)
+    for finding in prepared.findings:
+        marks = {"stop": ":red-badge[stops]", "warning": ":orange-badge[check]"}
+        with st.container(horizontal=True, vertical_alignment="top"):
+            st.markdown(marks.get(finding.weight, ":gray-badge[note]"), width=90)
+            st.text(finding.message, width="stretch")
+    _preview(prepared)
+    _seal(artifacts, draft, prepared)
+
+
+def _numbers_of(prepared: Prepared) -> None:
+    plan = prepared.plan
+    counts = plan.n_of_kind()
+    columns = st.columns(4)
+    columns[0].metric("Items to rate", counts.get("rating", 0))
+    columns[1].metric("Systems", len(plan.systems))
+    columns[2].metric("Gold · repeated", f"{counts.get('gold', 0)} · {counts.get('repeat', 0)}")
+    difference = _difference(plan.seal, prepared)
+    columns[3].metric(
+        "Smallest difference found",
+        "none" if difference is None else f"{difference:.2f}",
+        help="Difference of two systems' means on the scale that this plan finds with 80 % power "
+        "at 5 % over all pairs of systems, by simulation.",
+    )
+
+
+@st.cache_data(max_entries=16, show_spinner="Simulating the study ...")
+def _difference(seal: str, _prepared: Prepared) -> float | None:  # noqa: ARG001 - the cache's key
+    return owner.detectable_difference(_prepared.plan)
+
+
+def _preview(prepared: Prepared) -> None:
+    plan = prepared.plan
+    if plan.n_annotators is None:
+        return
+    with st.expander("Who rates what"):
+        st.caption("Items per annotator and system; copies are gold and repeated items.")
+        st.dataframe(
+            [
+                {"annotator": share.place, "items": share.n_items, "copies": share.n_copies}
+                | dict(share.n_by_system)
+                for share in preview(plan.items, plan.n_annotators)
+            ],
+            hide_index=True,
+        )
+
+
+def _seal(artifacts: Path, draft: StudyDraft, prepared: Prepared) -> None:
+    st.markdown(
+        "Sealing fixes texts, codes, questions and shares for good, and writes the manifest with "
+        "its hash."
+    )
+    accepted = st.checkbox("I have read the checks above.", key=f"study-accept-{_version(draft)}")
+    if st.button(
+        "Seal the study", type="primary", disabled=not (accepted and prepared.can_be_sealed)
+    ):
+        seal(artifacts, draft.study_id)
+        st.rerun()
+    if st.button("Discard this draft", type="tertiary"):
+        discard_draft(artifacts, draft.study_id)
+        st.rerun()
+
+
+def _store(artifacts: Path, draft: StudyDraft) -> None:
+    write_draft(artifacts, draft)
+    st.rerun()
+
+
+def _version(draft: StudyDraft) -> str:
+    """Name the content of a draft: widgets of an earlier one must not act on this one."""
+    return f"{draft.study_id}-{abs(hash((draft.sources, draft.guidelines))):x}"

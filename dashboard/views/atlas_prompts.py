@@ -1,0 +1,206 @@
+"""Parts of the atlas page about all prompts at once."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard import charts, controls, selection
+from dashboard.components import plane_click, text_table
+from dashboard.figures import atlas_prompts as figures
+from dashboard.figures.atlas import place_of
+from dashboard.frames import atlas_prompts as frames
+from dashboard.frames.numbers import weights_text
+from dashboard.frames.words import differing_words
+from dashboard.queries import Atlases, Frame, Run
+from dashboard.selection import PromptChoice
+from engine.errors import WeightsError
+from engine.records import Weights
+
+BORDERS_KEY = "border-map"
+CHOICE_KEY = "prompt-choice"
+_LONGEST_WEIGHTS = 200
+_TRIANGLE = 3
+_PROMPT_WIDTH = 320
+
+
+def same_ensemble(
+    run: Run, own: Atlases, names: dict[int, str], choice: PromptChoice, weights: Weights
+) -> None:
+    """Answer whether two weight vectors are one ensemble, with the reason."""
+    st.subheader("Are two weight vectors the same ensemble?", anchor=False)
+    st.caption(
+        f"Weights in the order {', '.join(run.objectives)}; only their proportions matter. "
+        "The answer is exact, without a model."
+    )
+    columns = st.columns(2)
+    written = (weights_text(weights), weights_text([2 * weight for weight in weights]))
+    texts = [
+        column.text_input(
+            label, key=key, bind="query-params", max_chars=_LONGEST_WEIGHTS, placeholder=example
+        )
+        for column, label, key, example in zip(
+            columns, ("One", "Other"), ("one", "other"), written, strict=True
+        )
+    ]
+    try:
+        first, second = (
+            frames.read_weights(text or example, len(run.objectives))
+            for text, example in zip(texts, written, strict=True)
+        )
+    except WeightsError as error:
+        st.error(str(error))
+        return
+    found = frames.compare_weights(own.scored, first, second)
+    here, everywhere = frames.sameness_text(found, choice.prompt_index)
+    with st.container(border=True, key="same-ensemble"):
+        st.markdown(f"**This prompt.** {here}")
+        st.markdown(f"**All prompts.** {everywhere}")
+    if found.different:
+        _differences(
+            run, frames.difference_table(own.scored, names, found.different, first, second)
+        )
+
+
+def _differences(run: Run, table: Frame) -> None:
+    columns = [
+        text_table.Column("prompt", "number"),
+        text_table.Column("one", "words"),
+        text_table.Column("other", "words"),
+        text_table.Column("gain", "number", help="Mean reward of the other less that of the one."),
+    ]
+    rows = []
+    for row in table.to_dict("records"):
+        gain = row["mean_reward second"] - row["mean_reward first"]
+        cells = [
+            text_table.number(row["prompt_index"], str(row["prompt_index"] + 1)),
+            text_table.words(differing_words(row["first"], row["second"])),
+            text_table.words(differing_words(row["second"], row["first"])),
+            text_table.number(gain, f"{gain:+.3f}"),
+        ]
+        rows.append(text_table.Row(str(row["prompt_index"]), cells))
+    with st.expander(f"The {len(rows)} prompts that tell them apart"):
+        text_table.show(columns, rows, key="differences", label="Prompts with two responses")
+        charts.export_rows(
+            table, key="differences-rows", name=charts.file_name(run, "differences")
+        )
+
+
+def across_prompts(
+    run: Run,
+    own: Atlases,
+    names: dict[int, str],
+    choice: PromptChoice,
+    shares: Weights,
+    best: Weights | None,
+) -> None:
+    """Show for which prompts weights matter, and where in weight space."""
+    table = frames.prompt_table(own.scored, names, run.objectives)
+    st.subheader(f"All {len(table)} mapped prompts of this split", anchor=False)
+    st.caption(frames.choice_text(table))
+    left, right = st.columns(2, gap="medium")
+    with left:
+        _choice(run, table, choice)
+    with right:
+        _borders(run, own, shares, best)
+    _prompts(run, table, choice)
+
+
+def _choice(run: Run, table: Frame, choice: PromptChoice) -> None:
+    st.caption(
+        "**Which prompts the weights change**: each point is a prompt; further right its weights "
+        "are divided more evenly between responses, further up more reward is at stake. Click one."
+    )
+
+    def pick() -> None:
+        points = st.session_state[CHOICE_KEY]["selection"]["points"]
+        if points and "customdata" in points[0]:
+            _select(table, choice, points[0]["customdata"])
+
+    charts.chart(
+        figures.prompt_choice(table, choice.prompt_index, controls.theme_ink()),
+        key=CHOICE_KEY,
+        name=charts.file_name(run, f"prompts-{choice.split}"),
+        rows=table,
+        alt="How much the weights change for each prompt; the table below holds the same numbers.",
+        on_select=pick,
+    )
+
+
+def _select(table: Frame, choice: PromptChoice, sent: object) -> None:
+    index = sent[0] if isinstance(sent, list) and sent else sent
+    if index in set(table["prompt_index"]):
+        selection.select_prompt(PromptChoice(choice.split, int(str(index))))
+
+
+def _borders(run: Run, own: Atlases, shares: Weights, best: Weights | None) -> None:
+    n_objectives = len(run.objectives)
+    if n_objectives > _TRIANGLE:
+        st.caption(
+            "The map of all borders is drawn for two and three objectives. For more, the table "
+            "says which prompts the weights change, and the slice above where one of them does."
+        )
+        return
+    st.caption(
+        "**Where responses change**: the borders of all prompts at once; dark where many prompts "
+        "change their response."
+    )
+    marks = {"selected weights": shares} | ({"proven best": best} if best is not None else {})
+    if n_objectives == _TRIANGLE:
+        figure = figures.border_map(
+            frames.border_lines(own.scored),
+            run.objectives,
+            marks,
+            len(own.scored),
+            controls.theme_ink(),
+        )
+    else:
+        figure = figures.border_bar(
+            frames.border_steps(own.scored),
+            run.objectives,
+            marks,
+            len(own.scored),
+            controls.theme_ink(),
+        )
+    charts.chart(
+        figure,
+        key=BORDERS_KEY,
+        name=charts.file_name(run, "borders"),
+        rows=frames.border_frame(own.scored),
+        alt="The borders between responses of all prompts over weight space.",
+    )
+    if n_objectives == _TRIANGLE:
+        plane_click.watch(BORDERS_KEY, key="border-click", on_pick=_move)
+
+
+def _move(x: float, y: float) -> None:
+    weights = place_of(x, y, _TRIANGLE)
+    if weights is not None:
+        selection.select_weights(selection.as_text(weights))
+
+
+def _prompts(run: Run, table: Frame, choice: PromptChoice) -> None:
+    order = list(table["prompt_index"])
+    key = f"prompts of {choice.split} {choice.prompt_index}"
+
+    def pick() -> None:
+        rows = st.session_state[key]["selection"]["rows"]
+        if rows:
+            selection.select_prompt(PromptChoice(choice.split, int(order[rows[0]])))
+
+    st.caption("Those with the most choice first; select a row to select its prompt.")
+    st.dataframe(
+        frames.shown_prompts(table),
+        hide_index=True,
+        key=key,
+        on_select=pick,
+        selection_mode="single-row",
+        selection_default={"selection": {"rows": [order.index(choice.prompt_index)]}},
+        height=360,
+        column_config=controls.number_columns(
+            "entropy, bits",
+            "best to worst mean reward",
+            *(f"{name} spread" for name in run.objectives),
+        )
+        | {"prompt": st.column_config.TextColumn(width=_PROMPT_WIDTH)},
+    )
+    charts.export_rows(table, key="prompt-rows", name=charts.file_name(run, "prompts"))

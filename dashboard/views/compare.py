@@ -1,0 +1,192 @@
+"""Compare methods: searches, members and any weights side by side, with their uncertainty."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import streamlit as st
+
+from dashboard import charts, controls, queries, selection
+from dashboard.figures import compare as figures
+from dashboard.frames import compare as frames
+from dashboard.frames.atlas_prompts import prompt_names, read_weights
+from dashboard.frames.compare import Method
+from dashboard.frames.comparison import comparison, verdict
+from dashboard.queries import Frame, Run
+from dashboard.views import compare_details, compare_runs
+from engine.errors import WeightsError
+from engine.records import Split, Weights
+
+_SPLITS: tuple[Split, ...] = ("inference", "aggregation")
+_LONGEST_TEXT = 300
+_MOST_OTHERS = 6
+
+
+def render() -> None:
+    """Lay out the page."""
+    controls.page("Compare methods", _body)
+
+
+def _body(run: Run) -> None:
+    split = _split()
+    tables = _tables(run, split)
+    others = _others(run)
+    known = frames.methods(tables, run.objectives, others)
+    scored = [method for method in known if method.is_known]
+    if not scored:
+        _nothing(run, split)
+        return
+    shown, reference = _choose(scored)
+    rows = comparison(shown, reference, run.objectives)
+    n_prompts = max(len(method.scores) for method in scored)
+    _told(run, split, n_prompts, [one.label for one in known if not one.is_known])
+    _figures(run, rows, reference)
+    compare_details.numbers(run, shown, rows, reference)
+    compare_details.cost(run, scored, tables)
+    names = prompt_names(queries.table(run, "prompts").frame, split)
+    compare_details.samples(run, split, shown, reference, names)
+    compare_runs.side_by_side(run, split)
+
+
+def _split() -> Split:
+    split: Split = st.segmented_control(
+        "Prompts",
+        _SPLITS,
+        default="inference",
+        key="numbers",
+        required=True,
+        bind="query-params",
+        help="Inference prompts were seen neither by training nor by any search; aggregation "
+        "prompts are those on which the searches chose their weights.",
+    )
+    return split
+
+
+def _tables(run: Run, split: Split) -> frames.Tables:
+    read = {
+        name: queries.table(run, name)
+        for name in ("evaluations", "responses", "systems", "system_responses", "certificates")
+    }
+    controls.show_problems(*read.values())
+    atlases = queries.atlases(run, split)
+    if atlases.problem:
+        st.warning(atlases.problem)
+    return frames.Tables(
+        split, scored=atlases.scored, **{name: table.frame for name, table in read.items()}
+    )
+
+
+def _others(run: Run) -> list[Weights]:
+    text = st.text_input(
+        "More weights to compare, semicolons between them",
+        key="also",
+        bind="query-params",
+        max_chars=_LONGEST_TEXT,
+        placeholder=f"{', '.join(['1'] * len(run.objectives))}; "
+        f"{', '.join(['2', *['1'] * (len(run.objectives) - 1)])}",
+        help=f"In the order {', '.join(run.objectives)}. With an atlas of the prompts any weights "
+        "are looked up at once; without one only those that the search evaluated have numbers.",
+    )
+    found: list[Weights] = []
+    try:
+        parts = [part for part in re.split(r"[;\n]", text) if part.strip()]
+        found = [read_weights(part, len(run.objectives)) for part in parts[:_MOST_OTHERS]]
+    except WeightsError as error:
+        st.error(str(error))
+    selected = selection.selected_weights(run.objectives)
+    if selected.problem:
+        st.error(selected.problem)
+    if selected.weights is not None and any(selected.weights):
+        found.append(selected.weights)
+    return found
+
+
+def _nothing(run: Run, split: Split) -> None:
+    if split == "inference":
+        controls.next_command(
+            "Nothing is scored on held-out prompts yet: that happens at the end of a run.",
+            run.resume_command,
+        )
+    else:
+        controls.next_command(
+            "No weights are evaluated yet: the search starts when the adapters are trained.",
+            run.resume_command,
+        )
+
+
+def _choose(scored: Sequence[Method]) -> tuple[list[Method], Method]:
+    labels = {method.key: method.label for method in scored}
+    left, right = st.columns([1, 2])
+    key = frames.reference_key(scored, "")
+    chosen = left.selectbox(
+        "Reference",
+        list(labels),
+        list(labels).index(key),
+        key="reference",
+        format_func=lambda key: labels[key],
+        bind="query-params",
+        help="Differences and win rates are against this method, prompt by prompt.",
+    )
+    left_out = right.multiselect(
+        "Leave out",
+        list(labels),
+        key="without",
+        format_func=lambda key: labels[key],
+        bind="query-params",
+        placeholder="All methods are shown",
+    )
+    reference = next(method for method in scored if method.key == chosen)
+    shown = [method for method in scored if method.key not in left_out or method.key == chosen]
+    return shown, reference
+
+
+def _told(run: Run, split: Split, n_prompts: int, unknown: Sequence[str]) -> None:
+    if split == "inference":
+        st.caption(
+            f"Numbers from {n_prompts} **held-out** prompts: neither training nor any search saw "
+            "them. Greedy decoding."
+        )
+    else:
+        st.caption(
+            f"Numbers from the {n_prompts} **aggregation** prompts, on which the searches chose "
+            "their weights: what they found looks better here than on new prompts. Greedy "
+            "decoding."
+        )
+    if unknown:
+        st.caption(
+            f"Without numbers on these prompts: {', '.join(unknown)}. An atlas of them gives all "
+            "of these, and any other weights:"
+        )
+        st.code(run.command(f"atlas {run.run_id} --split {split}"), language="bash")
+
+
+def _figures(run: Run, rows: Frame, reference: Method) -> None:
+    said = verdict(rows, reference)
+    if said:
+        st.markdown(_plain(said))
+    left, right = st.columns(2, gap="medium")
+    with left:
+        st.caption("**Scores**, 95 % intervals over prompts. Further right is better.")
+        charts.chart(
+            figures.method_scores(rows, run.objectives, controls.theme_ink()),
+            key="method-scores",
+            name=charts.file_name(run, "methods"),
+            rows=rows,
+            alt="Scores of the methods; the table below holds the same numbers.",
+        )
+    with right:
+        st.caption(
+            f"**Differences from {_plain(reference.label)}**, paired by prompt, 95 % intervals."
+        )
+        charts.chart(
+            figures.method_differences(rows, run.objectives, controls.theme_ink()),
+            key="method-differences",
+            name=charts.file_name(run, "differences"),
+            rows=rows,
+            alt="Differences of the methods from the reference; the table below has the numbers.",
+        )
+
+
+def _plain(label: str) -> str:
+    return re.sub(r"([\\`*_{}\[\]<>$~:|#])", r"\\\1", label)

@@ -1,0 +1,82 @@
+"""Part of the comparison: the same methods in several runs."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard import charts, controls, queries
+from dashboard.figures.compare import runs_side_by_side
+from dashboard.frames import compare_runs as frames
+from dashboard.frames.compare import MEAN_REWARD
+from dashboard.queries import Run
+from engine.records import Split
+
+_MOST_AT_FIRST = 8
+
+
+def side_by_side(run: Run, split: Split) -> None:
+    """Show the methods' scores in runs that share the objectives, and their mean over runs."""
+    st.subheader("The same methods in other runs", anchor=False)
+    alike = {other.run_id: other for other in queries.runs() if other.objectives == run.objectives}
+    if len(alike) < 2:
+        st.caption(
+            "No other run has the same objectives. Another seed shows how much of a difference is "
+            "luck of the training:"
+        )
+        seed = run.config.seed + 1 if run.config else 1
+        st.code(
+            run.command(f"run {run.folder.config} --seed {seed} --name {run.run_id}-seed{seed}"),
+            language="bash",
+        )
+        return
+    first = [run.run_id, *(name for name in alike if name != run.run_id)][:_MOST_AT_FIRST]
+    chosen, measure = _choose(run, list(alike), first)
+    rows = [row for name in chosen for row in _rows(alike[name], split)]
+    if not rows:
+        st.caption("None of these runs has numbers on these prompts yet.")
+        return
+    summary = frames.over_runs(rows, run.objectives)
+    n_runs = len({row["run"] for row in rows})
+    st.caption(
+        f"{n_runs} runs with numbers on their {split} prompts: each dot is a run's mean, the "
+        "diamond the mean over runs with its standard deviation. Runs may differ in more than the "
+        "seed: compare only what you made comparable."
+    )
+    charts.chart(
+        runs_side_by_side(rows, summary, measure, controls.theme_ink()),
+        key="several-runs",
+        name="several-runs",
+        rows=summary,
+        alt="The methods' scores in several runs; the table below holds means and deviations.",
+    )
+    shown = summary[summary["measure"] == measure].drop(columns="measure")
+    st.dataframe(
+        shown.rename(columns={"label": "method", "n_runs": "runs", "sd": "± over runs"}),
+        hide_index=True,
+        key="run-summary",
+        column_config=controls.number_columns("mean", "± over runs", "lowest", "highest"),
+    )
+
+
+def _choose(run: Run, names: list[str], first: list[str]) -> tuple[list[str], str]:
+    left, right = st.columns([2, 1])
+    chosen = left.multiselect("Runs", names, default=first, key="runs", bind="query-params")
+    measure = right.selectbox(
+        "Score",
+        [MEAN_REWARD, *run.objectives],
+        key="score",
+        format_func=lambda name: name.replace("_", " "),
+        bind="query-params",
+    )
+    return chosen, measure
+
+
+def _rows(run: Run, split: Split) -> list[frames.Row]:
+    return frames.run_rows(
+        run.run_id,
+        split,
+        run.objectives,
+        evaluations=queries.table(run, "evaluations").frame,
+        systems=queries.table(run, "systems").frame,
+        certificates=queries.table(run, "certificates").frame,
+    )

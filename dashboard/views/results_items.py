@@ -1,0 +1,48 @@
+"""Part of Results after unblinding: every rated response with its text and all its ratings."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard.charts import export_rows
+from dashboard.frames import results as frames
+from dashboard.frames import results_tables
+from dashboard.study.analysis.cells import study_ratings
+from dashboard.study.results import Results
+
+
+def show(results: Results) -> None:
+    """Lay out the table of items, and the texts of the selected one."""
+    ratings = study_ratings(results.material.data.answers)
+    st.subheader("Items", anchor=False)
+    criterion: str = st.selectbox(
+        "Criterion", frames.options(ratings["criterion"]), key="results-items-criterion", width=220
+    )
+    table = results_tables.item_table(ratings, criterion)
+    st.caption(
+        f"{len(table):,} rated responses, those on which annotators differ most first. Select a "
+        "row to read it."
+    )
+    chosen = st.dataframe(
+        table.drop(columns="item_code"),
+        hide_index=True,
+        key=f"results-items-{criterion}",
+        height=320,
+        on_select="rerun",
+        selection_mode="single-row",
+        column_config={"mean": st.column_config.NumberColumn(format="%.2f")},
+    )
+    study = results.material.plan.study_id
+    export_rows(table, key="results-items", name=f"{study}-items")
+    picked = chosen.selection.rows
+    row = table.iloc[picked[0] if picked and picked[0] < len(table) else 0]
+    item = results.material.plan.item(str(row["item_code"]))
+    with st.container(border=True, key="results-item"):
+        st.caption("Prompt")
+        st.text(item.prompt)
+        st.caption("Response")
+        st.text(item.response or "(empty)")
+        if item.other_response is not None:
+            st.caption("Other response")
+            st.text(item.other_response or "(empty)")
+        st.dataframe(results_tables.ratings_of(ratings, item.code), key="results-item-ratings")

@@ -1,0 +1,46 @@
+"""Study: plan a blind study, check and seal it, invite annotators, watch it, unblind it."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard import access, queries, selection
+from dashboard.study import entrance, owner_draft, owner_sealed
+from dashboard.study.draft import list_drafts
+from dashboard.study.plan import list_studies
+from engine.errors import EmorlError
+
+TITLE = "Study"
+
+_NEW = "New study"
+
+
+def render() -> None:
+    """Lay out the page: a new study, a draft, or a sealed study."""
+    for name in selection.NAMES:  # a study is of several runs
+        st.query_params.pop(name, None)
+    st.title(TITLE, anchor=False)
+    artifacts = queries.artifacts_root().resolve()
+    drafts, sealed = list_drafts(artifacts), list_studies(artifacts)
+    if access.is_read_only():
+        st.info(access.READ_ONLY_NOTE)
+        drafts = []
+    names = [*sealed, *drafts] if access.is_read_only() else [*sealed, *drafts, _NEW]
+    if not names:
+        st.caption("There is no study here.")
+    else:
+        wanted = st.session_state.pop("study-wanted", None)
+        if wanted in names:
+            st.session_state["study-chosen"] = wanted
+        chosen = st.selectbox("Study", names, key="study-chosen", width=420)
+        try:
+            if chosen == _NEW:
+                owner_draft.show_new(artifacts)
+            elif chosen in drafts:
+                owner_draft.show(artifacts, chosen)
+            else:
+                owner_sealed.show(artifacts, chosen)
+        except EmorlError as error:
+            entrance.complain("That did not work.", error)
+    with st.container(key="page-ready"):
+        st.empty()

@@ -1,0 +1,80 @@
+"""Weight space: what every weight vector earns, in linked views of one selection."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from dashboard import controls, landscape, selection
+from dashboard.frames.filters import filter_note
+from dashboard.queries import Run
+from dashboard.views.weight_space import details, filters, maps, scores
+from dashboard.views.weight_space.scene import Scene, make_scene
+
+View = Callable[[Scene], None]
+
+_DEFAULT = "Map"
+
+
+def render() -> None:
+    """Lay out the page."""
+    controls.page("Weight space", _body)
+
+
+def _body(run: Run) -> None:
+    points = landscape.points(run)
+    controls.show_problems(points)
+    if points.frame.empty:
+        controls.next_command(
+            "No weights are evaluated yet: the search starts when the adapters are trained.",
+            run.resume_command,
+        )
+        return
+    selected = selection.selected_weights(run.objectives)
+    if selected.problem:
+        st.error(selected.problem)
+    views = _views(run)
+    chosen = st.segmented_control(
+        "Views",
+        list(views),
+        selection_mode="multi",
+        default=[_DEFAULT],
+        key="view",
+        bind="query-params",
+        help="Choose several to see them side by side: what you select in one is selected in all.",
+    )
+    scene = make_scene(run, points.frame, selected.weights, filters.ask(run, points.frame))
+    note = filter_note(scene.shown.filters, len(scene.points), len(points.frame))
+    if note:
+        st.caption(note)
+    _grid([views[name] for name in chosen or [_DEFAULT]], scene)
+    details.responses(scene)
+    details.table(scene)
+
+
+def _views(run: Run) -> dict[str, View]:
+    """Return the views that make sense for so many objectives, in order."""
+    n_objectives = len(run.objectives)
+    views: dict[str, View] = {"Map": maps.weight_map_view}
+    if n_objectives >= 3:
+        views["Triangle"] = maps.triangle_view
+    if n_objectives >= 4:
+        views["Slices"] = maps.slices_view
+    return views | {
+        "Trade-off": scores.trade_off_view,
+        "Parallel": scores.parallel_view,
+        "Effects": scores.effects_view,
+        "History": scores.history_view,
+    }
+
+
+def _grid(views: list[View], scene: Scene) -> None:
+    """One view beside the selected point; several two by two, and the point after them."""
+    cells: list[View] = [*views, details.card]
+    shares = [2, 1] if len(views) == 1 else [1, 1]
+    for start in range(0, len(cells), 2):
+        columns = st.columns(shares, gap="medium")
+        for column, draw in zip(columns, cells[start : start + 2], strict=False):
+            with column:
+                draw(scene)

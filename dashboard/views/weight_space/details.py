@@ -1,0 +1,150 @@
+"""The selected point, all it writes, and the table of all evaluations."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard import charts, controls, landscape, queries, selection
+from dashboard.frames import proof, texts
+from dashboard.frames import weight_space as frames
+from dashboard.frames.numbers import score_text, weight_text
+from dashboard.frames.weight_space import Point
+from dashboard.queries import Frame
+from dashboard.views.weight_space.scene import Scene
+
+
+def card(scene: Scene) -> None:
+    """Show the selected point: weights, scores, one response."""
+    point, run = scene.point, scene.run
+    st.subheader(_heading(scene), anchor=False)
+    if point is None:
+        st.info("All weights are 0: such an ensemble has no direction and is not evaluated.")
+        return
+    note = frames.distance_note(point, scene.selected)
+    if note:
+        st.info(note)
+    responses = _responses_of(scene, point)
+    error = texts.mean_reward_se(responses, run.objectives)
+    st.metric("mean reward", score_text(point.mean_reward, error))
+    for position, name in enumerate(run.objectives):
+        score = score_text(point.scores[position], point.standard_errors[position])
+        st.markdown(
+            f"{controls.objective_mark(position)} **{name}**  \n"
+            f"weight {weight_text(point.weights[position])} · score {score}"
+        )
+    st.caption(frames.point_note(point, n_prompts=len(responses)))
+    shown = _table_of(scene, responses)
+    if not shown.empty:
+        _reader(shown)
+    with st.container(horizontal=True):
+        controls.link_to("Live ensemble", "Try these weights live →")
+        if scene.selected is not None:
+            st.button(
+                "Clear the selection",
+                key="clear",
+                type="tertiary",
+                on_click=selection.select_weights,
+                args=("",),
+            )
+
+
+def _reader(shown: Frame) -> None:
+    number = st.number_input(f"Read a response, 1 to {len(shown)}", 1, len(shown), key="reading")
+    prompt, response = texts.reading(shown, number - 1)
+    with st.container(border=True):
+        st.caption("prompt")
+        st.text(prompt)
+        st.caption("response")
+        st.text(response)
+
+
+def _heading(scene: Scene) -> str:
+    if scene.point is None:
+        return "No point"
+    if scene.selected is None:
+        return "Best point"
+    return "Selected point" if selection.as_text(scene.selected) == scene.point.text else "Nearest"
+
+
+def _responses_of(scene: Scene, point: Point) -> Frame:
+    run = scene.run
+    if point.kind == proof.IN_ATLAS:
+        scored = queries.atlases(run, landscape.SPLIT).scored
+        return proof.responses_at(scored, point.weights)
+    found = queries.part(
+        run,
+        "responses",
+        ("direction_key", "prompt_index", "text", "scores"),
+        direction_key=point.direction_key,
+    )
+    controls.show_problems(found)
+    return found.frame
+
+
+def _table_of(scene: Scene, responses: Frame) -> Frame:
+    prompts = queries.table(scene.run, "prompts")
+    return texts.response_table(
+        responses, prompts.frame, scene.run.objectives, split=landscape.SPLIT
+    )
+
+
+def responses(scene: Scene) -> None:
+    """Show all that the selected point writes."""
+    point = scene.point
+    if point is None:
+        return
+    shown = _table_of(scene, _responses_of(scene, point))
+    st.subheader(f"All responses at weights {point.text}", anchor=False)
+    if shown.empty:
+        st.caption("Nothing is generated for these weights.")
+        return
+    st.caption(
+        f"Greedy responses to the {len(shown)} aggregation prompts, "
+        f"{texts.n_distinct(shown)} different. Click a column's head to sort, a cell twice to "
+        "read all of it."
+    )
+    st.dataframe(
+        shown,
+        hide_index=True,
+        key="responses",
+        row_height=80,
+        height=360,
+        column_config=controls.response_columns(scene.run.objectives),
+    )
+    charts.export_rows(shown, key="responses-rows", name=scene.name("responses"))
+
+
+def table(scene: Scene) -> None:
+    """Show all evaluations that pass the filters; a row selects its point."""
+    rows = frames.point_table(scene.points, scene.run.objectives)
+    order = scene.points["weights_text"].loc[rows.index].tolist()
+    text = selection.as_text(scene.selected) if scene.selected else ""
+    counted = "1 evaluation" if len(rows) == 1 else f"{len(rows):,} evaluations"
+    st.subheader(f"The same {counted} as a table", anchor=False)
+    st.caption(
+        "Best first; select a row to select its point. Sort by a column's head, search with the "
+        "magnifier above the table."
+    )
+    if st.session_state.get("picked in table") != text:
+        st.session_state["table anchor"] = text
+    # A new key redraws the table with the row that was selected elsewhere.
+    key = f"points {len(order)} {st.session_state.get('table anchor', '')}"
+
+    def pick() -> None:
+        chosen = st.session_state[key]["selection"]["rows"]
+        if chosen:
+            st.session_state["picked in table"] = order[chosen[0]]
+            selection.select_weights(order[chosen[0]])
+
+    st.dataframe(
+        rows,
+        hide_index=True,
+        key=key,
+        on_select=pick,
+        selection_mode="single-row",
+        selection_default={"selection": {"rows": [order.index(text)] if text in order else []}},
+        height=360,
+        column_config=controls.point_columns(scene.run.objectives),
+        placeholder="–",  # noqa: RUF001
+    )
+    charts.export_rows(rows, key="points-rows", name=scene.name("evaluations"))

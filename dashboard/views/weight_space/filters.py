@@ -1,0 +1,75 @@
+"""The filters of all views, each in the URL."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard.frames import weight_space as frames
+from dashboard.frames.filters import KINDS, Filters
+from dashboard.queries import Frame, Run
+from dashboard.views.weight_space.scene import Choice, words
+
+
+def ask(run: Run, points: Frame) -> Choice:
+    """Show the controls, and return what they say."""
+    colour, rounds, more = st.columns([2, 3, 2], vertical_alignment="bottom")
+    value = colour.selectbox(
+        "Colour",
+        [frames.MEAN_REWARD, *run.objectives],
+        key="colour",
+        format_func=words,
+        bind="query-params",
+    )
+    up_to = last = frames.last_round(points)
+    if last > 1:
+        up_to = rounds.slider("Rounds 1 to", 1, last, last, key="round", bind="query-params")
+    with more.popover("Filters", key="filters", width="stretch"):
+        kinds = _kinds()
+        searches = _searches(points)
+        at_least = {name: _threshold(name) for name in (frames.MEAN_REWARD, *run.objectives)}
+        is_stretched = st.toggle(
+            "Stretch the colours over what is shown", key="stretched", bind="query-params"
+        )
+    chosen = Filters(up_to_round=up_to, kinds=kinds, searches=searches, at_least=at_least)
+    return Choice(value, chosen, is_stretched)
+
+
+def _kinds() -> list[str]:
+    st.caption("They apply to every view, fields and table included.")
+    return st.pills(
+        "Evaluations",
+        list(KINDS),
+        selection_mode="multi",
+        default=list(KINDS),
+        key="kind",
+        bind="query-params",
+        help="A point shares a score when another on its ray from zero was measured: both are "
+        "one ensemble. All weights 0 give no direction.",
+    )
+
+
+def _searches(points: Frame) -> list[str] | None:
+    names = frames.searches(points)
+    if len(names) < 2:
+        return None
+    return st.pills(
+        "Searches",
+        names,
+        selection_mode="multi",
+        default=names,
+        key="search",
+        bind="query-params",
+    )
+
+
+def _threshold(name: str) -> float:
+    return st.slider(
+        f"{words(name)} at least",
+        0.0,
+        1.0,
+        0.0,
+        step=0.005,
+        format="%.3f",
+        key=f"least-{name}",
+        bind="query-params",
+    )

@@ -1,0 +1,238 @@
+"""How fast the dashboard answers: pages in Chromium, the server's polls, the Pareto front.
+
+Run ``python -m tests.benchmarks.dashboard``; ``--json`` for scripts. Pages are loaded anew in a
+warm browser against a warm server, and a figure is the median. ``--optuna-python PATH`` names a
+Python that has ``optuna`` and ``optuna-dashboard``: the same studies are then served by Optuna
+Dashboard, and its polls timed beside ours.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import streamlit as st
+from playwright.sync_api import Browser, sync_playwright
+from streamlit.logger import set_log_level
+
+from dashboard import landscape, queries
+from dashboard.frames.trade_off import trade_off_frame
+from engine.search.pareto import on_front
+from tests.benchmarks.dashboard_runs import trade_offs, write_atlas_run, write_study
+from tests.e2e.conftest import FLAGS, NAMES, free_port, serve, wait_until_ready
+
+Figures = dict[str, float | None]
+
+STUDIES = (1_000, 3_000)
+MANY = 10_000
+PATIENCE_SECONDS = 300.0
+LIMITS_SECONDS = {
+    "first paint of the app": 2.0,
+    "cube with 135 points": 1.3,
+    "cube with the field": 2.0,
+    "page of 10,000 evaluations": 2.5,
+    "Pareto front of 1,000 trade-offs": 0.050,
+    "poll with nothing new": 0.020,
+}
+_DRAWN = ".js-plotly-plot[data-clickable=yes]"
+_PAGE_TIMEOUT_MS = 120_000
+_WARM_UPS = 2
+
+
+def page_figures(site: str, browser: Browser, repetitions: int) -> Figures:
+    """Time pages from the request until they are drawn."""
+    space = f"{site}/weight-space"
+    pages = {
+        "first paint of the app": (f"{site}/?run=atlas", ""),
+        "cube with 135 points": (f"{space}?run=atlas", _DRAWN),
+        "cube with the field": (f"{space}?run=atlas&field=true", _DRAWN),
+        "triangle with its field": (f"{space}?run=atlas&view=Triangle", _DRAWN),
+        f"page of {MANY:,} evaluations": (f"{space}?run=study-{MANY}", _DRAWN),
+        f"triangle of {MANY:,} evaluations": (f"{space}?run=study-{MANY}&view=Triangle", _DRAWN),
+        f"trade-off of {MANY:,} evaluations": (f"{space}?run=study-{MANY}&view=Trade-off", _DRAWN),
+    }
+    return {name: _page_seconds(browser, *page, repetitions) for name, page in pages.items()}
+
+
+def _page_seconds(browser: Browser, url: str, drawn: str, repetitions: int) -> float:
+    context = browser.new_context(viewport={"width": 1440, "height": 1000})
+    context.set_default_timeout(_PAGE_TIMEOUT_MS)
+    page = context.new_page()
+    taken = []
+    for _ in range(_WARM_UPS + repetitions):
+        page.goto("about:blank")
+        start = time.perf_counter()
+        page.goto(url, wait_until="commit")
+        if drawn:
+            page.wait_for_selector(drawn, state="attached")
+        else:
+            wait_until_ready(page)
+        # What is in the page is on the screen two frames later.
+        page.evaluate(
+            "() => new Promise(r => requestAnimationFrame(() => requestAnimationFrame(r)))"
+        )
+        taken.append(time.perf_counter() - start)
+    context.close()
+    return statistics.median(taken[_WARM_UPS:])
+
+
+def server_figures(repetitions: int) -> Figures:
+    """Time what the server does without a browser."""
+    names = {run.run_id: run for run in queries.runs()}
+    found: Figures = {}
+    for n_points in STUDIES:
+        scores, run = trade_offs(n_points), names[f"study-{n_points}"]
+        found[f"Pareto front of {n_points:,} trade-offs"] = _median(
+            partial(on_front, scores), repetitions
+        )
+        found[f"poll with all new, {n_points:,} evaluations"] = _median(
+            partial(_read_anew, run), repetitions
+        )
+    run = names[f"study-{MANY}"]
+    found["poll with nothing new"] = _median(lambda: queries.signature(queries.runs(), run), 50)
+    return found
+
+
+def _read_anew(run: queries.Run) -> None:
+    st.cache_data.clear()
+    st.cache_resource.clear()
+    queries.signature(queries.runs(), run)
+    trade_off_frame(landscape.points(run).frame, run.objectives)
+
+
+def _median(work: Callable[[], object], repetitions: int) -> float:
+    taken = []
+    for _ in range(repetitions + 1):
+        start = time.perf_counter()
+        work()
+        taken.append(time.perf_counter() - start)
+    return statistics.median(taken[1:])
+
+
+def optuna_figures(python: Path, folder: Path, repetitions: int) -> Figures:
+    """Time Optuna Dashboard's polls of the same studies, when nothing is new."""
+    found: Figures = {}
+    for n_points in STUDIES:
+        file = folder / f"scores-{n_points}.json"
+        file.write_text(json.dumps(trade_offs(n_points).tolist()), encoding="utf-8")
+        with _optuna_server(python, file) as url:
+            name = f"Optuna Dashboard: poll with nothing new, {n_points:,} trials"
+            found[name] = _poll_seconds(f"{url}/api/studies/0?after={n_points}", repetitions)
+    return found
+
+
+def _poll_seconds(url: str, repetitions: int) -> float | None:
+    """Return the median time of an answer; None if one takes longer than anybody waits."""
+    taken = []
+    for _ in range(repetitions):
+        start = time.perf_counter()
+        try:
+            _fetch(url)
+        except TimeoutError:
+            return None
+        taken.append(time.perf_counter() - start)
+    return statistics.median(taken)
+
+
+@contextmanager
+def _optuna_server(python: Path, scores: Path) -> Iterator[str]:
+    script = Path(__file__).with_name("optuna_server.py")
+    port = free_port()
+    command = [str(python), str(script), str(port), str(scores)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline and process.poll() is None:
+            try:
+                _fetch(f"{url}/api/studies")
+                break
+            except urllib.error.URLError:
+                time.sleep(0.2)  # polling a process that has no way to tell us
+        if process.poll() is not None:
+            told = process.stderr.read().decode() if process.stderr else ""
+            raise SystemExit(f"Optuna Dashboard did not start: {told.strip().splitlines()[-1:]}")
+        yield url
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+def _fetch(url: str) -> bytes:
+    with urllib.request.urlopen(url, timeout=PATIENCE_SECONDS) as answer:
+        content: bytes = answer.read()
+        return content
+
+
+def measure(options: argparse.Namespace) -> Figures:
+    """Write the runs, serve them, and measure everything."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_atlas_run(folder)
+        for n_points in (*STUDIES, MANY):
+            write_study(folder, trade_offs(n_points))
+        os.environ["EMORL_ARTIFACTS"] = str(folder)
+        found = server_figures(options.repetitions)
+        if options.optuna_python is not None:
+            found |= optuna_figures(options.optuna_python, folder, options.repetitions)
+        with (
+            serve(folder, folder / "dashboard.log") as site,
+            sync_playwright() as playwright,
+            playwright.chromium.launch(executable_path=_chromium(), args=FLAGS) as browser,
+        ):
+            found |= page_figures(site, browser, options.repetitions)
+    return found
+
+
+def _chromium() -> str | None:
+    return os.environ.get("EMORL_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+
+
+def _table(found: Figures, load: tuple[float, float]) -> str:
+    lines = [f"{'':<58}{'seconds':>10}{'at most':>10}"]
+    for name, seconds in found.items():
+        if seconds is None:
+            lines.append(f"{name:<58}{f'> {PATIENCE_SECONDS:.0f}':>10}")
+            continue
+        limit = LIMITS_SECONDS.get(name)
+        told = f"{limit:>10.3f}" if limit is not None else ""
+        lines.append(f"{name:<58}{seconds:>10.4f}{told}")
+    lines.append(f"{os.cpu_count()} cores; load average {load[0]:.1f} before, {load[1]:.1f} after")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--json", action="store_true", help="one JSON object")
+    parser.add_argument("--repetitions", type=int, default=5)
+    parser.add_argument(
+        "--optuna-python", type=Path, help="a Python with optuna and optuna-dashboard"
+    )
+    options = parser.parse_args()
+    set_log_level("ERROR")  # Streamlit misses a page around the polls
+    before = os.getloadavg()[0]
+    found = measure(options)
+    load = (before, os.getloadavg()[0])
+    if options.json:
+        print(json.dumps(found | {"load_before": load[0], "load_after": load[1]}))
+        return
+    print(_table(found, load))
+    if options.optuna_python is None:
+        print("Optuna Dashboard was not measured: name a Python that has it by --optuna-python.")
+
+
+if __name__ == "__main__":
+    main()

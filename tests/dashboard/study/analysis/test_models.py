@@ -1,0 +1,96 @@
+"""Bradley-Terry with ties, and the ordinal model."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+
+from dashboard.study.analysis.bradley_terry import TIE, bradley_terry, davidson_strengths
+from dashboard.study.analysis.cells import resamples_of, study_ratings
+from dashboard.study.analysis.ordinal import ordinal_model
+from dashboard.study.analysis.simulation import Truth, simulate_preferences, simulate_study
+from tests.dashboard.study.analysis.studies import ratings_of
+
+STRENGTHS = {"base": -0.9, "best": 0.8, "single": 0.1}
+
+
+def test_expected_counts_give_the_strengths_back() -> None:
+    strengths, tie = np.array([0.8, 0.2, -0.3, -0.7]), -0.5
+    counts = []
+    for a, b in combinations(range(4), 2):
+        odds = np.exp([strengths[a], strengths[b], tie + (strengths[a] + strengths[b]) / 2])
+        counts.append(1000 * odds / odds.sum())
+    found = davidson_strengths(*np.array(counts).T)
+    np.testing.assert_allclose(found, [*strengths, tie], atol=1e-6)
+
+
+def test_two_systems_without_ties_give_the_log_odds() -> None:
+    # Bradley-Terry of one pair: 30 wins to 10 are log odds of log 3, split evenly around 0.
+    found = davidson_strengths(np.array([30.0]), np.array([10.0]), np.array([1e-9]))
+    assert found[0] - found[1] == pytest.approx(np.log(3), abs=1e-4)
+
+
+def test_simulated_preferences_are_recovered() -> None:
+    pairs = simulate_preferences(STRENGTHS, -0.4, n_prompts=150, annotators=("a", "b"), seed=4)
+    resamples = resamples_of(pairs, n_resamples=400)
+    table = bradley_terry(pairs, resamples).set_index("system")
+    for system, strength in (STRENGTHS | {TIE: -0.4}).items():
+        row = table.loc[system]
+        assert row["strength_low"] <= strength <= row["strength_high"]
+        assert row["strength_high"] - row["strength_low"] < 0.6
+    assert table.index[0] == "best"
+
+
+def test_a_system_that_always_wins_has_no_finite_strength_but_a_sentence() -> None:
+    pairs = simulate_preferences(STRENGTHS, -0.4, n_prompts=20, annotators=("a",), seed=0)
+    beaten = pairs[(pairs["system_a"] == "base") & (pairs["system_b"] == "best")]
+    table = bradley_terry(
+        beaten.assign(preference="b"), resamples_of(beaten, n_resamples=50)
+    ).set_index("system")
+    assert np.isnan(table["strength"]["best"])
+    assert table["note"]["best"] == "It wins every comparison: no finite strength."
+
+
+def test_swapping_the_sides_of_all_pairs_changes_nothing() -> None:
+    pairs = simulate_preferences(STRENGTHS, -0.4, n_prompts=20, annotators=("a",), seed=0)
+    turned = pairs.rename(columns={"system_a": "system_b", "system_b": "system_a"}).assign(
+        preference=pairs["preference"].map({"a": "b", "b": "a", "tie": "tie"})
+    )
+    resamples = resamples_of(pairs, n_resamples=20)
+    one, other = bradley_terry(pairs, resamples), bradley_terry(turned, resamples)
+    np.testing.assert_allclose(one["strength"], other["strength"], atol=1e-9)
+
+
+def test_the_ordinal_model_recovers_the_truth() -> None:
+    truth = Truth(criteria=("c",), data_sets=("set",), n_prompts=80)
+    tables = [
+        ordinal_model(study_ratings(simulate_study(truth, seed).answers)).set_index("system")
+        for seed in range(5)
+    ]
+    assert set(tables[0]["reference"]) == {"base"}
+    # Impressions have variance 1: a logit is about 1.7 probits.
+    held = []
+    for system in ("single", "uniform", "searched", "best"):
+        expected = 1.7 * (truth.systems[system] - truth.systems["base"])
+        rows = [table.loc[system] for table in tables]
+        assert np.mean([row["log_odds"] for row in rows]) == pytest.approx(expected, rel=0.2)
+        held += [row["low"] < expected < row["high"] for row in rows]
+    assert sum(held) >= 17  # of 20
+
+
+@pytest.mark.parametrize(
+    ("values", "note"),
+    [
+        ({"a": [[1], [2]]}, None),
+        ({"a": [[1], [1]], "b": [[1], [1]]}, "All ratings are the same"),
+        ({"a": [[1]], "b": [[2]]}, "One source item alone"),
+    ],
+)
+def test_data_without_a_model_get_a_sentence(
+    values: dict[str, list[list[float]]], note: str | None
+) -> None:
+    table = ordinal_model(ratings_of(values))
+    assert table["log_odds"].isna().all()
+    assert table.empty if note is None else table["note"].str.startswith(note).all()

@@ -1,0 +1,149 @@
+"""All tables of a study: the known truth is recovered, and nothing is told before unblinding."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from dashboard.study.analysis.records import as_records, as_text, differences
+from dashboard.study.analysis.report import (
+    StudyData,
+    blind_tables,
+    blinded,
+    coverage,
+    pairs_as_answers,
+    study_tables,
+)
+from dashboard.study.analysis.simulation import Truth, simulate_preferences, simulate_study
+from tests.dashboard.study.analysis.studies import SMALL, ratings_of
+
+
+def data_of(truth: Truth, seed: int = 0) -> StudyData:
+    study = simulate_study(truth, seed)
+    items = study.answers.drop_duplicates("item_code")[["item_code", "kind", "data_set"]]
+    return StudyData(
+        mode="rating",
+        items=items.assign(n_wanted=2.0),
+        answers=study.answers,
+        pairs=None,
+        automatic=study.automatic,
+    )
+
+
+def test_the_truth_of_a_study_of_the_papers_shape_is_recovered() -> None:
+    truth = Truth()  # 640 responses of 5 systems to 2 data sets, 2 annotators, 3 criteria
+    paper = study_tables(data_of(truth), n_resamples=400)
+    assert len(paper) == 12
+    assert paper["coverage"]["n_ratings"].max() == 1280
+    means = paper["means"]
+    # Intervals of systems that share prompts miss together; how often they miss is counted by
+    # tests.benchmarks.coverage. Here: most hold the truth, and none is off by its whole width.
+    true = means["system"].map({name: truth.mean(name) for name in truth.systems})
+    assert ((means["mean_low"] <= true) & (true <= means["mean_high"])).mean() > 0.75
+    assert ((means["mean"] - true).abs() < means["mean_high"] - means["mean_low"]).all()
+    pairs = paper["comparisons"]
+    apart = [
+        truth.mean(row["system_a"]) - truth.mean(row["system_b"])
+        for row in pairs.to_dict("records")
+    ]
+    found = pairs.assign(apart=apart)
+    # Every difference above a quarter point is found, and what is found has the right sign.
+    large = found[found["apart"].abs() > 0.25]
+    assert (large["p_holm"] < 0.05).all()
+    told_apart = found[found["p_holm"] < 0.05]
+    assert (np.sign(told_apart["difference"]) == np.sign(told_apart["apart"])).all()
+    ranks = paper["ranks"]
+    assert set(ranks.loc[ranks["system"] == "base", "rank_best"]) == {5}
+    assert ranks.loc[ranks["system"].isin(["best", "searched"]), "rank_worst"].max() == 2
+
+
+def test_the_same_study_gives_the_same_numbers() -> None:
+    data = data_of(replace(SMALL, criteria=("empathy",)))
+    mixed = replace(data, answers=data.answers.sample(frac=1, random_state=1))
+    one = as_records(study_tables(data, n_resamples=50))
+    assert differences(one, as_records(study_tables(mixed, n_resamples=50))) == []
+    assert differences(one, as_records(study_tables(data, n_resamples=50, seed=1)))
+
+
+def test_blind_tables_name_no_system_and_compare_none() -> None:
+    data = data_of(SMALL)
+    hidden = blinded(data, "seed")
+    tables = blind_tables(hidden, n_resamples=20)
+    assert set(tables) == {
+        "coverage",
+        "pace",
+        "agreement",
+        "marginals",
+        "drift",
+        "gold",
+        "repeats",
+    }
+    told = as_text(tables)
+    assert not any(f" {name} " in told for name in SMALL.systems)
+    letters = set(tables["agreement"]["system"])
+    assert letters == {"all", *(f"System {letter}" for letter in "ABCDE")}
+    other = blinded(data, "another seed")
+    assert (other.answers["system"] != hidden.answers["system"]).any()
+    assert hidden.automatic.empty
+
+
+def test_a_study_without_ratings_has_coverage_and_pace_only() -> None:
+    data = data_of(SMALL)
+    empty = StudyData(
+        mode="rating",
+        items=data.items,
+        answers=data.answers.iloc[:0],
+        pairs=None,
+        automatic=data.automatic,
+    )
+    tables = study_tables(empty)
+    assert set(tables) == {"coverage", "pace"}
+    assert tables["coverage"]["n_ratings"].sum() == 0
+
+
+def test_coverage_counts_complete_items_and_skips() -> None:
+    answers = ratings_of({"a": [[2, 1], [1], [0]]})
+    answers.loc[answers["item_code"] == "a2", "is_skipped"] = True
+    items = pd.DataFrame(
+        {"item_code": ["a0", "a1", "a2", "a3"], "kind": "rating", "data_set": "", "n_wanted": 2.0}
+    )
+    [row] = coverage(items, answers).to_dict("records")
+    assert row["n_items"] == 4
+    assert row["n_complete"] == 1
+    assert row["n_ratings"] == 3
+    assert row["n_wanted"] == 8
+    assert row["n_skips"] == 1
+
+
+def test_a_pairwise_study_has_strengths_and_agreement() -> None:
+    strengths = {"base": -0.5, "best": 0.5}
+    pairs = simulate_preferences(strengths, 0.0, n_prompts=20, annotators=("a", "b"), seed=0)
+    answers = pairs_as_answers(pairs)
+    assert set(answers["value"]) <= {-1.0, 0.0, 1.0}
+    items = pairs.drop_duplicates("item_code")[["item_code", "kind", "data_set"]]
+    data = StudyData(
+        mode="pairwise",
+        items=items.assign(n_wanted=2.0),
+        answers=answers,
+        pairs=pairs,
+        automatic=pd.DataFrame(columns=["source_item", "system", "criterion", "score"]),
+    )
+    tables = study_tables(data, n_resamples=50)
+    assert "means" not in tables
+    assert tables["bradley_terry"]["system"].tolist() == ["best", "base", "(tie)"]
+    assert tables["agreement"]["n_shared"].max() == 20
+
+
+def test_differences_name_the_table_row_and_column() -> None:
+    one = {"a": [{"x": 1.0, "y": None}], "b": []}
+    assert differences(one, {"a": [{"x": 1.0 + 1e-12, "y": None}], "b": []}) == []
+    assert differences(one, {"a": [{"x": 1.1, "y": None}], "b": []}) == [
+        "a, row 0, x: 1.0 against 1.1"
+    ]
+    assert differences(one, {"a": [], "c": []}) == [
+        "table b is missing",
+        "table c is missing",
+        "a: 1 rows against 0",
+    ]

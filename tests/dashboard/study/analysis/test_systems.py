@@ -1,0 +1,96 @@
+"""Means, paired differences, Holm and rank clusters."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import wilcoxon
+
+from dashboard.study.analysis.bootstrap import Resamples
+from dashboard.study.analysis.cells import resamples_of, study_ratings
+from dashboard.study.analysis.simulation import Truth, simulate_study
+from dashboard.study.analysis.systems import comparisons, holm, rank_table, system_means
+from tests.dashboard.study.analysis.studies import ratings_of
+
+
+def analysed(ratings: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, Resamples]:
+    resamples = resamples_of(ratings, n_resamples=300)
+    return system_means(ratings, resamples), comparisons(ratings, resamples), resamples
+
+
+def test_holm_equals_the_steps_by_hand() -> None:
+    # Sorted 0.01, 0.02, 0.03, 0.04 times 4, 3, 2, 1, never falling: 0.04, 0.06, 0.06, 0.06.
+    corrected = holm(np.array([0.03, 0.01, np.nan, 0.04, 0.02]))
+    np.testing.assert_allclose(corrected, [0.06, 0.04, np.nan, 0.06, 0.06])
+
+
+def test_a_mean_weighs_prompts_alike_however_often_they_are_rated() -> None:
+    ratings = ratings_of({"a": [[2, 2, 2], [0]]})
+    means, _, _ = analysed(ratings)
+    assert means["mean"].tolist() == [1.0]
+    assert means["share_of_scale"].tolist() == [0.5]
+    assert means["n_ratings"].tolist() == [4]
+
+
+def test_differences_wins_and_tests_are_those_of_the_prompts() -> None:
+    ratings = ratings_of({"a": [[2], [2], [1], [1], [2]], "b": [[0], [1], [1], [2], [1]]})
+    _, pairs, _ = analysed(ratings)
+    [row] = pairs.to_dict("records")
+    # Differences 2, 1, 0, -1, 1: mean 0.6; three wins and half a tie of five.
+    assert row["difference"] == pytest.approx(0.6)
+    assert row["wins"] == pytest.approx(0.7)
+    assert row["n_equal"] == 1
+    expected = wilcoxon([2, 1, 0, -1, 1], zero_method="pratt", method="asymptotic").pvalue
+    assert row["p_value"] == row["p_holm"] == pytest.approx(expected)
+
+
+def test_systems_rated_the_same_are_explained_and_not_tested() -> None:
+    ratings = ratings_of({"a": [[1], [2], [0]], "b": [[1], [2], [0]]})
+    _, pairs, _ = analysed(ratings)
+    assert pairs["p_holm"].isna().all()
+    assert pairs["note"].tolist() == [
+        "Both systems are rated the same at every source item: nothing to test."
+    ]
+
+
+def test_systems_without_a_common_prompt_are_explained() -> None:
+    ratings = ratings_of({"a": [[1], [2], []], "b": [[], [], [1]]})
+    _, pairs, _ = analysed(ratings)
+    assert pairs["note"].tolist() == ["No source item has ratings of both systems."]
+
+
+def test_rank_clusters_split_only_where_every_pair_is_told_apart() -> None:
+    means = pd.DataFrame(
+        {"criterion": "c", "data_set": "all", "system": list("abcd"), "mean": [4, 3, 2, 1]}
+    )
+    # b and c are not told apart; a is better than all, d worse than all.
+    told = {("a", "b"), ("a", "c"), ("a", "d"), ("b", "d"), ("c", "d")}
+    pairs = pd.DataFrame(
+        [
+            {
+                "criterion": "c",
+                "system_a": one,
+                "system_b": other,
+                "difference": 1.0,
+                "p_holm": 0.01 if (one, other) in told else 0.5,
+            }
+            for one, other in [*told, ("b", "c")]
+        ]
+    )
+    ranks = rank_table(means, pairs)
+    assert ranks["cluster"].tolist() == [1, 2, 2, 3]
+    assert ranks["rank_best"].tolist() == [1, 2, 2, 4]
+    assert ranks["rank_worst"].tolist() == [1, 3, 3, 4]
+
+
+def test_all_systems_of_a_prompt_move_together_so_that_differences_are_sharper_than_means() -> (
+    None
+):
+    ratings = study_ratings(simulate_study(Truth(criteria=("c",)), seed=1).answers)
+    means, pairs, _ = analysed(ratings)
+    of_all = means[means["data_set"] == "all"]
+    width = (of_all["mean_high"] - of_all["mean_low"]).mean()
+    apart = (pairs["difference_high"] - pairs["difference_low"]).mean()
+    # Were prompts not shared, a difference would be sqrt(2) times as wide as a mean.
+    assert apart < 1.1 * width

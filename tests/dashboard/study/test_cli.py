@@ -1,0 +1,175 @@
+"""``emorl study``: a whole study by commands, while another process holds the ratings."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dashboard.study.cli import main
+from dashboard.study.draft import read_draft
+from dashboard.study.guidelines import criteria_of, guidelines_for, level_rows, versioned
+from dashboard.study.invites import holder_of
+from dashboard.study.plan import read_plan
+from dashboard.study.store import AnnotationStore
+from dashboard.study.unblinding import unblinded_at
+from engine.__main__ import main as emorl
+from engine.errors import StudyError
+from tests.dashboard.study.samples import SYSTEMS, rating, write_finished_run
+
+TEXTS = {
+    system: [f"Answer {n} has some words", f"Reply {n} has others"]
+    for n, system in enumerate(SYSTEMS)
+}
+
+
+@pytest.fixture
+def artifacts(tmp_path: Path) -> Path:
+    write_finished_run(tmp_path, TEXTS)
+    return tmp_path
+
+
+def say(artifacts: Path, *words: str) -> int:
+    return main([f"--artifacts={artifacts}", *words])
+
+
+def test_a_study_from_plan_to_unblinding(
+    artifacts: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert say(artifacts, "create", "pilot", "--run", "demo", "--annotators", "3") == 0
+    assert say(artifacts, "seal", "pilot", "--check") == 0
+    assert "10 items from 2 prompts, 5 systems; 4 gold, 4 repeated" in capsys.readouterr().out
+    assert say(artifacts, "status") == 0
+    assert capsys.readouterr().out == "pilot: draft\n"
+    assert say(artifacts, "seal", "pilot", "--accept") == 0
+    plan = read_plan(artifacts, "pilot")
+    assert plan.seal in capsys.readouterr().out
+    assert say(artifacts, "invite", "pilot", "ada", "--url", "https://lab.example/") == 0
+    link = re.search(r"https://lab\.example/annotate\?invite=(\S+)", capsys.readouterr().out)
+    assert link is not None
+    assert holder_of(artifacts, link[1]) is not None
+    store = AnnotationStore(artifacts / "studies")  # as the dashboard does
+    code = next(item.code for item in plan.items if item.kind == "rating" and 1 in item.places)
+    store.record(rating(1, 1, 1, item_code=code, study_id="pilot"), plan)
+    store.publish("pilot")
+    assert say(artifacts, "status", "pilot", "--json") == 0
+    status = json.loads(capsys.readouterr().out)
+    assert (status["state"], status["n_ratings"], status["n_items"]) == ("open", 1, 18)
+    (ada,) = status["annotators"]
+    assert (ada["annotator"], ada["n_rated"], ada["is_active"]) == ("ada", 1, True)
+    assert say(artifacts, "invite", "pilot", "ada", "--end") == 0
+    assert holder_of(artifacts, link[1]) is None
+    assert say(artifacts, "unblind", "pilot", "--reason", "all in", "--by", "me") == 0
+    assert unblinded_at(artifacts, "pilot") is not None
+    assert say(artifacts, "status", "pilot") == 0
+    assert "pilot: unblinded" in capsys.readouterr().out
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["create", "x", "--run", "other"], "no finished run 'other'"),
+        (
+            ["create", "x", "--run", "demo", "--system", "gpt"],
+            "no stored system gpt; it has adapter:empathy",
+        ),
+        (["create", "x", "--run", "demo", "--weights", "1,a,0"], "Weights are numbers"),
+        (["create", "x", "--run", "demo", "--weights", "1,0"], "one weight per objective"),
+        (["create", "x", "--run", "demo", "--weights", "1,0,0"], "emorl atlas demo --split inf"),
+        (["create", "../x", "--run", "demo"], "no name of a study"),
+        (["create", "x", "--run", "demo", "--ratings", "3"], "need as many annotators"),
+        (["seal", "x"], "no draft 'x'"),
+        (["invite", "x", "ada"], "no sealed study 'x'"),
+        (["unblind", "x", "--reason", "y"], "no sealed study 'x'"),
+        (["status", "x"], "no sealed study 'x'"),
+        (["import", "x", "file.csv"], "no draft 'x'"),
+    ],
+)
+def test_what_does_not_fit_is_said_in_a_sentence_and_writes_nothing(
+    artifacts: Path, capsys: pytest.CaptureFixture[str], words: list[str], said: str
+) -> None:
+    assert say(artifacts, *words) == 2
+    assert said in capsys.readouterr().err
+    assert not (artifacts / "studies").exists()
+
+
+def test_a_file_of_responses_is_copied_into_the_study(
+    artifacts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "own.csv"
+    file.write_text("system,prompt,response\ngpt,p,one two\nllama,p,three\n", encoding="utf-8")
+    assert say(artifacts, "create", "own") == 0
+    assert say(artifacts, "import", "own", str(file)) == 0
+    assert "Read 2 responses of 2 systems: gpt, llama." in capsys.readouterr().out
+    file.unlink()
+    assert say(artifacts, "seal", "own", "--accept") == 0
+    plan = read_plan(artifacts, "own")
+    assert [system.origin for system in plan.systems] == ["file sources/own.csv"] * 2
+
+
+def test_own_guidelines_have_a_version_of_their_own(artifacts: Path, tmp_path: Path) -> None:
+    text = tmp_path / "mine.md"
+    text.write_text("# Mine\n\nJudge ![x](http://elsewhere/x.png) kindly.", encoding="utf-8")
+    for name in ("one", "two"):
+        say(artifacts, "create", name, "--run", "demo", "--guidelines", str(text))
+        say(artifacts, "seal", name, "--accept")
+    versions = {read_plan(artifacts, name).guidelines.version for name in ("one", "two")}
+    assert len(versions) == 1
+    assert re.fullmatch(r"1\+[0-9a-f]{8}", versions.pop())
+    assert read_draft(artifacts, "one").guidelines.text.startswith("# Mine")
+    shipped = guidelines_for(["reflection"])
+    assert versioned(shipped).version == "1"
+
+
+def test_questions_can_be_edited_as_a_table() -> None:
+    guidelines = guidelines_for(["reflection", "empathy"])
+    rows = level_rows(guidelines)
+    assert criteria_of(rows) == guidelines.criteria
+    five: list[dict[str, Any]] = [
+        {"criterion": "overall", "question": "How good?", "value": value, "label": f"{value}"}
+        for value in (5, 4, 3, 2, 1)
+    ]
+    (overall,) = criteria_of(five)
+    assert (overall.minimum, overall.maximum, overall.label(4)) == (1, 5, "4")
+    bad_tables: list[list[dict[str, Any]]] = [
+        [],
+        [{}],
+        [five[0] | {"value": 1.5}],
+        [five[0]],
+        [*five, five[0]],
+    ]
+    for bad in bad_tables:
+        with pytest.raises(StudyError):
+            criteria_of(bad)
+
+
+def test_emorl_hands_the_action_on(artifacts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[list[str]] = []
+
+    def call(command: list[str]) -> int:
+        called.append(command)
+        return 0
+
+    monkeypatch.setattr(subprocess, "call", call)
+    words = ["study", "create", "x", "--run", "demo", "--weights", "1,0,0"]
+    assert emorl([*words[:1], "--artifacts", str(artifacts), *words[1:]]) == 0
+    assert called == [
+        [sys.executable, "-m", "dashboard.study.cli", f"--artifacts={artifacts}", *words[1:]]
+    ]
+
+
+def test_the_command_runs_as_a_process_of_its_own(artifacts: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "engine", "study", "status", "--artifacts", str(artifacts)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

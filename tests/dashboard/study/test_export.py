@@ -1,0 +1,170 @@
+"""Exports of a study: complete, under pseudonyms, and computed again by their own script."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from dashboard.study import export
+from dashboard.study.analysis import replicate
+from dashboard.study.analysis.records import as_records, differences
+from dashboard.study.analysis.report import study_tables
+from dashboard.study.analysis.simulation import Truth, simulate_study
+from dashboard.study.export import bundle_bytes, export_study
+from dashboard.study.material import read_material
+from dashboard.study.plan import write_plan
+from dashboard.study.unblinding import unblind
+from engine.errors import StudyError
+from tests.dashboard.study.analysis.studies import plan_for, write_ratings, write_study
+
+TRUTH = Truth(
+    systems={"base": -0.4, "best": 0.4},
+    criteria=("reflection",),
+    n_prompts=10,
+    n_gold=4,
+    n_repeats=4,
+)
+
+
+@pytest.fixture(scope="module")
+def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("studies")
+    write_study(folder, TRUTH, study_id="done")
+    write_study(folder, TRUTH, study_id="blind", is_unblinded=False)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def exported(artifacts: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("export")
+    written = export_study(artifacts, "done", out)
+    assert sorted(written) == sorted(path for path in out.rglob("*") if path.is_file())
+    return out
+
+
+def run_bundle(folder: Path) -> subprocess.CompletedProcess[str]:
+    # -P: nothing of the working folder; PYTHONPATH is not inherited either.
+    command = [sys.executable, "-P", "-B", str(folder / "replicate.py")]
+    return subprocess.run(command, capture_output=True, text=True, cwd="/", env={}, check=False)
+
+
+def test_the_bundle_prints_every_number_of_the_page_again(artifacts: Path, exported: Path) -> None:
+    ran = run_bundle(exported / "replication")
+    assert ran.returncode == 0, ran.stderr
+    assert "computed by dashboard/study/analysis/report.py of this bundle" in ran.stdout
+    page = as_records(study_tables(read_material(artifacts, "done").data))
+    names = {"ada": "A01", "ben": "A02"}
+    told = json.dumps(page)
+    for name, pseudonym in names.items():
+        told = told.replace(f'"{name}', f'"{pseudonym}').replace(
+            f"\\u00b7 {name}", f"\\u00b7 {pseudonym}"
+        )
+    stored = json.loads((exported / "replication" / "results.json").read_text("utf-8"))
+    assert differences(json.loads(told), stored) == []
+    for name, rows in page.items():
+        assert f"== {name} ({len(rows)} rows)" in ran.stdout
+    one = page["means"][0]["mean"]
+    assert f"{one:.6f}" in ran.stdout
+
+
+def test_the_bundle_tells_when_a_number_is_another(
+    exported: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = tmp_path / "replication"
+    shutil.copytree(exported / "replication", folder)
+    stored = json.loads((folder / "results.json").read_text("utf-8"))
+    stored["means"][0]["mean"] += 0.001
+    (folder / "results.json").write_text(json.dumps(stored), encoding="utf-8")
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    assert replicate.main(folder) == 1
+    told = capsys.readouterr().out
+    assert told.count("DIFFERS:") == 1
+    assert "DIFFERS: means, row 0, mean:" in told
+
+
+def test_ratings_are_the_same_in_all_three_formats(exported: Path) -> None:
+    parquet = pd.read_parquet(exported / "ratings.parquet")
+    table = pd.read_csv(exported / "ratings.csv")
+    rows = json.loads((exported / "ratings.json").read_text("utf-8"))
+    # 2 systems x 20 prompts x 2 annotators, and 8 copies by both.
+    assert len(parquet) == len(table) == len(rows) == 80 + 16
+    assert parquet["value"].tolist() == table["value"].tolist() == [r["value"] for r in rows]
+
+
+def test_no_annotators_name_is_in_any_file(exported: Path) -> None:
+    for path in exported.rglob("*"):
+        if path.is_file() and "code" not in path.parts and path.suffix != ".py":
+            content = path.read_bytes()
+            assert b'"ada"' not in content
+            assert b"ada," not in content
+    frame = pd.read_parquet(exported / "ratings.parquet")
+    assert set(frame["annotator"]) == {"A01", "A02"}
+
+
+def test_the_readme_says_what_was_left_out(exported: Path) -> None:
+    readme = (exported / "README.md").read_text("utf-8")
+    assert "0 earlier answers" in readme
+    assert "Names of annotators and their invitations" in readme
+    # 40 rated responses, one criterion, no run to score them.
+    assert "Automatic scores of 40 rated responses and criteria" in readme
+
+
+def test_the_datasheet_holds_the_study_and_marks_what_it_cannot_know(exported: Path) -> None:
+    sheet = (exported / "datasheet.md").read_text("utf-8")
+    for section in ("1. Main reference", "2. Evaluated", "3.1", "3.2", "3.3", "4. ", "5. Ethics"):
+        assert f"## {section}" in sheet
+    assert "base 20, best 20" in sheet
+    assert "4 damaged copies, 4 repeated" in sheet
+    assert "alpha (ordinal): 0." in sheet
+    assert sheet.count("To be filled in by the owner") > 10
+    assert "**Approved by an ethics committee:** **To be filled in" in sheet
+
+
+def test_an_export_before_unblinding_is_refused_and_writes_nothing(
+    artifacts: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(StudyError, match="still blind"):
+        export_study(artifacts, "blind", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_zip_holds_the_same_files(
+    artifacts: Path, exported: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export, "N_RESAMPLES", 20)
+    with zipfile.ZipFile(io.BytesIO(bundle_bytes(artifacts, "done"))) as archive:
+        names = set(archive.namelist())
+    files = {
+        path.relative_to(exported).as_posix()
+        for path in exported.rglob("*")
+        if path.is_file() and path.suffix != ".pyc"
+    }
+    assert names == {f"done/{name}" for name in files}
+
+
+def test_skipped_and_unrated_items_are_exported_as_such(tmp_path: Path) -> None:
+    answers = simulate_study(TRUTH, 0).answers
+    plan = plan_for(answers, study_id="partly")
+    write_plan(tmp_path, plan)
+    few = answers[answers["item_code"].isin([item.code for item in plan.items[:3]])].copy()
+    few["is_skipped"] = few["item_code"] == plan.items[0].code
+    few.loc[few["is_skipped"], "value"] = float("nan")
+    write_ratings(tmp_path, "partly", few)
+    unblind(tmp_path, "partly", by="owner", reason="test")
+    export_study(tmp_path, "partly", tmp_path / "out")
+    rows = pd.read_csv(tmp_path / "out" / "ratings.csv")
+    assert rows["value"].isna().sum() == 2
+    assert rows["is_skipped"].sum() == 2
+    readme = (tmp_path / "out" / "README.md").read_text("utf-8")
+    assert f"Answers to {len(plan.items) - 3} of {len(plan.items)} items" in readme

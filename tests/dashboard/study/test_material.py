@@ -1,0 +1,92 @@
+"""What the analysis reads from the study's runs: automatic scores and weights."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from dashboard.study.guidelines import guidelines_for
+from dashboard.study.material import automatic_scores, read_material, system_weights
+from dashboard.study.plan import PlanItem, PlanSystem, StudyPlan, write_plan
+from tests.dashboard.study.samples import OBJECTIVES, write_finished_run
+
+TEXTS = {"base": ["B0", "same"], "best": ["E0", "same"]}
+SCORES = dict(zip(OBJECTIVES, (0.1234, 0.2345, 0.3456), strict=True))
+
+
+def plan_of_run() -> StudyPlan:
+    """A study of a run's two systems, which share the answer to the second prompt."""
+    shown = [
+        ("b0", 0, "B0", ("base",)),
+        ("e0", 0, "E0", ("best",)),
+        ("s", 1, "same", ("base", "best")),
+    ]
+    return StudyPlan(
+        study_id="study",
+        run_id="demo",
+        created_at="2030-01-01T00:00:00+00:00",
+        seed="seed",
+        guidelines=guidelines_for(("empathy", "tone")),
+        items=tuple(
+            PlanItem(
+                code=code,
+                prompt_index=index,
+                prompt=f"Client {index} says this.",
+                response=text,
+                response_sha256="",
+                systems=systems,
+                data_set="set",
+            )
+            for code, index, text, systems in shown
+        ),
+        systems=tuple(PlanSystem(name=name, origin="run demo", run_id="demo") for name in TEXTS),
+        n_ratings_per_item=2,
+    )
+
+
+@pytest.fixture(scope="module")
+def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("artifacts")
+    write_finished_run(folder, TEXTS)
+    return folder
+
+
+def test_scores_are_found_by_prompt_and_text_for_every_system_of_an_item(artifacts: Path) -> None:
+    found = automatic_scores(artifacts, plan_of_run())
+    # Nobody scores "tone"; the shared answer has a row for each of its systems.
+    assert set(found["criterion"]) == {"empathy"}
+    assert found[["source_item", "system"]].to_numpy().tolist() == [
+        ["set/0", "base"],
+        ["set/0", "best"],
+        ["set/1", "base"],
+        ["set/1", "best"],
+    ]
+    assert found["score"].tolist() == pytest.approx([SCORES["empathy"]] * 4)
+
+
+def test_a_text_that_no_run_wrote_has_no_score(artifacts: Path) -> None:
+    plan = plan_of_run()
+    changed = replace(plan, items=tuple(replace(item, response="?") for item in plan.items))
+    assert automatic_scores(artifacts, changed).empty
+
+
+def test_weights_are_those_of_the_run_and_the_base_has_none(artifacts: Path) -> None:
+    found = system_weights(artifacts, plan_of_run())
+    assert found.columns.tolist() == ["system", *OBJECTIVES]
+    assert found.to_numpy().tolist() == [["best", 0.9375, 0.59375, 0.09375]]
+
+
+def test_a_run_that_is_gone_leaves_the_study_readable(artifacts: Path, tmp_path: Path) -> None:
+    shutil.copytree(artifacts, tmp_path / "all")
+    shutil.rmtree(tmp_path / "all" / "runs" / "demo")
+    write_plan(tmp_path / "all", plan_of_run())
+    material = read_material(tmp_path / "all", "study")
+    assert material.data.automatic.empty
+    assert material.data.answers.empty
+    assert system_weights(tmp_path / "all", material.plan).empty
+    assert material.unblinded_at is None
+    assert isinstance(material.current, pd.DataFrame)

@@ -1,0 +1,63 @@
+"""The product of every state of a run and every page of the app, in process."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboard import app, live
+from tests.e2e import served_app
+from tests.states import write_states
+
+PAGES = sorted(
+    name
+    for name, module in vars(app).items()
+    if inspect.ismodule(module) and hasattr(module, "render")
+)
+"""The views that the app shows: a page that is added is tested."""
+
+
+@pytest.fixture(scope="module")
+def states(artifacts: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+    """A folder with a run in every state, and the names of the runs."""
+    folder = tmp_path_factory.mktemp("states")
+    return folder, list(write_states(folder, artifacts))
+
+
+@pytest.fixture(autouse=True)
+def _formula_models() -> Iterator[None]:
+    live.use_loader(served_app.load)
+    yield
+    live.use_loader(None)
+
+
+def test_the_app_has_pages() -> None:
+    assert {"overview", "training", "weight_space", "live", "annotate"} <= set(PAGES)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_draws_every_state(
+    name: str, states: tuple[Path, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, runs = states
+    monkeypatch.setenv("EMORL_ARTIFACTS", str(folder))
+    faults = []
+    for run in runs:
+        page = AppTest.from_function(_draw, default_timeout=60, args=(name,))
+        page.query_params["run"] = run
+        page.run()
+        faults += [f"{run}: {error.value}" for error in page.exception]
+        if not page.title:
+            faults.append(f"{run}: the page has no title")
+    assert faults == []
+
+
+def _draw(name: str) -> None:
+    from dashboard import app, selection
+
+    selection.read_url()
+    getattr(app, name).render()

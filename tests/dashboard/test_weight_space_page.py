@@ -1,0 +1,98 @@
+"""The page Weight space, run in process: every view of every kind of run, filters, bad URLs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.benchmarks.dashboard_runs import trade_offs, write_study
+
+VIEWS = ["Map", "Triangle", "Slices", "Trade-off", "Parallel", "Effects", "History"]
+
+
+def open_page(**query: str | list[str]) -> AppTest:
+    def script() -> None:
+        from dashboard import selection
+        from dashboard.views import weight_space
+
+        selection.read_url()
+        weight_space.render()
+
+    page = AppTest.from_function(script, default_timeout=60)
+    for key, value in query.items():
+        page.query_params[key.replace("__", "-")] = value
+    return page.run()
+
+
+def said(page: AppTest) -> str:
+    blocks = (page.subheader, page.markdown, page.caption, page.info, page.warning, page.error)
+    return "\n".join(str(element.value) for block in blocks for element in block)
+
+
+@pytest.mark.usefixtures("served")
+@pytest.mark.parametrize(
+    ("run", "missing"),
+    [
+        ("finished", {"Slices"}),
+        ("running", {"Slices"}),
+        ("two-objectives", {"Triangle", "Slices"}),
+        ("large", set()),
+    ],
+)
+def test_every_view_that_makes_sense_is_drawn(run: str, missing: set[str]) -> None:
+    page = open_page(run=run, view=VIEWS, field="true")
+    assert not page.exception
+    assert not page.error
+    assert len(page.get("plotly_chart")) == len(set(VIEWS) - missing)
+
+
+def test_one_evaluation_looks_sensible_in_every_view(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_study(tmp_path, trade_offs(1))
+    monkeypatch.setenv("EMORL_ARTIFACTS", str(tmp_path))
+    page = open_page(view=VIEWS)
+    assert not page.exception
+    assert "The same 1 evaluation as a table" in said(page)
+    assert "1 of 1 evaluated directions are on the Pareto front" in said(page)
+
+
+@pytest.mark.usefixtures("served")
+def test_nonsense_in_the_url_leaves_the_controls_as_they_are() -> None:
+    page = open_page(
+        run="finished", view="nonsense", round="abc", least__empathy="<b>", kind="no", colour="no"
+    )
+    assert not page.exception
+    assert "The same 135 evaluations as a table" in said(page)
+
+
+@pytest.mark.usefixtures("served")
+def test_filters_in_the_url_apply_to_every_view() -> None:
+    page = open_page(
+        run="finished", view=["Map", "Parallel", "History"], kind="measured", least__empathy="0.5"
+    )
+    rows = page.dataframe[-1].value
+    assert set(rows["kind"]) == {"measured"}
+    assert rows["empathy"].min() >= 0.5
+    n_shown = len(rows)
+    assert f"{n_shown} of 135 evaluations pass the filters (empathy ≥ 0.500)" in said(page)
+    assert f"{n_shown} points" in said(page)
+    assert f"{n_shown} directions" in said(page)
+    assert f"of {n_shown} measured directions" in said(page)
+
+
+@pytest.mark.usefixtures("served")
+def test_filters_that_leave_nothing_are_no_error() -> None:
+    page = open_page(run="running", view=VIEWS, least__mean_reward="1.0")
+    assert not page.exception
+    assert "The same 0 evaluations as a table" in said(page)
+
+
+@pytest.mark.usefixtures("served")
+def test_weights_that_no_search_evaluated_are_looked_up_in_the_atlas() -> None:
+    page = open_page(run="finished", w="0.9,0.2,0.17")
+    assert "No search evaluated these very weights" in said(page)
+    # The first response of the synthetic atlas belongs to the larger first weight.
+    assert page.dataframe[0].value["response"].unique().tolist() == ["Response 5."]

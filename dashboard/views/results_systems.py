@@ -71,9 +71,10 @@ def _pairs(results: Results) -> None:
         column_config=controls.number_columns("0 to 1"),
     )
     st.caption(
-        "Systems of one rank cluster are not told apart; between clusters every pair is (Wilcoxon "
-        "signed-rank, Holm over all pairs of systems of the criterion, 5 %). “Rank” bounds the "
-        "place of a system; “0 to 1” is its mean moved to the range of the automatic scores."
+        "Between rank clusters every pair of systems is told apart (Wilcoxon signed-rank, Holm "
+        "over all pairs of systems of the criterion, 5 %); within one, not every pair is. "
+        "“Rank” bounds the place of a system; “0 to 1” is its mean moved to the range of "
+        "the automatic scores."
     )
     rows = frames.difference_rows(pairs, criterion)
     chart(

@@ -60,6 +60,7 @@ class Tab:
                 subprotocols=["streamlit"],  # type: ignore[list-item]
                 max_size=None,
                 open_timeout=timeout_seconds,
+                ping_interval=None,  # a tab that was cut on purpose needs no ping
             )
             self.rerun({})
         except (OSError, WebSocketException, TimeoutError) as error:
@@ -130,7 +131,6 @@ class Tab:
             patience = patience_seconds if patience_seconds and not began else None
             try:
                 data = self._socket.recv(timeout=patience or self._timeout_seconds)
-                began = True
             except TimeoutError as error:
                 if patience:
                     return
@@ -140,7 +140,7 @@ class Tab:
             message = ForwardMsg.FromString(data if isinstance(data, bytes) else data.encode())
             kind = message.WhichOneof("type")
             if kind == "new_session":
-                self.seen = Seen()
+                self.seen, began = Seen(), True
             elif kind == "delta" and message.delta.WhichOneof("type") == "new_element":
                 self._take(message.delta.new_element, look)
             elif kind == "script_finished" and message.script_finished != _AGAIN:

@@ -227,6 +227,8 @@ def _annotate() -> None:
 def test_many_wrong_tokens_are_slowed_and_who_works_already_is_not(
     artifacts: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # AppTest makes up another address for every session.
+    monkeypatch.setattr(session, "_address", lambda: "192.0.2.1")
     monkeypatch.setattr("dashboard.study.throttle.BURST", 2)
     monkeypatch.setattr("dashboard.study.throttle.SECONDS_PER_TRY", 600.0)
     token = invite(artifacts, "demo", "ada")

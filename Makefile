@@ -32,8 +32,10 @@ check: install
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Two at a time, but browsers one after the other: each of them draws with all cores.
 test: check chromium
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile -m "not browser"
+	$(BIN)/pytest -m browser
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

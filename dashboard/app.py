@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from importlib import resources
+from importlib import import_module, resources
 
 import streamlit as st
+from streamlit.navigation.page import StreamlitPage
 
 from dashboard import access, controls, selection
 from dashboard.study import session
-from dashboard.views import (
-    annotate,
-    atlas,
-    compare,
-    live,
-    overview,
-    results,
-    study,
-    training,
-    weight_space,
-)
+
+RUN_PAGES = {
+    "overview": "Overview",
+    "training": "Training",
+    "weight_space": "Weight space",
+    "live": "Live ensemble",
+    "atlas": "Atlas",
+    "compare": "Compare methods",
+}
+"""Pages of the selected run: module of ``dashboard.views`` and title, the default page first."""
+
+STUDY_PAGES = {"annotate": "Annotate", "study": "Study", "results": "Results"}
+"""Pages of human evaluation. Ratings are blind: no run and no weights, not even in the URL."""
 
 
 def main() -> None:
@@ -31,42 +34,43 @@ def main() -> None:
     if session.is_annotators():
         _annotators_only()
         return
-    pages = [
-        st.Page(overview.render, title="Overview", url_path="overview", default=True),
-        st.Page(training.render, title="Training", url_path="training"),
-        st.Page(weight_space.render, title="Weight space", url_path="weight-space"),
-        st.Page(live.render, title="Live ensemble", url_path="live"),
-        st.Page(atlas.render, title="Atlas", url_path="atlas"),
-        st.Page(compare.render, title="Compare methods", url_path="compare"),
-        st.Page(annotate.render, title=annotate.TITLE, url_path="annotate"),
-        st.Page(study.render, title=study.TITLE, url_path="study"),
-        st.Page(results.render, title=results.TITLE, url_path="results"),
-    ]
+    pages = {view: _page(view, title) for view, title in (RUN_PAGES | STUDY_PAGES).items()}
     may_enter = access.may_enter()
-    page = st.navigation({"EMORL Atlas": pages}, position="sidebar" if may_enter else "hidden")
+    page = st.navigation(
+        {"EMORL Atlas": list(pages.values())}, position="sidebar" if may_enter else "hidden"
+    )
     if not may_enter:
         return
-    controls.know_pages(pages)
-    if page.title not in (annotate.TITLE, study.TITLE, results.TITLE):
-        # Ratings are blind: no run and no weights beside them, not even in the URL.
+    controls.know_pages(list(pages.values()))
+    if page.title in RUN_PAGES.values():
         selection.read_url()
         with st.sidebar:
             controls.run_picker()
     page.run()
 
 
+def _page(view: str, title: str, *, url_path: str = "", is_default: bool = False) -> StreamlitPage:
+    def render() -> None:
+        # Imported when it is first opened: together, the pages take seconds to load.
+        import_module(f"dashboard.views.{view}").render()
+
+    return st.Page(
+        render,
+        title=title,
+        url_path=url_path or view.replace("_", "-"),
+        default=is_default or view == next(iter(RUN_PAGES)),
+    )
+
+
 def _annotators_only() -> None:
     """Show whoever came by an invite one page: the others do not exist in this tab."""
+    title = STUDY_PAGES["annotate"]
     pages = [
-        st.Page(annotate.render, title=annotate.TITLE, url_path="annotate"),
+        _page("annotate", title),
         # Whatever else is asked for leads to the default page.
-        st.Page(_annotate_too, title=annotate.TITLE, url_path="rate", default=True),
+        _page("annotate", title, url_path="rate", is_default=True),
     ]
     st.navigation(pages, position="hidden").run()
-
-
-def _annotate_too() -> None:
-    annotate.render()
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import math
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import streamlit as st
@@ -80,8 +80,9 @@ def _open_store(studies: str) -> AnnotationStore:
     return store
 
 
-@st.cache_resource(show_spinner=False)
+@cache
 def _throttle() -> Throttle:
+    # Not one of Streamlit's caches: those can be cleared from a browser.
     return Throttle()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,18 +34,13 @@ class Study:
     def link(self, annotator: str) -> str:
         return f"{self.url}/annotate?study={self.plan.study_id}&annotator={annotator}"
 
-    def events(self, annotator: str, n_events: int) -> list[dict[str, Any]]:
+    def events(self, annotator: str, n_events: int, study_id: str = "") -> list[dict[str, Any]]:
         """Read what was stored from the snapshot: the dashboard holds the database.
 
         Snapshots follow two seconds behind: look until there are as many as expected.
         """
-        found = self.rows(annotator)
-        for _ in range(40):
-            if len(found) >= n_events:
-                break
-            threading.Event().wait(0.25)  # polling a file of another process
-            found = self.rows(annotator)
-        return found
+        until(lambda: len(self.rows(annotator, study_id)) >= n_events)
+        return self.rows(annotator, study_id)
 
     def rows(self, annotator: str, study_id: str = "") -> list[dict[str, Any]]:
         """Return the published events of an annotator."""
@@ -54,6 +49,15 @@ class Study:
             return []
         rows: list[dict[str, Any]] = pq.read_table(path / "rating_events.parquet").to_pylist()
         return [row for row in rows if row["annotator"] == annotator]
+
+
+def until(is_so: Callable[[], bool]) -> bool:
+    """Look for ten seconds whether another process has done its part."""
+    for _ in range(40):
+        if is_so():
+            return True
+        threading.Event().wait(0.25)
+    return is_so()
 
 
 @pytest.fixture(scope="module")
@@ -271,6 +275,7 @@ def test_nothing_that_reaches_an_annotator_names_a_system_weights_or_scores(
         answer_by_mouse(page)
         save(page).click()
         expect(page.get_by_text(word).first).to_be_visible()
+        wait_until_ready(page)  # until then the old item's form is still there to be clicked
     # Other pages do not exist for this tab, whatever its address says.
     for path in ("weight-space", "results", "study", ""):
         page.goto(f"{study.url}/{path}?invite={token}&run=finished")
@@ -323,10 +328,11 @@ def test_keyboard_alone_leads_from_the_first_answer_through_undo_to_a_comment(
     expect(chosen(page)).to_have_count(3)
     page.keyboard.press("Enter")
     expect(page.get_by_text("Saved item 1.").first).to_be_visible()
-    rows = [row for row in study.rows("kim", "invited") if row["position"] == 1]
-    assert len(rows) >= 3
+    # An exercise, an answer, its withdrawal, and the new answer: three criteria each.
+    rows = study.events("kim", 12, "invited")
+    assert [row["kind"] for row in rows[3::3]] == ["rating", "withdrawn", "rating"]
     published = study.artifacts / "studies" / "invited" / "published" / "notes.parquet"
-    assert published.is_file()
+    assert until(published.is_file)
 
 
 def test_a_cut_connection_and_a_stale_tab_leave_one_answer_each(

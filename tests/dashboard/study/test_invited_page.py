@@ -30,6 +30,7 @@ def artifacts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     monkeypatch.setattr("dashboard.study.desk.DOUBLE_CLICK_SECONDS", 0.0)
     yield tmp_path
     st.cache_resource.clear()
+    session._throttle.cache_clear()
 
 
 @pytest.fixture

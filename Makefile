@@ -34,7 +34,7 @@ check: install
 
 # Two at a time, but browsers one after the other: each of them draws with all cores.
 test: check chromium
-	$(BIN)/pytest -n 2 --dist loadfile -m "not browser"
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not browser"
 	$(BIN)/pytest -m browser
 
 clean:

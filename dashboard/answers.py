@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from dashboard import live, mapping, queries
+from dashboard import live, mapping, queries, stored_atlases
 from dashboard.frames import live as frames
 from dashboard.frames.live import Answer
 from dashboard.prompts import Asked
@@ -137,7 +137,7 @@ def pinned(run: Run) -> Weights | None:
 def _stored_atlas(run: Run, asked: Asked) -> ScoredAtlas | None:
     if asked.choice is None:
         return None
-    return queries.atlases(run, asked.choice.split).of_prompt(asked.choice.prompt_index)
+    return stored_atlases.atlases(run, asked.choice.split).of_prompt(asked.choice.prompt_index)
 
 
 def _own_atlas(run: Run, asked: Asked) -> ScoredAtlas | None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import queries
+from dashboard import queries, stored_atlases
 from dashboard.figures import slices, ternary
 from dashboard.frames import field as fields
 from dashboard.frames import marginal, weight_space
@@ -69,7 +69,7 @@ def _boxes(_run: Run, root: str, stamps: tuple[Any, ...], up_to_round: int) -> l
 
 def reward_field(run: Run) -> RewardField | None:
     """Return the exact rewards over all weights; None without an atlas."""
-    return queries.atlases(run, SPLIT).field
+    return stored_atlases.atlases(run, SPLIT).field
 
 
 def proof(run: Run) -> Proof | None:

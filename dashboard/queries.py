@@ -8,21 +8,17 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import duckdb
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import streamlit as st
 
 from engine.artifacts import RunFolder, RunState, Status, list_runs
-from engine.atlas.field import RewardField
-from engine.atlas.rows import ScoredAtlas, reward_field, scored_atlases
 from engine.config import RunConfig
 from engine.config_file import parse_config
 from engine.errors import ConfigError, StoreError
@@ -128,60 +124,6 @@ def _file_times(folder: Path) -> tuple[tuple[str, int], ...]:
             return tuple(sorted((file.name, file.stat().st_mtime_ns) for file in files))
     except OSError:
         return ()  # not made yet, or a file was replaced this instant: the next look tells
-
-
-@dataclass(frozen=True, slots=True)
-class Atlases:
-    """The mapped prompts of one split, in order, and what is wrong with their files."""
-
-    scored: tuple[ScoredAtlas, ...]
-    problem: str = ""
-
-    @property
-    def field(self) -> RewardField | None:
-        """Return the rewards over all weights, over the prompts that are mapped; None without."""
-        return reward_field(self.scored) if self.scored else None
-
-    def of_prompt(self, prompt_index: int) -> ScoredAtlas | None:
-        """Return the atlas of one prompt, if it is mapped."""
-        return next((one for one in self.scored if one.prompt_index == prompt_index), None)
-
-
-def atlases(run: Run, split: str) -> Atlases:
-    """Return the atlases of a run's split as the engine published them.
-
-    The three tables are replaced one after the other: a prompt whose rows are not all there yet
-    waits for the next look.
-    """
-    names = ("atlases", "atlas_branches", "atlas_cells")
-    stamps = tuple(_stamp(run.folder.published / f"{name}.parquet") for name in names)
-    return _build_atlases(run, str(run.folder.root), split, stamps)
-
-
-@st.cache_resource(max_entries=16, show_spinner=False)
-def _build_atlases(_run: Run, root: str, split: str, stamps: tuple[object, ...]) -> Atlases:  # noqa: ARG001
-    tables = [table(_run, name) for name in ("atlases", "atlas_branches", "atlas_cells")]
-    problem = next((found.problem for found in tables if found.problem), "")
-    heads, branches, cells = (_rows_of(found.frame, split) for found in tables)
-    n_branches = Counter(row["prompt_index"] for row in branches)
-    n_cells = Counter(row["prompt_index"] for row in cells)
-    whole = [
-        row
-        for row in heads
-        if n_branches[row["prompt_index"]] == row["n_branches"]
-        and n_cells[row["prompt_index"]] == row["n_cells"]
-    ]
-    return Atlases(tuple(scored_atlases(whole, branches, cells)), problem)
-
-
-def _rows_of(frame: Frame, split: str) -> list[dict[str, Any]]:
-    rows = frame[frame["split"] == split].to_dict("records")
-    return [{str(name): _as_list(value) for name, value in row.items()} for row in rows]
-
-
-def _as_list(value: Any) -> Any:
-    # A frame keeps lists as arrays, of which nobody can say whether they are empty.
-    return value.tolist() if isinstance(value, np.ndarray) else value
 
 
 def stamps(run: Run, *names: str) -> tuple[tuple[int, int], ...]:

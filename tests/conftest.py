@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Generator
 from pathlib import Path
 
@@ -10,6 +11,9 @@ import pytest
 import torch
 
 _REPOSITORY = Path(__file__).parents[1]
+
+# A worker of pytest-xdist ignores Ctrl-C, and so would the programs that tests interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Tiny models gain nothing from threads, and one thread gives the same bits on every machine.
 torch.set_num_threads(1)

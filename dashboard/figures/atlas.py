@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from plotly.colors import sample_colorscale
 
 from dashboard.figures.palette import SCORE_SCALE, Ink, objective_colour, style
+from dashboard.figures.points import score_axis
 from dashboard.figures.simplex import HEIGHT, from_plane, to_plane
 from dashboard.frames.atlas import RESPONSE, Shape, score_lines
 from dashboard.frames.numbers import score_text
@@ -230,34 +231,14 @@ def _add_mark(figure: go.Figure, weights: Weights, name: str, symbol: str, size:
 
 def _add_scale(figure: go.Figure, content: CellMap, colours: Ink) -> None:
     low, high = content.value_range
+    scale = score_axis(content.value, content.value_range, colours)
+    ticks = (low, (low + high) / 2, high)
+    scale["colorbar"] |= {"tickvals": ticks, "ticktext": [score_text(tick) for tick in ticks]}
     figure.add_scatter(
         x=[None],
         y=[None],
         mode="markers",
-        marker={
-            "colorscale": SCORE_SCALE,
-            "cmin": low,
-            "cmax": high,
-            "color": [low],
-            "showscale": True,
-            "colorbar": {
-                "title": {
-                    "text": content.value.replace("_", " "),
-                    "side": "top",
-                    "font": {"size": 13, "color": colours.text},
-                },
-                "orientation": "h",
-                "thickness": 10,
-                "len": 0.6,
-                "x": 0.5,
-                "y": 1.0,
-                "yanchor": "bottom",
-                "tickfont": {"color": colours.muted},
-                "tickvals": [low, (low + high) / 2, high],
-                "ticktext": [score_text(tick) for tick in (low, (low + high) / 2, high)],
-                "outlinewidth": 0,
-            },
-        },
+        marker=scale | {"color": [low], "showscale": True},
         hoverinfo="skip",
         showlegend=False,
         name="colours",

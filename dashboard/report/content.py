@@ -13,7 +13,7 @@ import pandas as pd
 import plotly
 from numpy.typing import NDArray
 
-from dashboard import cards, queries
+from dashboard import cards, queries, stored_atlases
 from dashboard.figures.systems import system_scores
 from dashboard.figures.ternary import TernaryContent, image_shares, ternary_map
 from dashboard.figures.trade_off import TradeOffContent, trade_off
@@ -220,7 +220,7 @@ def _ternary(
 
 def _field_image(run: Run, points: pd.DataFrame) -> NDArray[np.float32] | None:
     """Return mean rewards at every place of the triangle: exact from the atlases, else nearest."""
-    field: fields.Field | None = queries.atlases(run, _SPLIT).field
+    field: fields.Field | None = stored_atlases.atlases(run, _SPLIT).field
     if field is None and points[weight_space.MEAN_REWARD].notna().any():
         field = fields.NearestDirection(points, run.objectives)
     if field is None:

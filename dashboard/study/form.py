@@ -1,4 +1,4 @@
-"""The rating form: one item, its questions, and the guidelines beside it.
+"""The rating form: one item and its questions; and the guidelines.
 
 Prompts and responses are generated text: they are shown by ``st.text`` only, which knows neither
 Markdown nor HTML. No key, label or URL here holds anything but codes and criteria.
@@ -13,8 +13,8 @@ import streamlit as st
 
 from dashboard.study import keyboard, replies
 from dashboard.study.desk import Desk, Notice
-from dashboard.study.guidelines import Criterion, Guidelines, safe_markdown
-from dashboard.study.plan import PlanItem
+from dashboard.study.guidelines import Criterion, safe_markdown
+from dashboard.study.plan import PlanItem, StudyPlan
 from dashboard.study.progress import Progress
 from dashboard.study.ratings import LONGEST_COMMENT
 
@@ -45,16 +45,30 @@ def show_progress(desk: Desk, progress: Progress) -> None:
 
 
 def show_item(desk: Desk, progress: Progress, code: str) -> None:
-    """Lay out one item with its form, and the guidelines beside (on a phone: below) it."""
-    item = desk.plan.item(code)
-    left, right = st.columns([3, 2], gap="large")
-    with left:
-        if desk.revisited == code:
-            _earlier_answer(desk, progress, code)
-        _texts(desk, item, progress)
-        _form(desk, progress, code)
-    with right:
-        _guidelines(desk.plan.guidelines, is_pair=item.other_response is not None)
+    """Lay out one item with its form."""
+    if desk.revisited == code:
+        _earlier_answer(desk, progress, code)
+    _texts(desk, desk.plan.item(code), progress)
+    _form(desk, progress, code)
+
+
+def show_guidelines(plan: StudyPlan) -> None:
+    """Lay out what the questions and levels mean."""
+    guidelines = plan.guidelines
+    with st.expander("Guidelines", expanded=True, key="annotate-guidelines"):
+        if guidelines.text:
+            st.markdown(safe_markdown(guidelines.text))
+        if plan.mode == "pairwise":
+            st.markdown("The levels below say what is meant by each question; compare by them.")
+        if guidelines.example_prompt:
+            st.markdown("All examples answer this statement:")
+            st.text(guidelines.example_prompt)
+        for criterion in guidelines.criteria:
+            st.markdown(
+                safe_markdown(
+                    f"**{_title(criterion)}** · {criterion.question}\n\n{_levels(criterion)}"
+                )
+            )
 
 
 def show_end(desk: Desk, progress: Progress) -> None:
@@ -235,23 +249,6 @@ def _rate(desk: Desk, code: str, widgets: Mapping[str, str], comment: str) -> No
 def _skip(desk: Desk, code: str, comment: str) -> None:
     desk.comment(code, st.session_state.get(comment) or "")
     desk.skip(code)
-
-
-def _guidelines(guidelines: Guidelines, *, is_pair: bool) -> None:
-    with st.expander("Guidelines", expanded=True, key="annotate-guidelines"):
-        if guidelines.text:
-            st.markdown(safe_markdown(guidelines.text))
-        if is_pair:
-            st.markdown("The levels below say what is meant by each question; compare by them.")
-        if guidelines.example_prompt:
-            st.markdown("All examples answer this statement:")
-            st.text(guidelines.example_prompt)
-        for criterion in guidelines.criteria:
-            st.markdown(
-                safe_markdown(
-                    f"**{_title(criterion)}** · {criterion.question}\n\n{_levels(criterion)}"
-                )
-            )
 
 
 def _levels(criterion: Criterion) -> str:

@@ -50,10 +50,28 @@ def _work(artifacts: Path, who: session.Visitor) -> None:
     if who.digest and not desk.has_consented():
         entrance.show_consent(desk)
         return
-    progress = desk.progress()
-    code = desk.show(progress)
-    form.show_progress(desk, progress)
-    if code is None:
-        form.show_end(desk, progress)
-    else:
-        form.show_item(desk, progress, code)
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        _item(artifacts, who)
+    with right:
+        form.show_guidelines(desk.plan)
+
+
+@st.fragment
+def _item(artifacts: Path, who: session.Visitor) -> None:
+    """Draw what changes with every answer; the guidelines beside it stay as they are."""
+    try:
+        reason = session.closed_because(artifacts, who.study_id)
+        if reason:
+            st.info(reason)
+            return
+        desk = session.desk(artifacts, who)
+        progress = desk.progress()
+        code = desk.show(progress)
+        form.show_progress(desk, progress)
+        if code is None:
+            form.show_end(desk, progress)
+        else:
+            form.show_item(desk, progress, code)
+    except EmorlError as error:
+        entrance.complain("Ratings cannot be given now.", error)

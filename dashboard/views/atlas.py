@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import charts, controls, queries, selection
+from dashboard import charts, controls, queries, selection, stored_atlases
 from dashboard.components import plane_click
 from dashboard.figures import atlas as figures
 from dashboard.frames import atlas as frames
 from dashboard.frames.atlas_place import Place, find_place
 from dashboard.frames.atlas_prompts import prompt_names
-from dashboard.queries import Atlases, Frame, Run
+from dashboard.queries import Frame, Run
 from dashboard.selection import PromptChoice
+from dashboard.stored_atlases import Atlases
 from dashboard.views import atlas_prompts, atlas_responses
 from engine.atlas.rows import ScoredAtlas
 from engine.records import Split, Weights
@@ -36,7 +37,7 @@ def _body(run: Run) -> None:
     certificates = queries.table(run, "certificates")
     evaluations = queries.table(run, "evaluations")
     controls.show_problems(prompts, certificates, evaluations)
-    found = {split: queries.atlases(run, split) for split in _SPLITS}
+    found = {split: stored_atlases.atlases(run, split) for split in _SPLITS}
     for problem in dict.fromkeys(own.problem for own in found.values() if own.problem):
         st.warning(problem)
     mapped = {split: own for split, own in found.items() if own.scored}

@@ -11,8 +11,9 @@ from dashboard.figures.atlas import place_of
 from dashboard.frames import atlas_prompts as frames
 from dashboard.frames.numbers import weights_text
 from dashboard.frames.words import differing_words
-from dashboard.queries import Atlases, Frame, Run
+from dashboard.queries import Frame, Run
 from dashboard.selection import PromptChoice
+from dashboard.stored_atlases import Atlases
 from engine.errors import WeightsError
 from engine.records import Weights
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from dashboard import charts, controls, queries, selection
+from dashboard import charts, controls, queries, selection, stored_atlases
 from dashboard.figures import compare as figures
 from dashboard.frames import compare as frames
 from dashboard.frames.atlas_prompts import prompt_names, read_weights
@@ -69,7 +69,7 @@ def _tables(run: Run, split: Split) -> frames.Tables:
         for name in ("evaluations", "responses", "systems", "system_responses", "certificates")
     }
     controls.show_problems(*read.values())
-    atlases = queries.atlases(run, split)
+    atlases = stored_atlases.atlases(run, split)
     if atlases.problem:
         st.warning(atlases.problem)
     return frames.Tables(

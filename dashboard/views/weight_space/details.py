@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import charts, controls, landscape, queries, selection
+from dashboard import charts, controls, landscape, queries, selection, stored_atlases
 from dashboard.frames import proof, texts
 from dashboard.frames import weight_space as frames
 from dashboard.frames.numbers import score_text, weight_text
@@ -69,7 +69,7 @@ def _heading(scene: Scene) -> str:
 def _responses_of(scene: Scene, point: Point) -> Frame:
     run = scene.run
     if point.kind == proof.IN_ATLAS:
-        scored = queries.atlases(run, landscape.SPLIT).scored
+        scored = stored_atlases.atlases(run, landscape.SPLIT).scored
         return proof.responses_at(scored, point.weights)
     found = queries.part(
         run,

@@ -151,7 +151,7 @@ class Learner:
             self._rewards.score_objective(self.adapter, repeated, responses.texts)
         ).float()
         advantages = group_advantages(log_rewards(rewards.reshape(-1, k))).flatten()
-        log_probs = token_log_probs(logits, responses.tokens, config.temperature)
+        log_probs = token_log_probs(logits, responses.tokens, responses.mask, config.temperature)
         gradient_term = policy_gradient_loss(
             log_probs, responses.mask, advantages.to(log_probs.device)
         )

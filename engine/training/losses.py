@@ -36,20 +36,22 @@ def group_advantages(rewards: Tensor) -> Tensor:
     return rewards - rewards.mean(dim=1, keepdim=True)
 
 
-def token_log_probs(logits: Tensor, tokens: Tensor, temperature: float) -> Tensor:
+def token_log_probs(logits: Tensor, tokens: Tensor, mask: Tensor, temperature: float) -> Tensor:
     """Return the log-probability of each sampled token under the tempered policy.
 
     Args:
         logits: ``(N, T, V)``.
         tokens: ``(N, T)``.
+        mask: ``(N, T)``. What is behind a response's end costs no work: most responses are much
+            shorter than the longest.
         temperature: The one that the tokens were sampled with; only then is the gradient
             on-policy.
 
     Returns:
-        ``(N, T)``, in nats.
+        ``(N, T)``, in nats; 0 outside of ``mask``.
     """
-    log_probs = torch.log_softmax(logits.float() / temperature, dim=-1)
-    return log_probs.gather(-1, tokens.unsqueeze(-1)).squeeze(-1)
+    log_probs = torch.log_softmax(_sampled(logits, mask).float() / temperature, dim=-1)
+    return _laid_out(log_probs.gather(-1, tokens[mask].unsqueeze(-1)).squeeze(-1), mask)
 
 
 def policy_gradient_loss(log_probs: Tensor, mask: Tensor, advantages: Tensor) -> Tensor:
@@ -89,7 +91,20 @@ def kl_per_response(
     Returns:
         ``(N,)``, in nats per response, not negative.
     """
-    log_p = torch.log_softmax(logits.float() / temperature, dim=-1)
-    log_q = torch.log_softmax(reference_logits.detach().float() / temperature, dim=-1)
+    log_p = torch.log_softmax(_sampled(logits, mask).float() / temperature, dim=-1)
+    log_q = torch.log_softmax(
+        _sampled(reference_logits, mask).detach().float() / temperature, dim=-1
+    )
     per_token = (log_p.exp() * (log_p - log_q)).sum(dim=-1)
-    return per_token.where(mask, 0.0).sum(dim=1)
+    return _laid_out(per_token, mask).sum(dim=1)
+
+
+def _sampled(logits: Tensor, mask: Tensor) -> Tensor:
+    """Take the rows of sampled tokens, in order: ``(N, T, V)`` -> ``(M, V)``."""
+    # Not by the mask itself: the gradient of that sorts its indices.
+    return logits.flatten(0, 1).index_select(0, mask.flatten().nonzero().squeeze(1))
+
+
+def _laid_out(values: Tensor, mask: Tensor) -> Tensor:
+    """Put one value per sampled token, in order, at its place in ``(N, T)``; 0 elsewhere."""
+    return torch.zeros_like(mask, dtype=values.dtype).masked_scatter(mask, values)

@@ -131,7 +131,7 @@ def reference_turn(case: Case) -> Callable[[], None]:
         with torch.no_grad():
             reference = _logits(base, policy.is_encoder_decoder, *inputs)
         is_token = torch.ones_like(written, dtype=torch.bool)
-        log_probs = token_log_probs(logits, written, 1.0)
+        log_probs = token_log_probs(logits, written, is_token, 1.0)
         loss = policy_gradient_loss(log_probs, is_token, advantages.to(ids.device))
         kl = kl_per_response(logits, reference, is_token, 1.0).mean()
         optimizer.zero_grad()

@@ -30,9 +30,10 @@ def test_advantages_are_rewards_less_the_mean_of_their_prompt() -> None:
 
 def test_token_log_probs_are_those_of_the_tempered_policy() -> None:
     # Logits (ln 1, ln 4) at temperature 2 are (0, ln 2): probabilities 1/3 and 2/3.
-    logits = torch.tensor([[[0.0, math.log(4.0)]]])
-    log_probs = token_log_probs(logits, torch.tensor([[1]]), temperature=2.0)
-    torch.testing.assert_close(log_probs, torch.tensor([[math.log(2 / 3)]]))
+    logits = torch.tensor([[[0.0, math.log(4.0)], [0.0, math.log(4.0)]]])
+    mask = torch.tensor([[True, False]])
+    log_probs = token_log_probs(logits, torch.tensor([[1, 0]]), mask, temperature=2.0)
+    torch.testing.assert_close(log_probs, torch.tensor([[math.log(2 / 3), 0.0]]))
 
 
 def test_the_policy_gradient_sums_over_tokens_and_leaves_out_padding() -> None:

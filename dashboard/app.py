@@ -10,6 +10,8 @@ from streamlit.navigation.page import StreamlitPage
 from dashboard import access, controls, selection
 from dashboard.study import session
 
+# Pages of the selected run: module of ``dashboard.views`` and title, the default page first.
+# (A string below a name, as in other modules, would be drawn: Streamlit shows loose values.)
 RUN_PAGES = {
     "overview": "Overview",
     "training": "Training",
@@ -18,10 +20,9 @@ RUN_PAGES = {
     "atlas": "Atlas",
     "compare": "Compare methods",
 }
-"""Pages of the selected run: module of ``dashboard.views`` and title, the default page first."""
 
+# Pages of human evaluation. Ratings are blind: no run and no weights, not even in the URL.
 STUDY_PAGES = {"annotate": "Annotate", "study": "Study", "results": "Results"}
-"""Pages of human evaluation. Ratings are blind: no run and no weights, not even in the URL."""
 
 
 def main() -> None:

@@ -183,24 +183,6 @@ def weight_sliders(objectives: Sequence[str], weights: Weights) -> None:
         )
 
 
-def weight_presets(objectives: Sequence[str], best: Weights | None) -> None:
-    """Offer the best weights, equal weights and each objective alone."""
-    n_objectives = len(objectives)
-    presets = {"equal": (1.0,) * n_objectives}
-    if best is not None:
-        presets = {"best found": best} | presets
-    for position, name in enumerate(objectives):
-        presets[f"only {name}"] = tuple(float(i == position) for i in range(n_objectives))
-    with st.container(horizontal=True, gap="small"):
-        for label, weights in presets.items():
-            st.button(
-                label,
-                key=f"preset {label}",
-                on_click=selection.select_weights,
-                args=(selection.as_text(weights),),
-            )
-
-
 def _watch(signature: tuple[object, ...]) -> None:
     runs = queries.runs()
     run, _ = selection.find_run(runs)

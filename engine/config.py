@@ -303,8 +303,9 @@ class RunConfig:
     """CPU threads of Torch; another number gives another (equally valid) run."""
 
     train_together: bool = True
-    """Whether the adapters share every pass of the base: faster, and more memory. Otherwise one
-    after the other, with the same results up to rounding."""
+    """Whether the adapters share every pass of the base, which takes more memory; on CPUs, where
+    the products are the cost, it takes as long. Otherwise one after the other, with the same
+    results up to rounding."""
 
     objectives: tuple[str, ...] = ("reflection", "empathy", "fluency")
     """Names of the rewards, in the order of every weight and score vector."""

@@ -35,11 +35,6 @@ def response_table(
     return pd.concat([joined, scores], axis=1).reset_index(drop=True)
 
 
-def responses_of(responses: pd.DataFrame, direction_key: str) -> pd.DataFrame:
-    """Return the rows of the table ``responses`` of one direction."""
-    return responses[responses["direction_key"] == direction_key]
-
-
 def mean_reward_se(responses: pd.DataFrame, objectives: Sequence[str]) -> float:
     """Return the standard error over prompts of the responses' mean reward."""
     return mean_reward_error(spread(responses["scores"], objectives), responses["prompt_index"])

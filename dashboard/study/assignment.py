@@ -8,7 +8,6 @@ leaves for good, or is not seen for long, leaves the rest of the share to the ot
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -170,8 +169,3 @@ def n_expected_ratings(plan: StudyPlan) -> int | None:
         return None
     limits = [plan.n_places(item.code) for item in plan.items if item.kind != "practice"]
     return sum(limit or 0 for limit in limits)
-
-
-def largest_share(n_items: int, n_annotators: int, n_ratings_per_item: int) -> int:
-    """Return how many items the busiest place gets."""
-    return math.ceil(n_items * n_ratings_per_item / n_annotators)

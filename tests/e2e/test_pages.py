@@ -105,7 +105,7 @@ def test_the_run_and_the_selection_go_along_from_page_to_page(
 def test_another_run_is_chosen_in_the_side_bar(watched: OpenPage, site: str) -> None:
     seen = watched(site)
     page = seen.open(address(site, "overview", "?run=finished&w=0.5,0.5,0.5"))
-    page.get_by_role("combobox", name="Run").click()
+    page.get_by_role("combobox", name="Run", exact=True).click()
     page.get_by_role("option", name="two-objectives").click()
     expect(page.locator("h3", has_text="two-objectives")).to_be_visible()
     expect(page).to_have_url(f"{site}/?run=two-objectives")

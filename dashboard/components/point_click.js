@@ -15,6 +15,7 @@ const SETTLE_MS = 600;
 const SAME = 1e-6;
 // A cube in a narrow window is seen from further away, or its axes are cut off.
 const NARROW_PIXELS = 560;
+const FINEST = 2;
 const STEP_BACK = 1.5;
 const cameras = new Map();
 
@@ -106,8 +107,17 @@ export default function (component) {
     }
     if (performance.now() - drawnAt < SETTLE_MS) return;
     wanted = null;
-    chart.dataset.steady = "yes";
+    if (!chart.dataset.steady) chart.dataset.steady = "yes";
     if (isTurned) cameras.set(data.chart, camera);
+  };
+  // Charts in space come with one pixel per CSS pixel, as many machines draw them without a GPU;
+  // a screen that shows more gets more.
+  const sharpen = () => {
+    const plot = chart._fullLayout.scene?._scene?.glplot;
+    const ratio = Math.min(window.devicePixelRatio, FINEST);
+    if (!plot || plot.pixelRatio >= ratio) return;
+    plot.pixelRatio = ratio;
+    window.dispatchEvent(new Event("resize"));
   };
   const listeners = [
     ["plotly_hover", onHover],
@@ -151,6 +161,7 @@ export default function (component) {
       wanted = fromFurtherAway(layout.scene.camera);
     }
     keepCamera();
+    sharpen();
     chart.dataset.clickable = "yes";
   };
   attach();

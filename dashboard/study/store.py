@@ -55,6 +55,8 @@ class AnnotationStore:
         # One submission at a time: the numbers of its events then stand together, the later of
         # two answers is the current one for every criterion, and no item gets too many.
         self._writing = threading.RLock()
+        # What is in memory: whoever reads does not wait until another's answer is on disk.
+        self._looking = threading.RLock()
         self._publishing = threading.Lock()
         self._connection = connect(self.path)
         try:
@@ -110,15 +112,15 @@ class AnnotationStore:
         """
         with self._writing:
             now = self._clock()
-            index = self._index[plan.study_id]
-            if not may_have(plan, self._standing(plan, {}), code, annotator=annotator):
+            if not self._may_have(plan, code, annotator):
                 return False
             expires = now + timedelta(seconds=plan.lease_seconds)
             self._execute(
                 "INSERT OR REPLACE INTO leases VALUES (?, ?, ?, ?, ?)",
                 [plan.study_id, code, annotator, now, expires],
             )
-            index.lease(code, annotator, now, expires)
+            with self._index_of(plan.study_id) as index:
+                index.lease(code, annotator, now, expires)
         return True
 
     def release(self, study_id: str, annotator: str) -> None:
@@ -131,7 +133,8 @@ class AnnotationStore:
             self._execute(
                 "DELETE FROM leases WHERE study_id = ? AND annotator = ?", [study_id, annotator]
             )
-            self._index[study_id].release(annotator)
+            with self._index_of(study_id) as index:
+                index.release(annotator)
 
     def note(self, note: Note) -> None:
         """Store a consent, flag or comment; the same note sent twice is stored once.
@@ -142,36 +145,36 @@ class AnnotationStore:
         now = self._clock()
         with self._writing:
             self._execute(INSERT_NOTE, note_row(note, now))
-            self._index[note.study_id].note(
-                note.annotator, note.kind, note.item_code, note.text, note.guideline_version, now
-            )
+            with self._index_of(note.study_id) as index:
+                said = (note.annotator, note.kind, note.item_code, note.text)
+                index.note(*said, note.guideline_version, now)
         self._publisher.request(note.study_id)
 
     def states(self, study_id: str, annotator: str) -> dict[str, ItemState]:
         """Return one annotator's current answers, by item code; unanswered items are left out."""
-        with self._writing:
-            return self._index[study_id].states(annotator)
+        with self._index_of(study_id) as index:
+            return index.states(annotator)
 
     def notes(self, study_id: str, annotator: str, item_code: str) -> ItemNotes:
         """Return what an annotator attached to an item."""
-        with self._writing:
-            return self._index[study_id].notes.get((annotator, item_code), ItemNotes())
+        with self._index_of(study_id) as index:
+            return index.notes.get((annotator, item_code), ItemNotes())
 
     def has_consented(self, study_id: str, annotator: str, guideline_version: str) -> bool:
         """Tell whether somebody agreed to take part under these guidelines."""
-        with self._writing:
-            return (annotator, guideline_version) in self._index[study_id].consents
+        with self._index_of(study_id) as index:
+            return (annotator, guideline_version) in index.consents
 
     def has_completed(self, study_id: str, annotator: str) -> bool:
         """Tell whether somebody was told to have done the whole share."""
-        with self._writing:
-            return annotator in self._index[study_id].completed
+        with self._index_of(study_id) as index:
+            return annotator in index.completed
 
     @contextmanager
     def standing(self, plan: StudyPlan, places: Places) -> Iterator[Standing]:
         """Give where everybody stands, unchanged until the block ends."""
-        with self._writing:
-            yield self._standing(plan, places)
+        with self._index_of(plan.study_id) as index:
+            yield index.standing(self._clock(), places, plan.abandoned_seconds)
 
     def history(self, study_id: str, annotator: str, item_code: str) -> list[dict[str, Any]]:
         """Return all events of one item and annotator, oldest first."""
@@ -203,13 +206,17 @@ class AnnotationStore:
         """Return the studies that have any event."""
         return [s for (s,) in self._rows("SELECT DISTINCT study_id FROM rating_events ORDER BY 1")]
 
-    def _standing(self, plan: StudyPlan, places: Places) -> Standing:
-        index = self._index[plan.study_id]
-        return index.standing(self._clock(), places, plan.abandoned_seconds)
+    @contextmanager
+    def _index_of(self, study_id: str) -> Iterator[StudyIndex]:
+        with self._looking:
+            yield self._index[study_id]
+
+    def _may_have(self, plan: StudyPlan, code: str, annotator: str) -> bool:
+        with self.standing(plan, {}) as standing:
+            return may_have(plan, standing, code, annotator=annotator)
 
     def _check_room(self, submission: Submission, plan: StudyPlan) -> None:
-        standing = self._standing(plan, {})
-        if not may_have(plan, standing, submission.item_code, annotator=submission.annotator):
+        if not self._may_have(plan, submission.item_code, submission.annotator):
             raise ItemTakenError(
                 "This item has been given to somebody else in the meantime and needs no further "
                 "rating. Nothing was stored; go on with the next item."
@@ -249,9 +256,8 @@ class AnnotationStore:
         finally:
             cursor.close()
         values = {a.criterion: a.value for a in submission.answers if a.value is not None}
-        self._index[submission.study_id].answer(
-            submission.item_code, submission.annotator, submission.kind, values, now
-        )
+        with self._index_of(submission.study_id) as index:
+            index.answer(submission.item_code, submission.annotator, submission.kind, values, now)
 
     def _execute(self, sql: str, values: Parameters) -> None:
         cursor = self._connection.cursor()

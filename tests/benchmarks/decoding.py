@@ -216,7 +216,9 @@ def report(case: Case) -> dict[str, Any]:
 
 def cases(options: argparse.Namespace) -> list[Callable[[], Case]]:
     """Return how to make each case; they are made one at a time, as they are large."""
-    names = options.shapes or (["t5-small"] if options.quick else list(SHAPES))
+    names = options.shapes
+    if names is None:
+        names = ["t5-small"] if options.quick else list(SHAPES)
     spreads = (
         [options.spread] if options.spread else ["close"] if options.quick else ["close", "far"]
     )
@@ -270,7 +272,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="T5-small shape, close adapters only")
     parser.add_argument("--json", action="store_true", help="one JSON object per case and line")
-    parser.add_argument("--shapes", nargs="*", choices=SHAPES, help="only these shapes")
+    parser.add_argument("--shapes", nargs="*", choices=SHAPES, help="only these shapes, or none")
     parser.add_argument("--spread", choices=("close", "far"), help="only these adapters")
     parser.add_argument("--run", type=Path, help="folder of a finished run: its own adapters too")
     parser.add_argument("--prompts", type=int, default=8)

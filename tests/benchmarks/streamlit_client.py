@@ -48,12 +48,16 @@ class Seen:
 class Tab:
     """One session; every call waits until the script has come to rest."""
 
-    def __init__(self, site: str, query: str, *, timeout_seconds: float = 30.0) -> None:
-        """Open the Annotate page."""
+    def __init__(
+        self, site: str, query: str, *, page: str = "annotate", timeout_seconds: float = 30.0
+    ) -> None:
+        """Open a page."""
         self._query = query
+        self._page = page
         self._timeout_seconds = timeout_seconds
         self._n_sent = 0
         self.seen = Seen()
+        self.received = bytearray()
         try:
             self._socket: ClientConnection = connect(
                 f"ws://{site.split('//')[1]}/_stcore/stream",
@@ -65,6 +69,15 @@ class Tab:
             self.rerun({})
         except (OSError, WebSocketException, TimeoutError) as error:
             raise ConnectionLostError(str(error)) from error
+
+    def open(self, page: str) -> float:
+        """Go to another page; ``received`` then holds all that the server sent of it.
+
+        Returns:
+            Seconds until the end of the script.
+        """
+        self._page = page
+        return self.rerun({})
 
     def rerun(
         self,
@@ -79,6 +92,7 @@ class Tab:
             Seconds from sending until a text matched ``until``, else until the end.
         """
         started = time.perf_counter()
+        self.received = bytearray()
         self.send(states, times=times)
         found: list[float] = []
 
@@ -97,7 +111,7 @@ class Tab:
         message = BackMsg()
         request = message.rerun_script
         request.query_string = self._query
-        request.page_name = "annotate"
+        request.page_name = self._page
         for name, value in states.items():
             state = request.widget_states.widgets.add()
             state.id = name
@@ -137,7 +151,9 @@ class Tab:
                 raise ConnectionLostError(str(error)) from error
             except (OSError, WebSocketException) as error:
                 raise ConnectionLostError(str(error)) from error
-            message = ForwardMsg.FromString(data if isinstance(data, bytes) else data.encode())
+            content = data if isinstance(data, bytes) else data.encode()
+            self.received += content
+            message = ForwardMsg.FromString(content)
             kind = message.WhichOneof("type")
             if kind == "new_session":
                 self.seen, began = Seen(), True

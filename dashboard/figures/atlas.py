@@ -98,8 +98,7 @@ def cell_map(content: CellMap, colours: Ink) -> go.Figure:
     _add_selected(figure, content)
     if content.value != RESPONSE:
         _add_scale(figure, content, colours)
-    _lay_out(figure, content, colours)
-    return figure
+    return _laid_out(figure, content, colours)
 
 
 def place_of(x: float, y: float, n_axes: int) -> Weights | None:
@@ -245,34 +244,42 @@ def _add_scale(figure: go.Figure, content: CellMap, colours: Ink) -> None:
     )
 
 
-def _lay_out(figure: go.Figure, content: CellMap, colours: Ink) -> None:
+def _laid_out(figure: go.Figure, content: CellMap, colours: Ink) -> go.Figure:
     is_bar = len(content.axes) == _INTERVAL
     height = 300 if is_bar else (420 if content.is_compact else 560)
-    style(figure, colours, height=height)
-    figure.update_layout(
+    hidden: dict[str, Any] = {"visible": False, "fixedrange": True}
+    rows = {"range": [-0.14, _BAR_HEIGHT + 0.04]} if is_bar else _SQUARE
+    return style(
+        figure,
+        colours,
+        height=height,
         margin={"l": 4, "r": 4, "t": 56 if content.value != RESPONSE else 12, "b": 4},
         dragmode=False,
         hovermode="closest",
         legend={"yanchor": "top", "y": 0.0 if is_bar else 0.02, "x": 0.0, "font": {"size": 12}},
+        xaxis=hidden | {"range": [-0.04, 1.04], "constrain": "domain"},
+        yaxis=hidden | rows,
+        annotations=_corner_names(content, colours),
     )
-    hidden: dict[str, Any] = {"visible": False, "fixedrange": True}
-    figure.update_xaxes(hidden | {"range": [-0.04, 1.04], "constrain": "domain"})
-    top = 0.0 if is_bar else HEIGHT
-    rows = {"range": [-0.14, _BAR_HEIGHT + 0.04]} if is_bar else _SQUARE
-    figure.update_yaxes(hidden | rows)
+
+
+def _corner_names(content: CellMap, colours: Ink) -> list[dict[str, Any]]:
+    top = 0.0 if len(content.axes) == _INTERVAL else HEIGHT
     corners = (
         (0.0, 0.0, "left", "top"),
         (1.0, 0.0, "right", "top"),
         (0.5, top, "center", "bottom"),
     )
     word = "most" if content.is_slice else "only"
-    for axis, (x, y, xanchor, yanchor) in zip(content.axes, corners, strict=False):
-        figure.add_annotation(
-            x=x,
-            y=y,
-            text=f"<b>{word} {html.escape(content.objectives[axis])}</b>",
-            showarrow=False,
-            xanchor=xanchor,
-            yanchor=yanchor,
-            font={"color": objective_colour(axis, colours), "size": 13},
-        )
+    return [
+        {
+            "x": x,
+            "y": y,
+            "text": f"<b>{word} {html.escape(content.objectives[axis])}</b>",
+            "showarrow": False,
+            "xanchor": xanchor,
+            "yanchor": yanchor,
+            "font": {"color": objective_colour(axis, colours), "size": 13},
+        }
+        for axis, (x, y, xanchor, yanchor) in zip(content.axes, corners, strict=False)
+    ]

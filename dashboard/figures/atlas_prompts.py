@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dashboard.figures.atlas import wrapped
 from dashboard.figures.palette import SCORE_SCALE, Ink, faded, style
-from dashboard.figures.simplex import lay_triangle, to_plane
+from dashboard.figures.simplex import add_outline, to_plane, triangle_layout
 from dashboard.frames.numbers import score_text
 from engine.records import Weights
 
@@ -64,13 +64,18 @@ def prompt_choice(table: pd.DataFrame, selected: int | None, colours: Ink) -> go
         hoverinfo="skip",
         name="selected",
     )
-    style(figure, colours, height=420)
-    figure.update_layout(showlegend=False, margin={"l": 56, "t": 34}, dragmode=False)
-    figure.update_xaxes(
-        title_text="entropy of the areas, bits", rangemode="tozero", fixedrange=True
+    x_title = {"text": "entropy of the areas, bits"}
+    y_title = {"text": "best − worst mean reward"}  # noqa: RUF001
+    return style(
+        figure,
+        colours,
+        height=420,
+        showlegend=False,
+        margin={"l": 56, "t": 34},
+        dragmode=False,
+        xaxis={"title": x_title, "rangemode": "tozero", "fixedrange": True},
+        yaxis={"title": y_title, "fixedrange": True},
     )
-    figure.update_yaxes(title_text="best − worst mean reward", fixedrange=True)  # noqa: RUF001
-    return figure
 
 
 def _prompt_hover(row: pd.Series) -> str:
@@ -112,15 +117,17 @@ def border_map(
         name="borders",
         showlegend=False,
     )
-    lay_triangle(figure, objectives, colours)
+    add_outline(figure, colours)
     _add_marks(figure, {name: to_plane([weights])[0] for name, weights in marks.items()}, colours)
-    style(figure, colours, height=420)
-    figure.update_layout(
+    return style(
+        figure,
+        colours,
+        height=420,
         margin={"l": 4, "r": 4, "t": 16, "b": 4},
         dragmode=False,
         legend={"yanchor": "top", "y": 0.03},
+        **triangle_layout(objectives, colours),
     )
-    return figure
 
 
 def border_bar(
@@ -151,13 +158,16 @@ def border_bar(
     _add_marks(
         figure, {name: np.array([w[1] / sum(w), 0.0]) for name, w in marks.items()}, colours
     )
-    style(figure, colours, height=320)
-    figure.update_layout(margin={"l": 56, "t": 24}, dragmode=False)
-    figure.update_xaxes(
-        range=[-0.02, 1.02], tickformat=".0%", title_text=f"share of {objectives[1]}"
+    x_title = {"text": f"share of {objectives[1]}"}
+    return style(
+        figure,
+        colours,
+        height=320,
+        margin={"l": 56, "t": 24},
+        dragmode=False,
+        xaxis={"title": x_title, "range": [-0.02, 1.02], "tickformat": ".0%"},
+        yaxis={"title": {"text": "changes of responses so far"}},
     )
-    figure.update_yaxes(title_text="changes of responses so far")
-    return figure
 
 
 def _add_marks(figure: go.Figure, places: dict[str, Floats], colours: Ink) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -13,6 +14,7 @@ from dashboard.frames.atlas_place import Place, Way
 from dashboard.frames.numbers import weight_text
 
 _MOST_EXTENTS = 16
+_SHARES: dict[str, Any] = {"range": [-0.02, 1.02], "tickformat": ".0%"}
 
 
 def room_to_move(
@@ -48,16 +50,17 @@ def room_to_move(
             hoverinfo="text",
             name="now",
         )
-    style(figure, colours, height=72 + 42 * len(objectives))
-    figure.update_layout(showlegend=False, margin={"l": 96, "r": 14, "t": 6}, dragmode=False)
-    figure.update_xaxes(
-        range=[-0.02, 1.02],
-        tickformat=".0%",
-        title_text="share of the sum, the others in proportion",
-        fixedrange=True,
+    title = {"text": "share of the sum, the others in proportion"}
+    return style(
+        figure,
+        colours,
+        height=72 + 42 * len(objectives),
+        showlegend=False,
+        margin={"l": 96, "r": 14, "t": 6},
+        dragmode=False,
+        xaxis=_SHARES | {"title": title, "fixedrange": True},
+        yaxis=_named_rows(objectives, colours),
     )
-    _name_rows(figure, objectives, colours)
-    return figure
 
 
 def _add_line(
@@ -125,20 +128,23 @@ def extents_chart(
             hoverinfo="text",
             name=name,
         )
-    style(figure, colours, height=90 + (16 + 12 * len(objectives)) * len(cells))
-    figure.update_layout(margin={"l": 96, "t": 30}, dragmode=False)
-    figure.update_xaxes(range=[-0.02, 1.02], tickformat=".0%", title_text="share of the sum")
-    _name_rows(figure, [names[cell] for cell in cells], colours)
-    return figure
-
-
-def _name_rows(figure: go.Figure, names: Sequence[str], colours: Ink) -> None:
-    figure.update_yaxes(
-        tickvals=list(range(len(names))),
-        ticktext=list(names),
-        range=[len(names) - 0.5, -0.5],
-        fixedrange=True,
-        showgrid=False,
-        tickfont_color=colours.text,
-        tickfont_size=13,
+    return style(
+        figure,
+        colours,
+        height=90 + (16 + 12 * len(objectives)) * len(cells),
+        margin={"l": 96, "t": 30},
+        dragmode=False,
+        xaxis=_SHARES | {"title": {"text": "share of the sum"}},
+        yaxis=_named_rows([names[cell] for cell in cells], colours),
     )
+
+
+def _named_rows(names: Sequence[str], colours: Ink) -> dict[str, Any]:
+    return {
+        "tickvals": list(range(len(names))),
+        "ticktext": list(names),
+        "range": [len(names) - 0.5, -0.5],
+        "fixedrange": True,
+        "showgrid": False,
+        "tickfont": {"color": colours.text, "size": 13},
+    }

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
 
-from dashboard.figures.palette import Ink, objective_colour, style
+from dashboard.figures.lines import upright_line
+from dashboard.figures.palette import Ink, Settings, objective_colour, style
 from dashboard.frames.compare import MEAN_REWARD
 from dashboard.frames.compare_runs import Row
 from dashboard.frames.comparison import interval_text
@@ -26,8 +28,8 @@ def method_scores(rows: pd.DataFrame, objectives: Sequence[str], colours: Ink) -
         colours: Inks of the theme.
     """
     figure = _intervals(rows, objectives, colours, ("value", "low", "high"))
-    figure.update_xaxes(range=[-0.02, 1.02], dtick=0.25, title_text="score, 0 to 1")
-    return figure
+    axis = {"range": [-0.02, 1.02], "dtick": 0.25, "title": {"text": "score, 0 to 1"}}
+    return _laid_out(figure, _labels(rows), colours, xaxis=axis)
 
 
 def method_differences(rows: pd.DataFrame, objectives: Sequence[str], colours: Ink) -> go.Figure:
@@ -40,15 +42,23 @@ def method_differences(rows: pd.DataFrame, objectives: Sequence[str], colours: I
     """
     columns = ("difference", "difference_low", "difference_high")
     figure = _intervals(rows, objectives, colours, columns)
-    figure.add_vline(x=0, line={"color": colours.text, "width": 1.5})
-    figure.update_xaxes(title_text="difference on the same prompts")
-    return figure
+    return _laid_out(
+        figure,
+        _labels(rows),
+        colours,
+        xaxis={"title": {"text": "difference on the same prompts"}},
+        shapes=[upright_line(0, {"color": colours.text, "width": 1.5})],
+    )
+
+
+def _labels(rows: pd.DataFrame) -> list[str]:
+    return list(dict.fromkeys(rows["label"]))
 
 
 def _intervals(
     rows: pd.DataFrame, objectives: Sequence[str], colours: Ink, columns: tuple[str, str, str]
 ) -> go.Figure:
-    labels = list(dict.fromkeys(rows["label"]))
+    labels = _labels(rows)
     measures = [*objectives, MEAN_REWARD]
     figure = go.Figure()
     value, low, high = columns
@@ -77,7 +87,6 @@ def _intervals(
             ],
             hoverinfo="text",
         )
-    _lay_out(figure, labels, colours)
     return figure
 
 
@@ -92,18 +101,25 @@ def _marker(place: int, objectives: Sequence[str], colours: Ink) -> dict[str, ob
     return {"color": colours.text, "size": 10, "symbol": "diamond"}
 
 
-def _lay_out(figure: go.Figure, labels: Sequence[str], colours: Ink) -> None:
-    style(figure, colours, height=76 + _ROW_PIXELS * max(1, len(labels)))
-    figure.update_layout(margin={"l": 150, "t": 34, "r": 10}, dragmode=False)
-    figure.update_xaxes(fixedrange=True)
-    figure.update_yaxes(
-        tickvals=list(range(len(labels))),
-        ticktext=[_short(label) for label in labels],
-        range=[len(labels) - 0.5, -0.5],
-        fixedrange=True,
-        showgrid=False,
-        tickfont_color=colours.text,
-        tickfont_size=13,
+def _laid_out(
+    figure: go.Figure, labels: Sequence[str], colours: Ink, *, xaxis: Settings, **layout: Any
+) -> go.Figure:
+    return style(
+        figure,
+        colours,
+        height=76 + _ROW_PIXELS * max(1, len(labels)),
+        margin={"l": 150, "t": 34, "r": 10},
+        dragmode=False,
+        xaxis={"fixedrange": True, **xaxis},
+        yaxis={
+            "tickvals": list(range(len(labels))),
+            "ticktext": [_short(label) for label in labels],
+            "range": [len(labels) - 0.5, -0.5],
+            "fixedrange": True,
+            "showgrid": False,
+            "tickfont": {"color": colours.text, "size": 13},
+        },
+        **layout,
     )
 
 
@@ -154,6 +170,5 @@ def runs_side_by_side(
         ],
         hoverinfo="text",
     )
-    _lay_out(figure, labels, colours)
-    figure.update_xaxes(title_text=f"{measure.replace('_', ' ')}, 0 to 1")
-    return figure
+    title = {"text": f"{measure.replace('_', ' ')}, 0 to 1"}
+    return _laid_out(figure, labels, colours, xaxis={"title": title})

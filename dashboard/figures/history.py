@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
 
+from dashboard.figures.lines import above_level, level_line
 from dashboard.figures.palette import Ink, style
 from dashboard.figures.points import flat_kind, legend_below, named, ring, score_axis, scores_of
 from dashboard.frames.history import improvements
@@ -67,17 +69,6 @@ def search_history(
             name=f"best so far, {search} search",
             hovertemplate="best %{y:.4f} after %{x} measured<extra></extra>",
         )
-    if upper_bound is not None:
-        figure.add_hline(
-            y=upper_bound,
-            line={"color": colours.accent, "width": 1.5, "dash": "dash"},
-            annotation={
-                "text": f"no weights exceed {upper_bound:.4f} (proven)",
-                "font": {"color": colours.accent, "size": 12},
-                "yanchor": "bottom",
-            },
-            annotation_position="top left",
-        )
     chosen = history[history["direction_key"] == selected]
     if not chosen.empty:
         figure.add_scatter(
@@ -88,18 +79,31 @@ def search_history(
             name="selected",
             hoverinfo="skip",
         )
-    style(figure, colours, height=400 if is_compact else 480)
-    figure.update_layout(
+    room = max(0.01, 0.06 * (high - low))
+    return style(
+        figure,
+        colours,
+        height=400 if is_compact else 480,
         coloraxis=score_axis(MEAN_REWARD, (low, high), colours) | {"showscale": False},
         legend=legend_below(),
         margin={"l": 56, "r": 12, "t": 24, "b": 120 if is_compact else 100},
         hovermode="closest",
         uirevision="keep the view",
+        xaxis={"title": {"text": "measured directions"}, "rangemode": "tozero"},
+        yaxis={"title": {"text": "mean reward"}, "range": [low - room, high + room]},
+        **_bound(upper_bound, colours.accent),
     )
-    figure.update_xaxes(title="measured directions", rangemode="tozero")
-    room = max(0.01, 0.06 * (high - low))
-    figure.update_yaxes(title="mean reward", range=[low - room, high + room])
-    return figure
+
+
+def _bound(upper_bound: float | None, colour: str) -> dict[str, Any]:
+    if upper_bound is None:
+        return {}
+    text = f"no weights exceed {upper_bound:.4f} (proven)"
+    line = {"color": colour, "width": 1.5, "dash": "dash"}
+    return {
+        "shapes": [level_line(upper_bound, line)],
+        "annotations": [above_level(upper_bound, text, colour)],
+    }
 
 
 def _range(history: pd.DataFrame, upper_bound: float | None) -> tuple[float, float]:

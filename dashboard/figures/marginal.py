@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from dashboard.figures.palette import Ink, faded, objective_colour, style
+from dashboard.figures.lines import upright_line
+from dashboard.figures.palette import Ink, Settings, faded, objective_colour, style
 from engine.records import Weights
 
 _BAND_OPACITY = 0.18
@@ -37,39 +39,47 @@ def effect_panels(
     n_panels = len(objectives)
     n_columns = 1 if is_compact else _COLUMNS.get(n_panels, 3)
     n_rows = -(-n_panels // n_columns)
-    figure = make_subplots(n_rows, n_columns, shared_yaxes=True, vertical_spacing=0.3 / n_rows)
+    figure = go.Figure(layout=_panels(n_rows, n_columns))
+    axes: dict[str, Settings] = {}
+    shapes = []
     for panel, weight in enumerate(objectives):
-        row, column = panel // n_columns + 1, panel % n_columns + 1
+        number = "" if panel == 0 else str(panel + 1)
         own = effects[effects["weight"] == weight]
         for place, objective in enumerate(objectives):
             line = own[own["objective"] == objective].dropna(subset="mean")
             colour = objective_colour(place, colours)
-            _add_line(figure, line, objective, colour, row, column)
-        figure.update_xaxes(
-            title=f"share of {weight}", range=[-0.02, 1.02], dtick=0.25, row=row, col=column
-        )
+            _add_line(figure, line, objective, colour, number)
+        title = {"text": f"share of {weight}"}
+        axes[f"xaxis{number}"] = {"title": title, "range": [-0.02, 1.02], "dtick": 0.25}
+        if panel % n_columns == 0:
+            axes[f"yaxis{number}"] = {"title": {"text": "score"}}
         if selected is not None and sum(selected) > 0:
-            figure.add_vline(
-                x=selected[panel] / sum(selected),
-                line={"color": colours.accent, "width": 2, "dash": "dot"},
-                row=row,
-                col=column,
-            )
-    height = 300 * n_rows + 60 if n_rows > 1 else 420
-    style(figure, colours, height=height)
-    figure.update_layout(
+            dots = {"color": colours.accent, "width": 2, "dash": "dot"}
+            shapes.append(upright_line(selected[panel] / sum(selected), dots, axes=number))
+    return style(
+        figure,
+        colours,
+        height=300 * n_rows + 60 if n_rows > 1 else 420,
+        every_yaxis={"range": _score_range(effects)},
         showlegend=False,
         hovermode="closest",
         uirevision="keep the view",
         margin={"l": 56, "r": 12, "t": 16, "b": 48},
+        shapes=shapes,
+        **axes,
     )
-    figure.update_yaxes(title="score", col=1)
-    figure.update_yaxes(range=_score_range(effects))
-    return figure
+
+
+@cache
+def _panels(n_rows: int, n_columns: int) -> go.Layout:
+    # Plotly takes tens of milliseconds to lay them out.
+    return make_subplots(
+        n_rows, n_columns, shared_yaxes=True, vertical_spacing=0.3 / n_rows
+    ).layout
 
 
 def _add_line(
-    figure: go.Figure, line: pd.DataFrame, objective: str, colour: str, row: int, column: int
+    figure: go.Figure, line: pd.DataFrame, objective: str, colour: str, axes: str
 ) -> None:
     if line.empty:
         return
@@ -84,8 +94,8 @@ def _add_line(
         mode="lines",
         hoverinfo="skip",
         name=f"{objective}, 95 % interval",
-        row=row,
-        col=column,
+        xaxis=f"x{axes}",
+        yaxis=f"y{axes}",
     )
     figure.add_scatter(
         x=line["share"],
@@ -102,8 +112,8 @@ def _add_line(
         ],
         hovertemplate=f"<b>{objective}</b> %{{text}}<br>share %{{x:.3f}}<extra></extra>",
         name=objective,
-        row=row,
-        col=column,
+        xaxis=f"x{axes}",
+        yaxis=f"y{axes}",
     )
 
 

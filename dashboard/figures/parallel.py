@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -47,7 +48,6 @@ def parallel_coordinates(content: ParallelContent, colours: Ink) -> go.Figure:
     values = axis_values(rows, content.objectives)
     ranges = _ranges(values, len(content.objectives))
     _add_lines(figure, content, _placed(values, ranges), scores_of(rows, content.value))
-    _add_axes(figure, content, ranges, colours)
     best = slice(-MOST_CLICKABLE, None)
     _add_points(figure, content, rows.iloc[best], values[best], ranges)
     if not content.selected.empty:
@@ -61,17 +61,21 @@ def parallel_coordinates(content: ParallelContent, colours: Ink) -> go.Figure:
             name="selected",
             hoverinfo="skip",
         )
-    style(figure, colours, height=520 if content.is_compact else 560)
-    figure.update_layout(
+    n_axes = values.shape[1]
+    return style(
+        figure,
+        colours,
+        height=520 if content.is_compact else 560,
         coloraxis=score_axis(content.value, content.value_range, colours),
         margin={"l": 24, "r": 24, "t": 64, "b": 120 if content.is_compact else 40},
         showlegend=False,
         hovermode="closest",
         uirevision="keep the view",
+        xaxis={"visible": False, "range": [-0.3, n_axes - 0.7]},
+        yaxis={"visible": False, "range": [-0.12, 1.08]},
+        shapes=[_axis_line(axis, colours) for axis in range(n_axes)],
+        annotations=_axis_texts(content, ranges, colours),
     )
-    figure.update_xaxes(visible=False, range=[-0.3, values.shape[1] - 0.7])
-    figure.update_yaxes(visible=False, range=[-0.12, 1.08])
-    return figure
 
 
 def axis_values(rows: pd.DataFrame, objectives: Sequence[str]) -> Floats:
@@ -163,33 +167,37 @@ def _two_lines(name: str) -> str:
     return f"<b>{first}<br>{rest}</b>"
 
 
-def _add_axes(figure: go.Figure, content: ParallelContent, ranges: Floats, colours: Ink) -> None:
+def _axis_line(axis: int, colours: Ink) -> dict[str, Any]:
+    line = {"color": colours.muted, "width": 1}
+    ends = {"x0": axis, "x1": axis, "y0": 0, "y1": 1}
+    return {"type": "line", "line": line, "layer": "below", **ends}
+
+
+def _axis_texts(content: ParallelContent, ranges: Floats, colours: Ink) -> list[dict[str, Any]]:
+    """Return the annotations of all axes: both ends and the name of each."""
+    texts: list[dict[str, Any]] = []
     for axis, (name, place) in enumerate(_axis_names(content.objectives)):
-        figure.add_shape(
-            type="line",
-            x0=axis,
-            x1=axis,
-            y0=0,
-            y1=1,
-            line={"color": colours.muted, "width": 1},
-            layer="below",
-        )
         colour = colours.text if place is None else objective_colour(place, colours)
-        for y, anchor, end in ((-0.01, "top", 0), (1.01, "bottom", 1)):
-            figure.add_annotation(
-                x=axis,
-                y=y,
-                text=f"{ranges[end, axis]:.2f}",
-                showarrow=False,
-                yanchor=anchor,
-                font={"color": colours.muted, "size": 11 if content.is_compact else 12},
-            )
-        figure.add_annotation(
-            x=axis,
-            y=-0.07,
-            text=f"<b>{name}</b>" if content.is_compact else _two_lines(name),
-            showarrow=False,
-            yanchor="top",
-            textangle=-90 if content.is_compact else 0,
-            font={"color": colour, "size": 12},
+        texts += [
+            {
+                "x": axis,
+                "y": y,
+                "text": f"{ranges[end, axis]:.2f}",
+                "showarrow": False,
+                "yanchor": anchor,
+                "font": {"color": colours.muted, "size": 11 if content.is_compact else 12},
+            }
+            for y, anchor, end in ((-0.01, "top", 0), (1.01, "bottom", 1))
+        ]
+        texts.append(
+            {
+                "x": axis,
+                "y": -0.07,
+                "text": f"<b>{name}</b>" if content.is_compact else _two_lines(name),
+                "showarrow": False,
+                "yanchor": "top",
+                "textangle": -90 if content.is_compact else 0,
+                "font": {"color": colour, "size": 12},
+            }
         )
+    return texts

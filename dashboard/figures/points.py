@@ -64,16 +64,16 @@ def named(rows: pd.DataFrame, objectives: Sequence[str], value: str) -> dict[str
         objectives: Names of weights and scores.
         value: The score that colours the points.
     """
-    texts = rows["weights_text"].tolist()
     if len(rows) <= MANY_POINTS:
         return {
-            "customdata": texts,
+            "customdata": rows["weights_text"].tolist(),
             "hovertext": hover_texts(rows, objectives),
             "hoverinfo": "text",
         }
-    # A text per point would be most of what the browser has to load.
+    # A text per point would be most of what the browser has to load. An array: Plotly looks at a
+    # list text by text, several times.
     return {
-        "customdata": texts,
+        "customdata": rows["weights_text"].to_numpy(dtype=object),
         "hovertemplate": f"<b>{value.replace('_', ' ')} %{{marker.color:.3f}}</b><br>"
         "weights %{customdata}<extra></extra>",
     }

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from html import escape
 from itertools import cycle
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from plotly.colors import sample_colorscale
 
+from dashboard.figures.lines import upright_line
 from dashboard.figures.palette import SCORE_SCALE, Ink, objective_colour, style
-from dashboard.figures.simplex import lay_triangle, to_plane
+from dashboard.figures.simplex import add_outline, to_plane, triangle_layout
 from dashboard.frames.results import estimate_text
 
 _SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "star")
@@ -68,13 +70,17 @@ def intervals(
             hoverinfo="text",
         )
     n_lines = len(labels) * (len(series) if _share_lines(rows) else 1.3)
-    style(figure, colours, height=int(110 + max(_LINE_HEIGHT * n_lines, 34 * len(labels))))
-    if reference is not None:
-        figure.add_vline(x=reference, line={"color": colours.muted, "width": 1.5, "dash": "dot"})
-    figure.update_xaxes(title_text=x_title, range=x_range, fixedrange=True)
-    _name_lines(figure, labels, colours)
-    figure.update_layout(showlegend=len(series) > 1, margin={"t": 12, "r": 16})
-    return figure
+    line = {"color": colours.muted, "width": 1.5, "dash": "dot"}
+    return style(
+        figure,
+        colours,
+        height=int(110 + max(_LINE_HEIGHT * n_lines, 34 * len(labels))),
+        xaxis={"title": {"text": x_title}, "range": x_range, "fixedrange": True},
+        yaxis=_named_lines(labels, colours),
+        showlegend=len(series) > 1,
+        margin={"t": 12, "r": 16},
+        shapes=[] if reference is None else [upright_line(reference, line)],
+    )
 
 
 def marginal_bars(marginals: pd.DataFrame, colours: Ink) -> go.Figure:
@@ -108,16 +114,9 @@ def marginal_bars(marginals: pd.DataFrame, colours: Ink) -> go.Figure:
             ],
             hoverinfo="text",
         )
-    style(figure, colours, height=96 + 26 * max(1, len(labels)))
-    figure.update_xaxes(
-        title_text="share of the annotator's ratings", range=[0, 1], tickformat=".0%"
-    )
-    figure.update_xaxes(fixedrange=True)
-    _name_lines(figure, labels, colours)
-    figure.update_layout(
-        barmode="stack", bargap=0.35, margin={"t": 12, "r": 16}, legend_traceorder="normal"
-    )
-    return figure
+    height = 96 + 26 * max(1, len(labels))
+    title = "share of the annotator's ratings"
+    return style(figure, colours, height=height, **_stacked(labels, title, colours))
 
 
 def rating_triangle(
@@ -138,7 +137,7 @@ def rating_triangle(
         value_range: Ends of the scale of ratings.
     """
     figure = go.Figure()
-    lay_triangle(figure, objectives, colours)
+    add_outline(figure, colours)
     places = to_plane(placed[list(objectives)].to_numpy())
     figure.add_scatter(
         x=places[:, 0],
@@ -160,13 +159,16 @@ def rating_triangle(
         hovertext=_placed_hovers(placed, objectives),
         hoverinfo="text",
     )
+    triangle = triangle_layout(objectives, colours)
     # The corners' names would lie below the marks of single objectives.
-    for annotation in figure.layout.annotations:
-        annotation.yshift = -14 if annotation.yanchor == "top" else 26
-    style(figure, colours, height=450)
-    figure.update_xaxes(range=[-0.06, 1.06])
-    figure.update_yaxes(range=[-0.16, 1.02])
-    figure.update_layout(
+    for name in triangle["annotations"]:
+        name["yshift"] = -14 if name["yanchor"] == "top" else 26
+    triangle["xaxis"]["range"] = [-0.06, 1.06]
+    triangle["yaxis"]["range"] = [-0.16, 1.02]
+    return style(
+        figure,
+        colours,
+        height=450,
         coloraxis={
             "colorscale": SCORE_SCALE,
             "cmin": value_range[0],
@@ -181,8 +183,8 @@ def rating_triangle(
             },
         },
         margin={"l": 12, "r": 12, "t": 24, "b": 60},
+        **triangle,
     )
-    return figure
 
 
 def rating_weights(
@@ -214,16 +216,9 @@ def rating_weights(
             hovertext=hovers,
             hoverinfo="text",
         )
-    style(figure, colours, height=96 + 30 * max(1, len(placed)))
-    figure.update_xaxes(
-        title_text=f"share of the weights; number: {title}", range=[0, 1], tickformat=".0%"
-    )
-    figure.update_xaxes(fixedrange=True)
-    _name_lines(figure, labels, colours)
-    figure.update_layout(
-        barmode="stack", bargap=0.35, margin={"t": 12, "r": 16}, legend_traceorder="normal"
-    )
-    return figure
+    height = 96 + 30 * max(1, len(placed))
+    x_title = f"share of the weights; number: {title}"
+    return style(figure, colours, height=height, **_stacked(labels, x_title, colours))
 
 
 def _placed_hovers(placed: pd.DataFrame, objectives: Sequence[str]) -> list[str]:
@@ -238,16 +233,32 @@ def _placed_hovers(placed: pd.DataFrame, objectives: Sequence[str]) -> list[str]
     return texts
 
 
-def _name_lines(figure: go.Figure, labels: Sequence[str], colours: Ink) -> None:
-    figure.update_yaxes(
-        tickvals=list(range(len(labels))),
-        ticktext=[_wrapped(label) for label in labels],
-        range=[len(labels) - 0.4, -0.6],
-        fixedrange=True,
-        automargin=True,
-        tickfont_color=colours.text,
-        tickfont_size=13,
-    )
+def _stacked(labels: Sequence[str], x_title: str, colours: Ink) -> dict[str, Any]:
+    """Return the layout of bars that are parts of a whole, one per label."""
+    return {
+        "xaxis": {
+            "title": {"text": x_title},
+            "range": [0, 1],
+            "tickformat": ".0%",
+            "fixedrange": True,
+        },
+        "yaxis": _named_lines(labels, colours),
+        "barmode": "stack",
+        "bargap": 0.35,
+        "margin": {"t": 12, "r": 16},
+        "legend": {"traceorder": "normal"},
+    }
+
+
+def _named_lines(labels: Sequence[str], colours: Ink) -> dict[str, Any]:
+    return {
+        "tickvals": list(range(len(labels))),
+        "ticktext": [_wrapped(label) for label in labels],
+        "range": [len(labels) - 0.4, -0.6],
+        "fixedrange": True,
+        "automargin": True,
+        "tickfont": {"color": colours.text, "size": 13},
+    }
 
 
 def _wrapped(label: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -73,8 +74,8 @@ def shares_at(text: str) -> tuple[float, ...] | None:
     return tuple(round(share, 5) for share in inside[0].tolist())
 
 
-def lay_triangle(figure: go.Figure, objectives: Sequence[str], colours: Ink) -> None:
-    """Give a figure the triangle's outline, the names of its corners, and no other axes."""
+def add_outline(figure: go.Figure, colours: Ink) -> None:
+    """Draw the edges of the triangle."""
     outline = np.vstack([_CORNERS, _CORNERS[:1]])
     figure.add_scatter(
         x=outline[:, 0],
@@ -85,21 +86,28 @@ def lay_triangle(figure: go.Figure, objectives: Sequence[str], colours: Ink) -> 
         showlegend=False,
         name="outline",
     )
+
+
+def triangle_layout(objectives: Sequence[str], colours: Ink) -> dict[str, Any]:
+    """Return the names of the corners, and axes that nobody sees, for ``palette.style``."""
     anchors = (("left", "top"), ("right", "top"), ("center", "bottom"))
-    for position, (name, (x, y), (xanchor, yanchor)) in enumerate(
-        zip(objectives, _CORNERS, anchors, strict=True)
-    ):
-        figure.add_annotation(
-            x=x,
-            y=y,
-            text=f"<b>only {name}</b>",
-            showarrow=False,
-            xanchor=xanchor,
-            yanchor=yanchor,
-            font={"color": objective_colour(position, colours), "size": 13},
+    names = [
+        {
+            "x": x,
+            "y": y,
+            "text": f"<b>only {name}</b>",
+            "showarrow": False,
+            "xanchor": xanchor,
+            "yanchor": yanchor,
+            "font": {"color": objective_colour(position, colours), "size": 13},
+        }
+        for position, (name, (x, y), (xanchor, yanchor)) in enumerate(
+            zip(objectives, _CORNERS.tolist(), anchors, strict=True)
         )
-    hidden = {"visible": False, "fixedrange": False}
-    figure.update_xaxes(hidden | {"range": [-0.04, 1.04], "constrain": "domain"})
-    figure.update_yaxes(
-        hidden | {"range": [-0.1, HEIGHT + 0.08], "scaleanchor": "x", "constrain": "domain"}
-    )
+    ]
+    axis = {"visible": False, "fixedrange": False, "constrain": "domain"}
+    return {
+        "annotations": names,
+        "xaxis": axis | {"range": [-0.04, 1.04]},
+        "yaxis": axis | {"range": [-0.1, HEIGHT + 0.08], "scaleanchor": "x"},
+    }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -44,16 +46,14 @@ def slice_matrix(
         Heat maps; each pixel carries its weights as text in ``customdata``.
     """
     n = len(objectives)
-    figure = make_subplots(
-        n - 1,
-        n - 1,
-        specs=[[{} if column <= row else None for column in range(n - 1)] for row in range(n - 1)],
-        horizontal_spacing=0.03,
-        vertical_spacing=0.03,
-    )
+    figure = go.Figure(layout=_panels(n - 1))
     ticks = np.linspace(0.0, 1.0, N_STEPS)
+    axes: dict[str, dict[str, Any]] = {}
     for first, second in itertools.combinations(range(n), 2):
-        row, column = second, first + 1
+        # Panels are numbered row by row; the row of a second weight has as many as its place.
+        panel = second * (second - 1) // 2 + first
+        number = "" if panel == 0 else str(panel + 1)
+        on_axes = {"xaxis": f"x{number}", "yaxis": f"y{number}"}
         weights, scores = slices[first, second]
         shape = (N_STEPS, N_STEPS)
         texts = np.array([weights_text(one) for one in weights.tolist()]).reshape(shape).T
@@ -67,8 +67,7 @@ def slice_matrix(
             "<br>weights %{customdata}<extra></extra>",
             hoverongaps=False,
             name=f"{objectives[first]} and {objectives[second]}",
-            row=row,
-            col=column,
+            **on_axes,
         )
         figure.add_scatter(
             x=[at[first]],
@@ -78,22 +77,34 @@ def slice_matrix(
             name="selected",
             showlegend=False,
             hoverinfo="skip",
-            row=row,
-            col=column,
+            **on_axes,
         )
-        figure.update_xaxes(range=_RANGE, row=row, col=column, showticklabels=second == n - 1)
-        figure.update_yaxes(range=_RANGE, row=row, col=column, showticklabels=first == 0)
-        if second == n - 1:
-            figure.update_xaxes(title=f"weight of {objectives[first]}", row=row, col=column)
-        if first == 0:
-            figure.update_yaxes(title=f"weight of {objectives[second]}", row=row, col=column)
-    style(figure, colours, height=190 * (n - 1) + 110)
-    figure.update_xaxes(showgrid=False)
-    figure.update_yaxes(showgrid=False)
-    figure.update_layout(
+        axes[f"xaxis{number}"] = _axis(objectives[first], is_outer=second == n - 1)
+        axes[f"yaxis{number}"] = _axis(objectives[second], is_outer=first == 0)
+    return style(
+        figure,
+        colours,
+        height=190 * (n - 1) + 110,
         coloraxis=score_axis(value, value_range, colours),
         margin={"l": 56, "r": 12, "t": 56, "b": 48},
         showlegend=False,
         uirevision="keep the view",
+        **axes,
     )
-    return figure
+
+
+@cache
+def _panels(n_rows: int) -> go.Layout:
+    # Plotly takes tens of milliseconds to lay them out.
+    specs: list[list[dict[str, Any] | None]] = [
+        [{} if column <= row else None for column in range(n_rows)] for row in range(n_rows)
+    ]
+    return make_subplots(
+        n_rows, n_rows, specs=specs, horizontal_spacing=0.03, vertical_spacing=0.03
+    ).layout
+
+
+def _axis(objective: str, *, is_outer: bool) -> dict[str, Any]:
+    """Return an axis of a panel; only those at the left and lower edges of the matrix speak."""
+    title = {"title": {"text": f"weight of {objective}"}} if is_outer else {}
+    return {"range": _RANGE, "showticklabels": is_outer, "showgrid": False, **title}

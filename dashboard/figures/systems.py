@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from dashboard.figures.palette import Ink, objective_colour, style
+from dashboard.figures.palette import Ink, Settings, objective_colour, style
 from dashboard.frames.numbers import score_text
 from dashboard.frames.runs import system_label
 from dashboard.frames.seeds import NORMAL_95
@@ -25,7 +25,8 @@ def system_scores(frame: pd.DataFrame, objectives: Sequence[str], colours: Ink) 
         colours: Inks of the theme.
     """
     labels = [system_label(system) for system in frame["system"]]
-    return _score_lines(frame, labels, objectives, colours)
+    xaxis = {"range": [-0.02, 1.02], "dtick": 0.25}
+    return _score_lines(frame, labels, objectives, colours, xaxis)
 
 
 def run_scores(
@@ -50,10 +51,9 @@ def run_scores(
         mean |= {f"{name}_se": spread[f"{name}_half"] for name in names}
         rows = pd.concat([rows, pd.DataFrame([mean])], ignore_index=True)
         labels.append(f"Mean of {len(frame)}")
-    figure = _score_lines(rows, labels, objectives, colours)
     # Runs differ by little: the axis shows their neighbourhood, not all of 0 to 1.
-    figure.update_xaxes(range=_neighbourhood(rows, names), dtick=None, nticks=6)
-    return figure
+    xaxis = {"range": _neighbourhood(rows, names), "nticks": 6}
+    return _score_lines(rows, labels, objectives, colours, xaxis)
 
 
 def _neighbourhood(rows: pd.DataFrame, names: Sequence[str]) -> tuple[float, float]:
@@ -68,7 +68,11 @@ def _neighbourhood(rows: pd.DataFrame, names: Sequence[str]) -> tuple[float, flo
 
 
 def _score_lines(
-    frame: pd.DataFrame, labels: Sequence[str], objectives: Sequence[str], colours: Ink
+    frame: pd.DataFrame,
+    labels: Sequence[str],
+    objectives: Sequence[str],
+    colours: Ink,
+    xaxis: Settings,
 ) -> go.Figure:
     """Draw scores with the half widths ``<name>_se``, a line per row."""
     figure = go.Figure()
@@ -79,20 +83,21 @@ def _score_lines(
         _add(figure, rows, columns, shifts[position], {"color": colour, "size": 10})
     diamond = {"color": colours.text, "size": 11, "symbol": "diamond"}
     _add(figure, rows, ("mean_reward", "mean_reward_se"), shifts[-1], diamond)
-    style(figure, colours, height=70 + 52 * max(1, len(rows)))
-    figure.update_xaxes(
-        range=[-0.02, 1.02], title_text="score, 0 to 1", dtick=0.25, fixedrange=True
+    return style(
+        figure,
+        colours,
+        height=70 + 52 * max(1, len(rows)),
+        xaxis={"title": {"text": "score, 0 to 1"}, "fixedrange": True, **xaxis},
+        yaxis={
+            "tickvals": list(range(len(rows))),
+            "ticktext": list(rows["label"]),
+            "range": [len(rows) - 0.5, -0.5],
+            "fixedrange": True,
+            "tickfont": {"color": colours.text, "size": 13},
+        },
+        margin={"l": 120, "t": 8},
+        showlegend=False,
     )
-    figure.update_yaxes(
-        tickvals=list(range(len(rows))),
-        ticktext=list(rows["label"]),
-        range=[len(rows) - 0.5, -0.5],
-        fixedrange=True,
-        tickfont_color=colours.text,
-        tickfont_size=13,
-    )
-    figure.update_layout(margin={"l": 120, "t": 8}, showlegend=False)
-    return figure
 
 
 def _short(label: str) -> str:

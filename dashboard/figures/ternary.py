@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from dashboard.figures.palette import Ink, style
 from dashboard.figures.points import flat_kind, named, ring, score_axis, scores_of
-from dashboard.figures.simplex import HEIGHT, from_plane, lay_triangle, to_plane
+from dashboard.figures.simplex import HEIGHT, add_outline, from_plane, to_plane, triangle_layout
 from dashboard.frames.numbers import weights_text
 from engine.records import Weights
 
@@ -76,24 +76,23 @@ def ternary_map(content: TernaryContent, colours: Ink) -> go.Figure:
             hoverongaps=False,
             name="field of all weights",
         )
-    lay_triangle(figure, content.axes, colours)
+    add_outline(figure, colours)
     _add_front(figure, content, colours)
     _add_points(figure, content, colours)
     _add_region(figure, content, colours)
     _add_selected(figure, content, colours)
-    style(figure, colours, height=420 if content.is_compact else 680)
-    hidden = {"showgrid": False, "zeroline": False, "visible": False}
-    figure.update_xaxes(hidden)
-    figure.update_yaxes(hidden)
-    figure.update_layout(
+    return style(
+        figure,
+        colours,
+        height=420 if content.is_compact else 680,
         coloraxis=score_axis(content.value, content.value_range, colours),
         margin={"l": 8, "r": 8, "t": 56, "b": 40},
         legend={"yanchor": "top", "y": 0.0, "x": 0.0, "font": {"size": 12}},
         uirevision="keep the view",
         hovermode="closest",
         hoverdistance=_NEAR_PIXELS,
+        **triangle_layout(content.axes, colours),
     )
-    return figure
 
 
 def _ticks() -> tuple[Floats, Floats]:

@@ -69,17 +69,18 @@ def trade_off(content: TradeOffContent, colours: Ink) -> go.Figure:
             }
         )
     _add_selected(figure, content, colours)
-    style(figure, colours, height=460 if content.is_compact else 620)
-    figure.update_layout(
+    return style(
+        figure,
+        colours,
+        height=460 if content.is_compact else 620,
         coloraxis=score_axis(content.value, content.value_range, colours),
         margin={"l": 56, "r": 12, "t": 56, "b": 150},
         legend=legend_below(),
         hovermode="closest",
         uirevision=f"{content.x} {content.y}",
+        xaxis={"title": {"text": f"score of {content.x}"}},
+        yaxis={"title": {"text": f"score of {content.y}"}},
     )
-    figure.update_xaxes(title=f"score of {content.x}")
-    figure.update_yaxes(title=f"score of {content.y}")
-    return figure
 
 
 def _add_exact(figure: go.Figure, content: TradeOffContent, colours: Ink) -> None:

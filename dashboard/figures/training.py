@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
 
+from dashboard.figures.lines import beside_upright, upright_line
 from dashboard.figures.palette import Ink, faded, objective_colour, style
 from dashboard.frames.training import AXIS_TITLES, band
 
@@ -62,11 +64,13 @@ def adapter_curves(curves: Curves, adapter: str, colours: Ink) -> go.Figure:
             )
     if not own.is_many:
         _add_validations(figure, own, adapter, colours)
-    style(figure, colours, height=_HEIGHT)
-    _mark_convergence(figure, own, colours)
-    figure.update_yaxes(range=[-0.02, 1.05], dtick=0.25)
-    _finish(figure, curves, adapter)
-    return figure
+    return style(
+        figure,
+        colours,
+        yaxis={"range": [-0.02, 1.05], "dtick": 0.25},
+        **_over(curves, adapter),
+        **_convergence(own, colours),
+    )
 
 
 def step_curves(curves: Curves, value: str, title: str, colours: Ink) -> go.Figure:
@@ -91,11 +95,13 @@ def step_curves(curves: Curves, value: str, title: str, colours: Ink) -> go.Figu
             _add_runs(figure, own, f"{value}_smooth", name, colour, width=2.5)
         else:
             _add_steps(figure, own, (name, value), colour)
-    style(figure, colours, height=_HEIGHT)
-    figure.update_yaxes(title_text=title, rangemode="tozero")
-    _finish(figure, curves, value)
-    figure.update_layout(margin={"l": 56})
-    return figure
+    return style(
+        figure,
+        colours,
+        yaxis={"title": {"text": title}, "rangemode": "tozero"},
+        margin={"l": 56},
+        **_over(curves, value),
+    )
 
 
 def reward_paths(curves: Curves, adapter: str, colours: Ink) -> go.Figure:
@@ -118,11 +124,17 @@ def reward_paths(curves: Curves, adapter: str, colours: Ink) -> go.Figure:
             _add_path(
                 figure, rows, (adapter, name), (str(run), objective_colour(position, colours))
             )
-    style(figure, colours, height=_HEIGHT)
-    figure.update_xaxes(title_text=f"{adapter} (trained for)", range=[-0.05, 1.05], dtick=0.25)
-    figure.update_yaxes(title_text="other rewards", range=[-0.05, 1.05], dtick=0.25)
-    figure.update_layout(showlegend=False, uirevision=f"paths {adapter}", margin={"l": 56})
-    return figure
+    axis: dict[str, Any] = {"range": [-0.05, 1.05], "dtick": 0.25}
+    return style(
+        figure,
+        colours,
+        height=_HEIGHT,
+        xaxis=axis | {"title": {"text": f"{adapter} (trained for)"}},
+        yaxis=axis | {"title": {"text": "other rewards"}},
+        showlegend=False,
+        uirevision=f"paths {adapter}",
+        margin={"l": 56},
+    )
 
 
 def _add_path(
@@ -229,21 +241,21 @@ def _add_band(
     )
 
 
-def _mark_convergence(figure: go.Figure, own: Curves, colours: Ink) -> None:
+def _convergence(own: Curves, colours: Ink) -> dict[str, Any]:
     converged = own.rows[own.rows["converged"]]
-    for place, at in enumerate(sorted(converged.groupby("run")[own.over].min())):
-        figure.add_vline(
-            x=float(at),
-            line={"color": colours.muted, "width": 1.5, "dash": "dot"},
-            # One word for the first of several lines.
-            annotation={
-                "text": "" if place else "converged",
-                "font": {"color": colours.muted, "size": 12},
-            },
-            annotation_position="bottom left",
-        )
+    places = [float(at) for at in sorted(converged.groupby("run")[own.over].min())]
+    line = {"color": colours.muted, "width": 1.5, "dash": "dot"}
+    return {
+        "shapes": [upright_line(at, line) for at in places],
+        # One word for the first of several lines.
+        "annotations": [beside_upright(at, "converged", colours.muted) for at in places[:1]],
+    }
 
 
-def _finish(figure: go.Figure, curves: Curves, revision: str) -> None:
-    figure.update_xaxes(title_text=AXIS_TITLES[curves.over], rangemode="tozero")
-    figure.update_layout(showlegend=False, uirevision=f"{revision} {curves.over}")
+def _over(curves: Curves, revision: str) -> dict[str, Any]:
+    return {
+        "height": _HEIGHT,
+        "xaxis": {"title": {"text": AXIS_TITLES[curves.over]}, "rangemode": "tozero"},
+        "showlegend": False,
+        "uirevision": f"{revision} {curves.over}",
+    }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -69,48 +70,56 @@ def weight_map(content: MapContent, colours: Ink) -> go.Figure:
         _add_points(figure, content, kind, colours)
     _add_path(figure, content, colours)
     _add_selected(figure, content, colours)
-    style(figure, colours, height=460 if content.is_compact else 620)
-    figure.update_layout(
+    is_flat = len(content.axes) == 2
+    return style(
+        figure,
+        colours,
+        height=460 if content.is_compact else 620,
         coloraxis=score_axis(content.value, content.value_range, colours),
-        legend={"orientation": "h", "yanchor": "top", "y": 0.0, "x": 0.0, "font": {"size": 12}},
-        margin={"l": 0, "r": 0, "t": 44, "b": 0},
+        legend={
+            "orientation": "h",
+            "yanchor": "top",
+            "y": -0.14 if is_flat else 0.0,
+            "x": 0.0,
+            "font": {"size": 12},
+        },
         uirevision="keep the camera",
+        **(_flat_axes if is_flat else _space_axes)(content.axes, colours),
     )
-    _lay_axes(figure, content, colours)
-    return figure
 
 
-def _lay_axes(figure: go.Figure, content: MapContent, colours: Ink) -> None:
-    axis = {
+def _axis(colours: Ink, title: str) -> dict[str, Any]:
+    font = {"color": colours.text, "size": 14, "family": FONT}
+    return {
         "range": [-0.04, 1.04],
         "dtick": 0.25,
         "gridcolor": colours.grid,
         "zeroline": False,
         "tickfont": {"color": colours.muted, "size": 12, "family": FONT},
+        "title": {"text": title, "font": font},
     }
-    font = {"color": colours.text, "size": 14, "family": FONT}
-    titles = [{"text": f"weight of {name}", "font": font} for name in content.axes]
-    if len(content.axes) == 2:
-        figure.update_xaxes(axis | {"title": titles[0], "constrain": "domain"})
-        figure.update_yaxes(axis | {"title": titles[1], "scaleanchor": "x", "constrain": "domain"})
-        figure.update_layout(margin={"l": 56, "r": 12, "t": 56, "b": 90}, legend_y=-0.14)
-        return
+
+
+def _flat_axes(names: Sequence[str], colours: Ink) -> dict[str, Any]:
+    across, up = (_axis(colours, f"weight of {name}") for name in names)
+    return {
+        "xaxis": across | {"constrain": "domain"},
+        "yaxis": up | {"scaleanchor": "x", "constrain": "domain"},
+        "margin": {"l": 56, "r": 12, "t": 56, "b": 90},
+    }
+
+
+def _space_axes(names: Sequence[str], colours: Ink) -> dict[str, Any]:
     # Not along the diagonal, where points with equal weights would hide each other.
     walls = {"backgroundcolor": "rgba(0,0,0,0)", "showbackground": False, "showspikes": False}
-    figure.update_layout(
-        scene={
-            f"{letter}axis": axis | walls | {"title": title}
-            for letter, title in zip("xyz", titles, strict=True)
-        }
-        | {
-            "aspectmode": "cube",
-            "camera": {
-                "eye": {"x": 1.6, "y": 1.0, "z": 0.85},
-                "center": {"z": -0.1},
-            },
-            "uirevision": "keep the camera",
-        }
-    )
+    # Short titles: in space every letter is cut into triangles, which takes milliseconds.
+    axes = {
+        f"{letter}axis": _axis(colours, name) | walls
+        for letter, name in zip("xyz", names, strict=True)
+    }
+    camera = {"eye": {"x": 1.6, "y": 1.0, "z": 0.85}, "center": {"z": -0.1}}
+    scene = {"aspectmode": "cube", "camera": camera, "uirevision": "keep the camera"}
+    return {"scene": axes | scene, "margin": {"l": 0, "r": 0, "t": 44, "b": 0}}
 
 
 def _add(figure: go.Figure, axes: Sequence[str], coordinates: np.ndarray, **trace: object) -> None:
@@ -212,7 +221,9 @@ def _add_points(figure: go.Figure, content: MapContent, kind: str, colours: Ink)
         marker={"symbol": _SYMBOLS[kind], "color": colours.muted, "size": size},
         hoverinfo="skip",
     )
-    marker: dict[str, object] = {"size": size, "symbol": _SYMBOLS[kind], "opacity": 1}
+    # A circle is drawn as dozens of triangles, a square as two: thousands show where, not what.
+    symbol = _SYMBOLS[kind] if len(rows) <= MANY_POINTS else "square"
+    marker: dict[str, object] = {"size": size, "symbol": symbol, "opacity": 1}
     if kind == "zero":
         marker |= {"color": colours.muted}
     else:

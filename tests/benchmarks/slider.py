@@ -18,12 +18,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from playwright.sync_api import Page, sync_playwright
 
+from engine.artifacts import RunFolder
+from engine.inference import load_ensemble
+from engine.snapshots import snapshot_rows
 from tests.e2e.conftest import FLAGS, NAMES, serve, wait_until_ready
 
 N_MOVES = 240
 N_ANSWERS = 30
+N_POSITIONS = 200
 _MOST_TRIES = 10 * N_ANSWERS
 
 _WATCH = """(answer) => {
@@ -49,6 +54,15 @@ _WATCH = """(answer) => {
     }).observe(answer, { attributes: true, attributeFilter: ['data-weights', 'data-kind'] });
 }"""
 
+_MOVE = """(answer, weights) => {
+    const fields = answer.getRootNode().querySelectorAll('input[type=number]');
+    fields.forEach((field, place) => {
+        field.value = weights[place];
+        field.dispatchEvent(new Event('input', { bubbles: true }));
+    });
+    return [answer.dataset.kind, answer.querySelector('.answer-text').textContent];
+}"""
+
 _HEARD = """() => ({ ...window.heard, texts: window.heard.texts.size })"""
 
 
@@ -66,12 +80,40 @@ def main() -> None:
             for place in range(options.prompts):
                 _open(page, f"{site}/live?run={options.run}&prompt=aggregation:{place}")
                 _print_drag(f"aggregation prompt {place + 1}", _drag(page))
+            print(
+                f"\n{_texts_wrong(page, site, options)} of {N_POSITIONS} texts are not decoding's"
+            )
         print(f"\n{'release without an atlas':<28}{'n':>10}{'p50 ms':>9}{'p95 ms':>9}")
         with serve(unmapped, Path(scratch) / "log", "dashboard/app.py") as site:
             _open(page, f"{site}/live?run={options.run}&prompt=inference:0")
             found = _release(page)
             row = f"{len(found):>10}{statistics.median(found):>9.0f}{_p95(found):>9.0f}"
             print(f"{'inference prompt 1':<28}{row}")
+
+
+def _texts_wrong(page: Page, site: str, options: argparse.Namespace) -> int:
+    """Count texts of the page that the generic decoder does not write, at random weights."""
+    folder = options.artifacts / "runs" / options.run
+    ensemble = load_ensemble(folder)
+    prompts = [
+        row["prompt"]
+        for row in snapshot_rows(RunFolder(folder), "prompts")
+        if row["split"] == "aggregation"
+    ]
+    draw = np.random.default_rng(0)
+    n_wrong = 0
+    for place in range(options.prompts):
+        count = N_POSITIONS // options.prompts + (place < N_POSITIONS % options.prompts)
+        weights = draw.dirichlet(np.ones(len(ensemble.members)), size=count).round(5).tolist()
+        _open(page, f"{site}/live?run={options.run}&prompt=aggregation:{place}")
+        answer = page.locator(".answer")
+        shown = [answer.evaluate(_MOVE, vector) for vector in weights]
+        decoded = [texts[0].text for texts in ensemble.generate([prompts[place]], weights)]
+        n_wrong += sum(
+            kind != "cell" or text != other
+            for (kind, text), other in zip(shown, decoded, strict=True)
+        )
+    return n_wrong
 
 
 def _drag(page: Page) -> dict[str, Any]:

@@ -110,7 +110,7 @@ def test_three_axes_make_a_cube_and_its_camera_is_kept() -> None:
     figure = weight_map(drawn, palette.DARK)
     assert {trace.type for trace in figure.data} == {"scatter3d"}
     assert figure.layout.scene.uirevision == "keep the camera"
-    assert figure.layout.scene.zaxis.title.text == "weight of c1"
+    assert figure.layout.scene.zaxis.title.text == "c1"
     # 12 edges of a cube, two ends and a gap each.
     assert len(figure.data[0].x) == 36
 

@@ -73,7 +73,8 @@ def test_figures_of_a_report_come_in_both_themes(text: str) -> None:
     figures = json.loads(kept)
     assert len(figures) == text.count("<figcaption")
     assert {tuple(figure) for figure in figures} == {("light", "dark")}
-    inks = [figures[0][theme]["layout"]["font"]["color"] for theme in ("light", "dark")]
+    looks = [figures[0][theme]["layout"]["template"]["layout"] for theme in ("light", "dark")]
+    inks = [look["font"]["color"] for look in looks]
     assert inks == [palette.LIGHT.text, palette.DARK.text]
 
 

@@ -222,7 +222,7 @@ def _add_points(figure: go.Figure, content: MapContent, kind: str, colours: Ink)
         hoverinfo="skip",
     )
     # A circle is drawn as dozens of triangles, a square as two: thousands show where, not what.
-    symbol = _SYMBOLS[kind] if len(rows) <= MANY_POINTS else "square"
+    symbol, size = (_SYMBOLS[kind], size) if len(rows) <= MANY_POINTS else ("square", size // 2)
     marker: dict[str, object] = {"size": size, "symbol": symbol, "opacity": 1}
     if kind == "zero":
         marker |= {"color": colours.muted}

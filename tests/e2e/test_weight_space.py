@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import Page, TimeoutError, expect
 
-from tests.e2e.conftest import OpenPage, serve
+from tests.e2e.conftest import OpenPage, serve, wait_until_ready
 from tests.synthetic import SPECS, write_run
 
 pytestmark = pytest.mark.browser
@@ -218,6 +218,25 @@ def test_the_field_is_drawn_in_the_cube_and_its_points_can_be_clicked(
           chart._fullData?.some(trace => trace.name === 'selected, with 95 % intervals'))"""
     )
     assert seen.complaints == []
+
+
+@pytest.mark.parametrize("view", ["Map", "Triangle"])
+def test_the_camera_saves_a_picture_in_the_chosen_format(
+    watched: OpenPage, site: str, view: str
+) -> None:
+    page = watched(site).open(f"{site}/weight-space?run=finished&view={view}")
+    page.wait_for_selector(".js-plotly-plot[data-clickable=yes]")
+    for chosen, beginning in (("PNG", b"\x89PNG"), ("SVG", b"<svg")):
+        page.get_by_role("button", name="Export", exact=True).first.click()
+        page.get_by_test_id("stPopoverBody").get_by_text(chosen, exact=True).click()
+        page.keyboard.press("Escape")
+        wait_until_ready(page)
+        page.wait_for_selector(".js-plotly-plot[data-clickable=yes]")
+        with page.expect_download() as saved:
+            page.locator(".js-plotly-plot").first.hover()
+            page.locator(".modebar-btn[data-title*='Download plot']").first.click()
+        assert saved.value.suggested_filename == f"finished-{view.lower()}.{chosen.lower()}"
+        assert Path(saved.value.path()).read_bytes().startswith(beginning)
 
 
 def test_new_evaluations_appear_while_the_search_runs_and_the_camera_stays(

@@ -36,6 +36,12 @@ PLACE = """([x, y, z]) => {
 }"""
 
 
+PICTURE_IS = """format => {
+  const chart = document.querySelector('.js-plotly-plot[data-clickable=yes]');
+  return chart?._context?.toImageButtonOptions.format === format;
+}"""
+
+
 def wait_for_map(page: Page) -> None:
     page.wait_for_selector(".js-plotly-plot[data-clickable=yes][data-steady=yes]")
 
@@ -230,8 +236,8 @@ def test_the_camera_saves_a_picture_in_the_chosen_format(
         page.get_by_role("button", name="Export", exact=True).first.click()
         page.get_by_test_id("stPopoverBody").get_by_text(chosen, exact=True).click()
         page.keyboard.press("Escape")
+        page.wait_for_function(PICTURE_IS, arg=chosen.lower())
         wait_until_ready(page)
-        page.wait_for_selector(".js-plotly-plot[data-clickable=yes]")
         with page.expect_download() as saved:
             page.locator(".js-plotly-plot").first.hover()
             page.locator(".modebar-btn[data-title*='Download plot']").first.click()

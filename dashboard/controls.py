@@ -100,7 +100,7 @@ def next_command(sentence: str, *commands: str) -> None:
     """Say what is missing, and the commands that make it."""
     st.info(sentence)
     for command in commands:
-        st.code(command, language="bash")
+        st.code(command, language="bash", wrap_lines=True)
 
 
 def show_problems(*tables: Table) -> None:
@@ -204,4 +204,8 @@ def _no_run(problem: str) -> None:
         "make demo",
     )
     st.caption("Or with settings of your own:")
-    st.code("emorl preset embedded > my-run.toml\nemorl run my-run.toml", language="bash")
+    st.code(
+        "emorl preset embedded > my-run.toml\nemorl run my-run.toml",
+        language="bash",
+        wrap_lines=True,
+    )

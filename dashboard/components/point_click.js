@@ -19,9 +19,10 @@ const FINEST = 2;
 const STEP_BACK = 1.5;
 const cameras = new Map();
 
-function fromFurtherAway(camera) {
+function fromFurtherAway(camera, width) {
+  const away = Math.min(NARROW_PIXELS / width, FURTHEST);
   const eye = Object.fromEntries(
-    Object.entries(camera.eye).map(([axis, value]) => [axis, value * STEP_BACK]),
+    Object.entries(camera.eye).map(([axis, value]) => [axis, value * away]),
   );
   return { ...camera, eye };
 }
@@ -158,7 +159,7 @@ export default function (component) {
     wanted = cameras.get(data.chart) ?? null;
     isTurned = wanted !== null;
     if (!wanted && layout.scene && chart.clientWidth < NARROW_PIXELS) {
-      wanted = fromFurtherAway(layout.scene.camera);
+      wanted = fromFurtherAway(layout.scene.camera, chart.clientWidth);
     }
     keepCamera();
     sharpen();

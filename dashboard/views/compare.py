@@ -158,7 +158,9 @@ def _told(run: Run, split: Split, n_prompts: int, unknown: Sequence[str]) -> Non
             f"Without numbers on these prompts: {', '.join(unknown)}. An atlas of them gives all "
             "of these, and any other weights:"
         )
-        st.code(run.command(f"atlas {run.run_id} --split {split}"), language="bash")
+        st.code(
+            run.command(f"atlas {run.run_id} --split {split}"), language="bash", wrap_lines=True
+        )
 
 
 def _figures(run: Run, rows: Frame, reference: Method) -> None:

@@ -27,6 +27,7 @@ def side_by_side(run: Run, split: Split) -> None:
         st.code(
             run.command(f"run {run.folder.config} --seed {seed} --name {run.run_id}-seed{seed}"),
             language="bash",
+            wrap_lines=True,
         )
         return
     first = [run.run_id, *(name for name in alike if name != run.run_id)][:_MOST_AT_FIRST]

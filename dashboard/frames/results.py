@@ -140,6 +140,23 @@ def human_automatic_rows(table: pd.DataFrame, criterion: str, data_set: str) -> 
     return _intervals(rows)
 
 
+def identification_rows(table: pd.DataFrame, data_set: str) -> pd.DataFrame:
+    """Return how often each system was guessed right as rows of intervals, the surest first."""
+    part = table[(table["data_set"] == data_set) & (table["system"] != ALL)]
+    rows = []
+    for row in part.sort_values("accuracy", ascending=False, kind="stable").to_dict("records"):
+        estimate = {
+            "value": row["accuracy"],
+            "low": row["accuracy_low"],
+            "high": row["accuracy_high"],
+        }
+        told = f"{row['n_texts']} texts · p {p_text(row['p_value'])}"
+        if row["taken_for"]:
+            told += f"<br>else mostly taken for {escape(system_name(row['taken_for']))}"
+        rows.append(_row(system_name(row["system"]), "guessed right", estimate, told))
+    return _intervals(rows)
+
+
 def drift_rows(drift: pd.DataFrame) -> pd.DataFrame:
     """Return the drift of each annotator as rows of intervals, one series per criterion."""
     rows = []

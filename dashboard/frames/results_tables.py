@@ -128,8 +128,51 @@ def pace_view(pace: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def item_table(ratings: pd.DataFrame, criterion: str) -> pd.DataFrame:
-    """Return one row per response: each annotator's rating, the mean, and how far they differ."""
+def gold_view(gold: pd.DataFrame) -> pd.DataFrame:
+    """Return how gold items were rated against their originals, for people."""
+    return pd.DataFrame(
+        {
+            "annotator": gold["annotator"],
+            "criterion": gold["criterion"],
+            "pairs": gold["n_pairs"],
+            "mean difference": gold["mean_difference"].map("{:+.2f}".format),
+            "rated lower": gold["share_lower"].map(_percent),
+            "rated higher": gold["share_higher"].map(_percent),
+        }
+    )
+
+
+def repeats_view(repeats: pd.DataFrame) -> pd.DataFrame:
+    """Return how items shown twice were rated, for people; notes only where there are any."""
+    table = pd.DataFrame(
+        {
+            "annotator": repeats["annotator"],
+            "criterion": repeats["criterion"],
+            "pairs": repeats["n_pairs"],
+            "rated the same": repeats["share_equal"].map(_percent),
+            "mean difference": repeats["mean_difference"].map("{:+.2f}".format),
+            "kappa": [estimate_text(kappa, math.nan, math.nan) for kappa in repeats["kappa"]],
+            "note": repeats["note"],
+        }
+    )
+    return table if (table["note"] != "").any() else table.drop(columns="note")
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
+def item_table(
+    ratings: pd.DataFrame, criterion: str, automatic: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """Return one row per response: each annotator's rating, the mean, and how far they differ.
+
+    Args:
+        ratings: The rows that count.
+        criterion: Whose ratings.
+        automatic: Columns source_item, system, criterion, score. A column ``automatic`` then
+            holds the scores of the criterion, where there are any.
+    """
     part = ratings[ratings["criterion"] == criterion]
     keys = ["item_code", "data_set", "prompt_index"]
     wide = part.pivot_table(index=keys, columns="annotator", values="value", aggfunc="first")
@@ -145,6 +188,9 @@ def item_table(ratings: pd.DataFrame, criterion: str) -> pd.DataFrame:
     table["spread"] = (
         pd.DataFrame(values).max(axis=1) - pd.DataFrame(values).min(axis=1)
     ).to_numpy()
+    if automatic is not None and not automatic.empty:
+        scores = part.merge(automatic, on=["source_item", "system", "criterion"])
+        table["automatic"] = table["item_code"].map(scores.groupby("item_code")["score"].first())
     return table.sort_values(
         ["spread", "mean", "item_code"], ascending=[False, False, True], ignore_index=True
     )

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from dashboard.study import owner, status
+from dashboard.study.annotators import annotator_id
 from dashboard.study.creation import prepare, seal
 from dashboard.study.draft import (
     StudyDraft,
@@ -24,7 +25,7 @@ from dashboard.study.draft import (
     write_draft,
 )
 from dashboard.study.guidelines import guidelines_for, read_guidelines
-from dashboard.study.invites import deactivate, invite
+from dashboard.study.invites import active_places, deactivate, invite
 from dashboard.study.plan import list_studies
 from dashboard.study.sources import Source, offers
 from dashboard.study.unblinding import close_study, open_study, study_state, unblind
@@ -217,11 +218,11 @@ def _seal(options: argparse.Namespace) -> None:
         _say(line)
     if options.check:
         return
-    warnings = [finding for finding in prepared.findings if finding.weight == "warning"]
-    if warnings and not options.accept and prepared.can_be_sealed:
+    has_warnings = any(finding.weight == "warning" for finding in prepared.findings)
+    if has_warnings and not options.accept and prepared.can_be_sealed:
         raise StudyError(
-            f"{len(warnings)} warnings stand above. Mend them, or seal with --accept; the plan "
-            "will keep them."
+            "Nothing was sealed. Mend what the warnings above name, or accept them: `emorl study "
+            f"seal {options.study} --accept`; the plan will keep them."
         )
     plan = seal(options.artifacts, options.study)
     _say(f"Sealed. Hash of the manifest: {plan.seal}")
@@ -230,6 +231,7 @@ def _seal(options: argparse.Namespace) -> None:
 
 
 def _invite(options: argparse.Namespace) -> None:
+    active = active_places(options.artifacts, options.study)
     for name in options.names:
         if options.end:
             deactivate(options.artifacts, options.study, name)
@@ -237,8 +239,11 @@ def _invite(options: argparse.Namespace) -> None:
         else:
             token = invite(options.artifacts, options.study, name)
             _say(f"{name}: {owner.invite_link(options.url, token)}")
+            if annotator_id(name) in active:
+                _say(f"  The earlier link of {name} has ended; all ratings are kept.")
     if not options.end:
-        _say("Each link is a key and is shown only now: send it to its annotator alone.")
+        where = "" if options.url else " Put the dashboard's address before it, or use --url."
+        _say(f"Each link is a key, shown only now: send it to its annotator alone.{where}")
 
 
 def _status(options: argparse.Namespace) -> None:
@@ -269,8 +274,14 @@ def _export(options: argparse.Namespace) -> None:
     from dashboard.study.export import export_study  # heavy: it runs the whole analysis
 
     out = options.out or Path(f"{options.study}-study")
-    for path in export_study(options.artifacts, options.study, out):
-        _say(str(path))
+    written = [
+        path.relative_to(out) for path in export_study(options.artifacts, options.study, out)
+    ]
+    _say(f"Wrote {len(written)} files to {out}:")
+    for name in dict.fromkeys(path.parts[0] for path in written):
+        n_files = sum(path.parts[0] == name for path in written)
+        _say(f"  {name}" + (f"/ ({n_files} files)" if (out / name).is_dir() else ""))
+    _say(f"Every number again: python {out / 'replication' / 'replicate.py'}")
 
 
 def _user() -> str:

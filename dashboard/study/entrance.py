@@ -44,8 +44,7 @@ def show_consent(desk: Desk) -> None:
         "- With each answer are stored: your code name, the item, your answer, when the item was "
         "shown and how long you took. Comments and flags are stored as you write them.\n"
         "- Every answer is saved at once. You may stop at any time and go on later by the same "
-        "link; you may skip items.\n"
-        + (f"- First come {n_practice} exercises that do not count." if n_practice else "")
+        "link; you may skip items.\n" + _exercises(n_practice)
     )
     st.subheader("Guidelines", anchor=False)
     with st.container(key="annotate-consent-text"):
@@ -60,6 +59,16 @@ def show_consent(desk: Desk) -> None:
             st.rerun()
         st.error("Not saved. Try again.")
         st.text(desk.notice.message)
+
+
+def _exercises(n: int) -> str:
+    if n == 0:
+        return ""
+    return (
+        "- First comes an exercise that does not count."
+        if n == 1
+        else (f"- First come {n} exercises that do not count.")
+    )
 
 
 def _without_invites(artifacts: Path) -> list[str]:

@@ -19,9 +19,9 @@ from dashboard.study.progress import Progress
 from dashboard.study.ratings import LONGEST_COMMENT
 
 _SIDES = {
-    replies.FIRST: "First is better",
+    replies.FIRST: "First",
     replies.TIE: "No difference",
-    replies.SECOND: "Second is better",
+    replies.SECOND: "Second",
 }
 
 

@@ -40,6 +40,7 @@ RATING_COLUMNS = (
     "seconds",
     "stored_at",
 )
+TEXT_COLUMNS = ("source_item", "data_set", "system", "text")
 AUTOMATIC_COLUMNS = ("source_item", "system", "criterion", "score")
 
 _TEXT_TABLES = ("system_responses", "responses", "atlas_cells")
@@ -85,6 +86,7 @@ def read_material(artifacts: Path, study_id: str) -> StudyMaterial:
         answers=answers,
         pairs=pairs,
         automatic=automatic_scores(artifacts, plan),
+        texts=system_texts(plan),
     )
     return StudyMaterial(plan, data, current, unblinded_at(artifacts, study_id))
 
@@ -115,6 +117,28 @@ def automatic_scores(artifacts: Path, plan: StudyPlan) -> pd.DataFrame:
         for system in item.systems
     ]
     return pd.DataFrame(rows, columns=list(AUTOMATIC_COLUMNS)).astype({"score": float})
+
+
+def system_texts(plan: StudyPlan) -> pd.DataFrame:
+    """Return the responses of the study, each once per system that gave it.
+
+    Returns:
+        Columns source_item, data_set, system, text.
+    """
+    rows = [
+        (item.source_item, item.data_set, system, text)
+        for item in plan.items
+        if item.kind == "rating"
+        for text, systems in (
+            (item.response, item.systems),
+            (item.other_response, item.other_systems),
+        )
+        if text is not None
+        for system in systems
+    ]
+    return pd.DataFrame(rows, columns=list(TEXT_COLUMNS), dtype=object).drop_duplicates(
+        ignore_index=True
+    )
 
 
 def system_weights(artifacts: Path, plan: StudyPlan) -> pd.DataFrame:

@@ -161,13 +161,13 @@ def _settings(artifacts: Path, draft: StudyDraft) -> None:
             horizontal=True,
         )
         numbers: dict[str, Any] = {}
-        columns = st.columns(3)
-        for place, (name, label, most) in enumerate(_NUMBERS):
-            numbers[name] = columns[place % 3].number_input(
-                label, 0, most, value=getattr(draft, name), step=1
-            )
+        for row in (_NUMBERS[:3], _NUMBERS[3:]):  # on a phone columns stand below each other
+            for column, (name, label, most) in zip(st.columns(3), row, strict=True):
+                numbers[name] = column.number_input(
+                    label, 0, most, value=getattr(draft, name), step=1
+                )
         invited = st.toggle(
-            "Each annotator comes by an own invite link",
+            "Each annotator comes by an invite link of their own",
             value=draft.requires_invite,
             help="Without, whoever opens the page types a name and rates everything: for one "
             "person on one machine.",
@@ -217,9 +217,9 @@ def _checks(artifacts: Path, draft: StudyDraft) -> None:
     _numbers_of(prepared)
     for finding in prepared.findings:
         marks = {"stop": ":red-badge[stops]", "warning": ":orange-badge[check]"}
-        with st.container(horizontal=True, vertical_alignment="top"):
-            st.markdown(marks.get(finding.weight, ":gray-badge[note]"), width=90)
-            st.text(finding.message, width="stretch")
+        mark, message = st.columns([1, 13], gap="small")
+        mark.markdown(marks.get(finding.weight, ":gray-badge[note]"))
+        message.text(finding.message)
     _preview(prepared)
     _seal(artifacts, draft, prepared)
 
@@ -227,17 +227,19 @@ def _checks(artifacts: Path, draft: StudyDraft) -> None:
 def _numbers_of(prepared: Prepared) -> None:
     plan = prepared.plan
     counts = plan.n_of_kind()
-    columns = st.columns(4)
-    columns[0].metric("Items to rate", counts.get("rating", 0))
-    columns[1].metric("Systems", len(plan.systems))
-    columns[2].metric("Gold · repeated", f"{counts.get('gold', 0)} · {counts.get('repeat', 0)}")
     difference = _difference(plan.seal, prepared)
-    columns[3].metric(
-        "Smallest difference found",
-        "none" if difference is None else f"{difference:.2f}",
-        help="Difference of two systems' means on the scale that this plan finds with 80 % power "
-        "at 5 % over all pairs of systems, by simulation.",
-    )
+    copies = f"{counts.get('gold', 0)} · {counts.get('repeat', 0)}"
+    with st.container(horizontal=True, gap="medium"):
+        st.metric("Items to rate", counts.get("rating", 0), width=150)
+        st.metric("Systems", len(plan.systems), width=150)
+        st.metric("Gold · repeated", copies, width=150)
+        st.metric(
+            "Smallest difference found",
+            "none" if difference is None else f"{difference:.2f}",
+            help="Difference of two systems' means on the scale that this plan finds with 80 % "
+            "power at 5 % over all pairs of systems, by simulation.",
+            width=230,
+        )
 
 
 @st.cache_data(max_entries=16, show_spinner="Simulating the study ...")

@@ -29,23 +29,27 @@ def show(artifacts: Path, study_id: str) -> None:
     state = study_state(artifacts, study_id)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.badge(state, color=_COLOURS[state])  # type: ignore[arg-type]
-        st.text(f"sealed {plan.created_at[:10]} · manifest {plan.seal[:16]}…", help=plan.seal)
+        sealed = "" if state == "sealed" else "sealed "
+        st.text(f"{sealed}{plan.created_at[:10]} · manifest {plan.seal[:16]}…", help=plan.seal)
     _coverage(artifacts, plan)
     if access.is_read_only():
         return
-    if plan.requires_invite:
+    if plan.requires_invite and state != "unblinded":
         _invites(artifacts, plan, can_invite=state in ("sealed", "open"))
     _life(artifacts, plan, state)
 
 
 def _coverage(artifacts: Path, plan: StudyPlan) -> None:
     found = status.status(artifacts, plan.study_id)
-    columns = st.columns(4)
     expected = "" if found.n_expected is None else f" / {found.n_expected}"
-    columns[0].metric("Ratings", f"{found.n_ratings}{expected}")
-    columns[1].metric("Items complete", f"{found.n_items_complete} / {found.n_items}")
-    columns[2].metric("Annotators", sum(one.is_active for one in found.annotators))
-    columns[3].metric("Flags", sum(one.n_flagged for one in found.annotators))
+    with st.container(horizontal=True, gap="medium"):
+        for label, value in (
+            ("Ratings", f"{found.n_ratings}{expected}"),
+            ("Items complete", f"{found.n_items_complete} / {found.n_items}"),
+            ("Annotators", sum(one.is_active for one in found.annotators)),
+            ("Flags", sum(one.n_flagged for one in found.annotators)),
+        ):
+            st.metric(label, value, width=150)
     if found.annotators:
         st.dataframe(
             [
@@ -86,7 +90,7 @@ def _invites(artifacts: Path, plan: StudyPlan, *, can_invite: bool) -> None:
     )
     links: dict[str, str] = st.session_state.setdefault(f"{_LINKS}-{plan.study_id}", {})
     if can_invite:
-        with st.form("study-invite", border=False, clear_on_submit=True):
+        with st.form("study-invite", border=False, clear_on_submit=True, width=560):
             names = st.text_input("Code names of annotators, with commas between", max_chars=2000)
             if st.form_submit_button("Make links", type="primary"):
                 for name in filter(None, (part.strip() for part in names.split(","))):
@@ -95,7 +99,7 @@ def _invites(artifacts: Path, plan: StudyPlan, *, can_invite: bool) -> None:
                 st.rerun()
     for name, link in links.items():
         st.text(name)
-        st.code(link, language=None)
+        st.code(link, language=None, wrap_lines=True)
     active = [one.annotator for one in invited(artifacts, plan.study_id) if one.is_active]
     if active:
         with st.form("study-end", border=False):
@@ -124,7 +128,7 @@ def _life(artifacts: Path, plan: StudyPlan, state: str) -> None:
     elif st.button("Open the study" if state == "sealed" else "Open it again"):
         open_study(artifacts, plan.study_id, by=_BY)
         st.rerun()
-    with st.form("study-unblind", border=False):
+    with st.form("study-unblind", border=False, width=560):
         st.caption("Unblinding shows results by system, ends the study for good and is logged.")
         by = st.text_input("Your name", max_chars=80)
         reason = st.text_input("Reason", max_chars=300)

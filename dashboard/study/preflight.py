@@ -95,16 +95,20 @@ def _leaks(draft: StudyDraft, chosen: Sequence[SystemText]) -> Iterable[Finding]
             shares = ", ".join(f"{n} of {system}" for system, n in sorted(owners.items()))
             yield Finding(
                 weight="warning",
-                message=f"The name {name!r} stands in {len(where)} responses ({shares}): an "
-                "annotator could learn which system wrote them. Rename the system, or accept it "
-                "if the word is part of ordinary language and not a signature.",
+                message=f"The name {name!r} stands in {_counted(len(where), 'response')} "
+                f"({shares}): an annotator could learn which system wrote them. Rename the "
+                "system, or accept it if the word is ordinary language and not a signature.",
             )
 
 
 def _empty(chosen: Sequence[SystemText]) -> Iterable[Finding]:
     empty = Counter(text.system for text in chosen if not text.text.strip())
     for system, n_empty in sorted(empty.items()):
-        yield Finding(weight="warning", message=f"{n_empty} responses of {system} are empty.")
+        is_are = "is" if n_empty == 1 else "are"
+        yield Finding(
+            weight="warning",
+            message=f"{_counted(n_empty, 'response')} of {system} {is_are} empty.",
+        )
 
 
 def _near_duplicates(chosen: Sequence[SystemText]) -> Iterable[Finding]:
@@ -120,14 +124,15 @@ def _near_duplicates(chosen: Sequence[SystemText]) -> Iterable[Finding]:
     if n_equal:
         yield Finding(
             weight="note",
-            message=f"{n_equal} responses equal another system's response to the same prompt: "
-            "such a text is shown once, and its rating counts for every system that gave it.",
+            message=f"{_counted(n_equal, 'response')} the same as another system's to the same "
+            "prompt: such a text is shown once, and its rating counts for every system that gave "
+            "it.",
         )
     if n_near:
         yield Finding(
             weight="note",
-            message=f"{n_near} pairs of responses to the same prompt share at least "
-            f"{NEAR_DUPLICATE:.0%} of their text: expect ties.",
+            message=f"{_counted(n_near, 'pair')} of responses to the same prompt with at least "
+            f"{100 * NEAR_DUPLICATE:.0f} % of the text in common: expect ties.",
         )
 
 
@@ -213,8 +218,15 @@ def _balance(draft: StudyDraft, items: Sequence[PlanItem]) -> Iterable[Finding]:
         for system in {name for share in shares for name in share.n_by_system}
         if (counts := [share.n_by_system.get(system, 0) for share in shares])
     ]
-    yield Finding(
-        weight="note",
-        message=f"Each annotator gets {min(sizes)} to {max(sizes)} items; how often one sees a "
-        f"system differs by at most {max(gaps, default=0)} items.",
+    gap = max(gaps, default=0)
+    balance = (
+        "all see every system equally often"
+        if gap == 0
+        else f"how often two of them see one system differs by at most {_counted(gap, 'item')}"
     )
+    n_items = f"{min(sizes)} to {max(sizes)}" if min(sizes) < max(sizes) else f"{max(sizes)}"
+    yield Finding(weight="note", message=f"Each annotator gets {n_items} items; {balance}.")
+
+
+def _counted(n: int, thing: str) -> str:
+    return f"{n} {thing}" if n == 1 else f"{n} {thing}s"

@@ -25,14 +25,19 @@ def write_bundle(
 
     Args:
         folder: Where to write; made if need be.
-        plan: Of the study; its texts are not in the bundle.
+        plan: Of the study; its prompts are not in the bundle.
         data: What the numbers are computed from, with annotators under pseudonyms.
         tables: From ``study_tables`` of the same data.
         n_resamples: Of the bootstrap.
         seed: Of the bootstrap.
     """
     (folder / "data").mkdir(parents=True, exist_ok=True)
-    frames = {"items": data.items, "answers": data.answers, "automatic": data.automatic}
+    frames = {
+        "items": data.items,
+        "answers": data.answers,
+        "automatic": data.automatic,
+        "texts": data.texts,
+    }
     if data.pairs is not None:
         frames["pairs"] = data.pairs
     written = []

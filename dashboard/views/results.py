@@ -9,7 +9,12 @@ from dashboard.charts import export_rows
 from dashboard.frames import results_tables
 from dashboard.study.plan import list_studies
 from dashboard.study.results import Results, export_bytes, results_of
-from dashboard.views import results_items, results_quality, results_systems
+from dashboard.views import (
+    results_blinding,
+    results_items,
+    results_quality,
+    results_systems,
+)
 from engine.errors import EmorlError
 
 TITLE = "Results"
@@ -53,6 +58,7 @@ def _show(studies: list[str]) -> None:
     results_quality.show(results)
     if results.is_open:
         results_systems.show(results)
+        results_blinding.show(results)
         results_items.show(results)
         _export(results)
     else:
@@ -134,4 +140,4 @@ def _export(results: Results) -> None:
         on_click="ignore",
     )
     st.caption("Or from the command line:")
-    st.code(f"emorl study export {study_id}", language="bash")
+    st.code(f"emorl study export {study_id}", language="bash", wrap_lines=True)

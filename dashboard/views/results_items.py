@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import streamlit as st
 
+from dashboard import controls
 from dashboard.charts import export_rows
 from dashboard.frames import results as frames
 from dashboard.frames import results_tables
 from dashboard.study.analysis.cells import study_ratings
 from dashboard.study.results import Results
+
+_HEADINGS = {"data_set": "data set", "prompt_index": "prompt", "spread": "difference"}
 
 
 def show(results: Results) -> None:
@@ -18,19 +21,25 @@ def show(results: Results) -> None:
     criterion: str = st.selectbox(
         "Criterion", frames.options(ratings["criterion"]), key="results-items-criterion", width=220
     )
-    table = results_tables.item_table(ratings, criterion)
+    table = results_tables.item_table(ratings, criterion, results.material.data.automatic)
     st.caption(
         f"{len(table):,} rated responses, those on which annotators differ most first. Select a "
         "row to read it."
+        + (
+            " “automatic” is the score of the response by the run's reward model, 0 to 1."
+            if "automatic" in table
+            else ""
+        )
     )
     chosen = st.dataframe(
-        table.drop(columns="item_code"),
+        table.drop(columns="item_code").rename(columns=_HEADINGS),
         hide_index=True,
         key=f"results-items-{criterion}",
         height=320,
         on_select="rerun",
         selection_mode="single-row",
-        column_config={"mean": st.column_config.NumberColumn(format="%.2f")},
+        column_config={"mean": st.column_config.NumberColumn(format="%.2f")}
+        | controls.number_columns("automatic"),
     )
     study = results.material.plan.study_id
     export_rows(table, key="results-items", name=f"{study}-items")

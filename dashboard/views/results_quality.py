@@ -33,7 +33,7 @@ def _agreement(results: Results) -> None:
                 rows,
                 controls.theme_ink(),
                 x_title="agreement: 0 chance, 1 perfect",
-                x_range=(min(-0.1, float(rows["low"].min())), 1.04),
+                x_range=(min(-0.1, float(rows["low"].min()) - 0.04), 1.04),
                 reference=0.0,
             ),
             key="results-agreement",
@@ -106,16 +106,14 @@ def _controls(results: Results) -> None:
     if gold.empty and repeats.empty:
         st.caption("The plan has none, or nobody has rated one with its original yet.")
         return
-    numbers = controls.number_columns("mean_difference", "share_lower", "share_higher", "kappa")
     if not gold.empty:
-        st.dataframe(gold, hide_index=True, key="results-gold", column_config=numbers)
+        st.dataframe(results_tables.gold_view(gold), hide_index=True, key="results-gold")
         st.caption(
             "Gold items are damaged copies: the copy minus its original, by the same annotator, "
             "should be negative on the criteria that the damage touches."
         )
     if not repeats.empty:
-        shares = controls.number_columns("share_equal", "mean_difference", "kappa")
-        st.dataframe(repeats, hide_index=True, key="results-repeats", column_config=shares)
+        st.dataframe(results_tables.repeats_view(repeats), hide_index=True, key="results-repeats")
         st.caption(
             "Items shown twice: how often the second rating equals the first. Few pairs say "
             "little; kappa is quadratic."

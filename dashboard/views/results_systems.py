@@ -164,7 +164,7 @@ def _human_automatic(results: Results) -> None:
             rows,
             controls.theme_ink(),
             x_title="agreement of two orders: 0 none, 1 the same",
-            x_range=(min(-0.1, float(rows["low"].min())), 1.04),
+            x_range=(min(-0.1, float(rows["low"].min()) - 0.04), 1.04),
             reference=0.0,
         ),
         key="results-automatic",

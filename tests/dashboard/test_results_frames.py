@@ -202,3 +202,42 @@ def test_items_on_which_annotators_differ_most_come_first() -> None:
     assert table["spread"].tolist() == [2.0, 0.0]
     assert table[["ada", "ben"]].to_numpy().tolist() == [[0.0, 2.0], [1.0, 1.0]]
     assert tables.ratings_of(ratings, "y")["c"].tolist() == [0.0, 2.0]
+    assert "automatic" not in table
+    scores = pd.DataFrame(
+        {"source_item": ["set/1"], "system": ["best"], "criterion": ["c"], "score": [0.75]}
+    )
+    scored = tables.item_table(
+        ratings.assign(source_item=["set/0", "set/0", "set/1", "set/1"]), "c", scores
+    )
+    assert scored["automatic"].tolist()[0] == 0.75
+    assert math.isnan(scored["automatic"].tolist()[1])
+
+
+def test_gold_and_repeated_items_are_told_in_words_and_per_cent() -> None:
+    gold = pd.DataFrame(
+        {
+            "annotator": ["ada"],
+            "criterion": ["fluency"],
+            "n_pairs": [4],
+            "mean_difference": [-1.25],
+            "share_lower": [0.75],
+            "share_higher": [0.0],
+        }
+    )
+    assert tables.gold_view(gold).iloc[0].tolist() == ["ada", "fluency", 4, "-1.25", "75 %", "0 %"]
+    repeats = pd.DataFrame(
+        {
+            "annotator": ["ada", "ben"],
+            "criterion": ["fluency"] * 2,
+            "n_pairs": [4, 4],
+            "share_equal": [0.5, 1.0],
+            "mean_difference": [0.0, 0.0],
+            "kappa": [0.5, NAN],
+            "note": ["", "Unanimous."],
+        }
+    )
+    told = tables.repeats_view(repeats)
+    assert told["rated the same"].tolist() == ["50 %", "100 %"]
+    assert told["kappa"].tolist() == ["0.50", "–"]  # noqa: RUF001
+    assert told["note"].tolist() == ["", "Unanimous."]
+    assert "note" not in tables.repeats_view(repeats.iloc[:1])

@@ -60,7 +60,13 @@ def test_an_unblinded_study_shows_systems_with_their_intervals(artifacts: Path) 
     page = run_page()
     assert not page.exception
     told = shown(page)
-    for heading in ("Coverage and pace", "Agreement of annotators", "Systems", "Items"):
+    for heading in (
+        "Coverage and pace",
+        "Agreement of annotators",
+        "Systems",
+        "Items",
+        "Guess the system",
+    ):
         assert heading in told
     assert "secret-two" in told
     assert "2,000 resamples, seed 0" in told
@@ -79,7 +85,7 @@ def test_before_unblinding_no_system_is_told_and_the_page_says_how_to_go_on(
     assert "secret" not in told
     assert "System A" in told
     assert "emorl study unblind blind" in told
-    for later in ("Differences at the same prompts", "Ratings over the weights", "Download the"):
+    for later in ("Differences at the same", "Ratings over", "Download the", "Guess the system"):
         assert later not in told
     assert "empathy" in told  # agreement and coverage are there
 

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import re
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 import pytest
-from playwright.sync_api import Locator, Page, WebSocket, expect
+from playwright.sync_api import WebSocket, expect
 
 from dashboard.study.blinding import presentation_order
 from dashboard.study.invites import invite
 from dashboard.study.plan import StudyPlan, read_plan
 from tests.dashboard.study.samples import sealed, system_sources
+from tests.e2e.annotating import (
+    agree,
+    answer_by_mouse,
+    chosen,
+    published_events,
+    question,
+    save,
+    until,
+)
 from tests.e2e.conftest import OpenPage, Watched, serve, wait_until_ready
 from tests.synthetic import HOSTILE, write_artifacts
 
@@ -44,20 +51,7 @@ class Study:
 
     def rows(self, annotator: str, study_id: str = "") -> list[dict[str, Any]]:
         """Return the published events of an annotator."""
-        path = self.artifacts / "studies" / (study_id or self.plan.study_id) / "published"
-        if not (path / "rating_events.parquet").is_file():
-            return []
-        rows: list[dict[str, Any]] = pq.read_table(path / "rating_events.parquet").to_pylist()
-        return [row for row in rows if row["annotator"] == annotator]
-
-
-def until(is_so: Callable[[], bool]) -> bool:
-    """Look for ten seconds whether another process has done its part."""
-    for _ in range(40):
-        if is_so():
-            return True
-        threading.Event().wait(0.25)
-    return is_so()
+        return published_events(self.artifacts, study_id or self.plan.study_id, annotator)
 
 
 @pytest.fixture(scope="module")
@@ -85,24 +79,6 @@ def enter(watched: OpenPage, study: Study, annotator: str, **size: int) -> Watch
     seen.open(study.link(annotator))
     seen.page.wait_for_selector("[data-keys=ready]")
     return seen
-
-
-def question(page: Page, name: str) -> Locator:
-    return page.get_by_role("radiogroup", name=name)
-
-
-def chosen(page: Page) -> Locator:
-    return page.locator('[role="radio"][aria-checked="true"]')
-
-
-def answer_by_mouse(page: Page) -> None:
-    for name, level in (("Reflection", "Simple"), ("Empathy", "Advanced"), ("Fluency", "Poor")):
-        question(page, name).get_by_role("radio", name=level).click()
-    expect(chosen(page)).to_have_count(3)
-
-
-def save(page: Page) -> Locator:
-    return page.get_by_role("button", name="Save and go on")
 
 
 def complaints(seen: Watched) -> list[str]:
@@ -248,9 +224,7 @@ def invited(watched: OpenPage, study: Study, annotator: str, **size: int) -> Wat
     token = invite(study.artifacts, "invited", annotator)
     seen = watched(study.url, **size)
     page = seen.open(f"{study.url}/annotate?invite={token}&run=finished&w=0.9375,0.59375,0.09375")
-    page.get_by_text("I have read this").click()
-    page.get_by_role("button", name="Start").click()
-    page.wait_for_selector("[data-keys=ready]")
+    agree(page)
     return seen
 
 
@@ -310,6 +284,7 @@ def test_keyboard_alone_leads_from_the_first_answer_through_undo_to_a_comment(
         expect(chosen(page)).to_have_count(3)
         page.keyboard.press("Enter")
         expect(chosen(page)).to_have_count(0)
+        wait_until_ready(page)  # keys go to the item that is shown, not to one on its way
     expect(page.get_by_text("Item 2 of")).to_be_visible()
     wait_until_ready(page)
     page.keyboard.press("u")

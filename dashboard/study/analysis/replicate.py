@@ -58,6 +58,7 @@ def _data(folder: Path, mode: str) -> Any:
         answers=table("answers"),
         pairs=table("pairs") if mode == "pairwise" else None,
         automatic=table("automatic"),
+        texts=table("texts"),
     )
 
 

@@ -19,6 +19,7 @@ from dashboard.study.analysis.bootstrap import N_RESAMPLES
 from dashboard.study.analysis.bradley_terry import bradley_terry
 from dashboard.study.analysis.cells import groups, resamples_of, study_ratings
 from dashboard.study.analysis.human_automatic import human_automatic
+from dashboard.study.analysis.identification import identification
 from dashboard.study.analysis.ordinal import ordinal_model
 from dashboard.study.analysis.quality import drift, gold, marginals, pace, repeats
 from dashboard.study.analysis.systems import comparisons, rank_table, system_means
@@ -41,6 +42,8 @@ class StudyData:
     """From ``study.answers.pair_frame``; None for a study by rating."""
     automatic: pd.DataFrame
     """Columns source_item, system, criterion, score; may be empty."""
+    texts: pd.DataFrame
+    """Columns source_item, data_set, system, text: every response to be rated."""
 
 
 def study_tables(data: StudyData, *, n_resamples: int = N_RESAMPLES, seed: int = 0) -> Tables:
@@ -56,8 +59,10 @@ def study_tables(data: StudyData, *, n_resamples: int = N_RESAMPLES, seed: int =
     if ratings.empty:
         return tables
     resamples = resamples_of(ratings, n_resamples=n_resamples, seed=seed)
+    guessed = identification(data.texts, n_resamples=n_resamples, seed=seed)
     if data.pairs is not None:
-        return tables | {"bradley_terry": bradley_terry(data.pairs, resamples)}
+        strengths = bradley_terry(data.pairs, resamples)
+        return tables | {"bradley_terry": strengths, "identification": guessed}
     means = system_means(ratings, resamples)
     pairs = comparisons(ratings, resamples)
     return tables | {
@@ -66,6 +71,7 @@ def study_tables(data: StudyData, *, n_resamples: int = N_RESAMPLES, seed: int =
         "ranks": rank_table(means, pairs),
         "ordinal": ordinal_model(ratings),
         "human_automatic": human_automatic(ratings, data.automatic, resamples),
+        "identification": guessed,
     }
 
 
@@ -142,6 +148,7 @@ def blinded(data: StudyData, key: str) -> StudyData:
         answers=data.answers.assign(system=data.answers["system"].map(letters)),
         pairs=None,
         automatic=data.automatic.iloc[:0],
+        texts=data.texts.iloc[:0],
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -154,8 +155,13 @@ def write_finished_run(
     *,
     name: str = "demo",
     prompts: list[str] | None = None,
+    score: Callable[[str, int], float] | None = None,
 ) -> None:
-    """Write a finished run whose systems answered as ``texts`` says, one text per prompt."""
+    """Write a finished run whose systems answered as ``texts`` says, one text per prompt.
+
+    ``score`` gives the score of a system's response to a prompt; the scores of the objectives
+    follow each other by a thousandth.
+    """
     spec = RunSpec(name=name, objectives=OBJECTIVES)
     n_prompts = len(next(iter(texts.values())))
     folder = run_folder(artifacts, name)
@@ -188,7 +194,9 @@ def write_finished_run(
                             prompt_index=index,
                             text=text + suffix,
                             n_tokens=5,
-                            scores=(0.1234, 0.2345, 0.3456),
+                            scores=(0.1234, 0.2345, 0.3456)
+                            if score is None
+                            else tuple(score(system, index) + n / 1000 for n in range(3)),
                         )
                         for index, text in enumerate(answers)
                     ),

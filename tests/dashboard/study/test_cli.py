@@ -68,7 +68,28 @@ def test_a_study_from_plan_to_unblinding(
     assert unblinded_at(artifacts, "pilot") is not None
     assert say(artifacts, "status", "pilot") == 0
     assert "pilot: unblinded" in capsys.readouterr().out
+    out = artifacts / "out"
+    assert say(artifacts, "export", "pilot", "--out", str(out)) == 0
+    told = capsys.readouterr().out
+    assert f"files to {out}:" in told
+    assert "\n  datasheet.md\n" in told
+    assert (out / "replication" / "replicate.py").is_file()
     store.close()
+
+
+def test_a_second_link_for_one_annotator_ends_the_first(
+    artifacts: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    say(artifacts, "create", "pilot", "--run", "demo")
+    say(artifacts, "seal", "pilot", "--accept")
+    say(artifacts, "invite", "pilot", "ada")
+    first = re.search(r"invite=(\S+)", capsys.readouterr().out)
+    assert first is not None
+    say(artifacts, "invite", "pilot", "Ada")
+    told = capsys.readouterr().out
+    assert "The earlier link of Ada has ended; all ratings are kept." in told
+    assert "Put the dashboard's address before it" in told
+    assert holder_of(artifacts, first[1]) is None
 
 
 @pytest.mark.parametrize(

@@ -225,9 +225,9 @@ def test_the_checks_find_leaks_empty_and_equal_responses_and_poor_variety(tmp_pa
         },
     )
     found = messages(tmp_path, sources=system_sources("base", "best"), n_items_per_data_set=9)
-    assert "1 responses of base are empty" in found
-    assert "1 responses equal another system's" in found
-    assert "1 pairs of responses to the same prompt share at least 95%" in found
+    assert "1 response of base is empty" in found
+    assert "1 response the same as another system's" in found
+    assert "1 pair of responses to the same prompt with at least 95 %" in found
     assert "4 prompts that all its systems answered; 9 were asked for" in found
     assert "name 'adapter:empathy'" not in found  # no system of this study
     leaking = messages(tmp_path, sources=system_sources("base", "best"), n_practice=2)
@@ -238,7 +238,7 @@ def test_the_checks_find_leaks_empty_and_equal_responses_and_poor_variety(tmp_pa
         name="leaks",
     )
     leaks = messages(tmp_path, sources=system_sources("base", "best", run_id="leaks"))
-    assert "warning: The name 'base' stands in 1 responses (1 of base)" in leaks
+    assert "warning: The name 'base' stands in 1 response (1 of base)" in leaks
     assert "'best'" not in leaks
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -127,8 +128,13 @@ def test_the_datasheet_holds_the_study_and_marks_what_it_cannot_know(exported: P
     assert "base 20, best 20" in sheet
     assert "4 damaged copies, 4 repeated" in sheet
     assert "alpha (ordinal): 0." in sheet
+    assert "Guessed right: " in sheet
     assert sheet.count("To be filled in by the owner") > 10
-    assert "**Approved by an ethics committee:** **To be filled in" in sheet
+    assert "**5.1 Approved by an ethics committee:** **To be filled in" in sheet
+    numbers = re.findall(r"^\*\*([1-5](?:\.\d+)+) ", sheet, re.MULTILINE)
+    # The questions of HEDS 3.0 by number; names, affiliations and addresses of 1.3 in one answer.
+    assert len(numbers) == len(set(numbers)) == 5 + 5 + 5 + 8 + 10 + 21 + 4
+    assert numbers == sorted(numbers, key=lambda number: [int(n) for n in number.split(".")])
 
 
 def test_an_export_before_unblinding_is_refused_and_writes_nothing(

@@ -20,6 +20,14 @@ from dashboard.study.analysis.simulation import Truth, simulate_preferences, sim
 from tests.dashboard.study.analysis.studies import SMALL, ratings_of
 
 
+def texts_of(answers: pd.DataFrame) -> pd.DataFrame:
+    """Return a text per prompt and system; the system "base" writes with a habit."""
+    rated = answers[answers["kind"] == "rating"]
+    once = rated.drop_duplicates(["source_item", "system"])[["source_item", "data_set", "system"]]
+    habit = once["system"].map({"base": " You know."}).fillna("")
+    return once.assign(text="It sounds like a long day, and a hard one." + habit)
+
+
 def data_of(truth: Truth, seed: int = 0) -> StudyData:
     study = simulate_study(truth, seed)
     items = study.answers.drop_duplicates("item_code")[["item_code", "kind", "data_set"]]
@@ -29,13 +37,14 @@ def data_of(truth: Truth, seed: int = 0) -> StudyData:
         answers=study.answers,
         pairs=None,
         automatic=study.automatic,
+        texts=texts_of(study.answers),
     )
 
 
 def test_the_truth_of_a_study_of_the_papers_shape_is_recovered() -> None:
     truth = Truth()  # 640 responses of 5 systems to 2 data sets, 2 annotators, 3 criteria
     paper = study_tables(data_of(truth), n_resamples=400)
-    assert len(paper) == 12
+    assert len(paper) == 13
     assert paper["coverage"]["n_ratings"].max() == 1280
     means = paper["means"]
     # Intervals of systems that share prompts miss together; how often they miss is counted by
@@ -56,6 +65,10 @@ def test_the_truth_of_a_study_of_the_papers_shape_is_recovered() -> None:
     assert (np.sign(told_apart["difference"]) == np.sign(told_apart["apart"])).all()
     ranks = paper["ranks"]
     assert set(ranks.loc[ranks["system"] == "base", "rank_best"]) == {5}
+    guessed = paper["identification"].set_index(["data_set", "system"])
+    assert guessed.loc[("all", "base"), "accuracy"] == 1.0
+    # The four others write the same text: all of them are taken for one.
+    assert guessed.loc[("all", "all"), "accuracy"] == 2 / 5
     assert ranks.loc[ranks["system"].isin(["best", "searched"]), "rank_worst"].max() == 2
 
 
@@ -87,6 +100,7 @@ def test_blind_tables_name_no_system_and_compare_none() -> None:
     other = blinded(data, "another seed")
     assert (other.answers["system"] != hidden.answers["system"]).any()
     assert hidden.automatic.empty
+    assert hidden.texts.empty
 
 
 def test_a_study_without_ratings_has_coverage_and_pace_only() -> None:
@@ -97,6 +111,7 @@ def test_a_study_without_ratings_has_coverage_and_pace_only() -> None:
         answers=data.answers.iloc[:0],
         pairs=None,
         automatic=data.automatic,
+        texts=data.texts,
     )
     tables = study_tables(empty)
     assert set(tables) == {"coverage", "pace"}
@@ -129,11 +144,15 @@ def test_a_pairwise_study_has_strengths_and_agreement() -> None:
         answers=answers,
         pairs=pairs,
         automatic=pd.DataFrame(columns=["source_item", "system", "criterion", "score"]),
+        texts=texts_of(pairs.rename(columns={"system_a": "system"})),
     )
     tables = study_tables(data, n_resamples=50)
     assert "means" not in tables
     assert tables["bradley_terry"]["system"].tolist() == ["best", "base", "(tie)"]
     assert tables["agreement"]["n_shared"].max() == 20
+    assert tables["identification"]["note"].tolist() == [
+        "One system alone: there is nothing to guess."
+    ]
 
 
 def test_differences_name_the_table_row_and_column() -> None:

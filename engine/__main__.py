@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
-        print("\nemorl: stopped; the same command goes on from here.", file=sys.stderr)
+        print("\nemorl: stopped; the same command goes on from what is stored.", file=sys.stderr)
         return INTERRUPTED
     except Exception as error:
         if os.environ.get("EMORL_DEBUG"):

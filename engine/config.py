@@ -101,8 +101,8 @@ class PolicyConfig:
     """``float32`` is exact; ``bfloat16`` is faster and may change a greedy token."""
 
     memory_mib: int = 2048
-    """Bound on what ensemble decoding keeps of the texts being written, in MiB; more weights are
-    decoded in turn when they do not fit together."""
+    """Bound on what ensemble decoding takes for prompts, texts being written and their scores, in
+    MiB, by estimate; prompts, weights and samples that do not fit together are decoded in turn."""
 
     def __post_init__(self) -> None:
         if not self.model:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +17,15 @@ from engine.config_file import read_config
 from engine.directions import canonical_direction, check_weights
 from engine.ensemble.aggregation import Level
 from engine.ensemble.atlas import AtlasBudget
-from engine.ensemble.ensemble import Ensemble, GeneratedText, base_alone
+from engine.ensemble.ensemble import NOT_EXACT, Ensemble, GeneratedText, base_alone
+from engine.errors import ModelError, RunNotFoundError
 from engine.evaluation import scored_responses
 from engine.mapping import map_prompts
+from engine.names import check_objective
 from engine.policy import Policy, load_adapters, load_policy
 from engine.records import DecidedToken, Response, Weights
 from engine.rewards import RewardTable, load_rewards
+from engine.setting_checks import check_choice
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,30 +144,58 @@ def load_ensemble(run: Path | str, level: Level = "hidden_state") -> Ensemble:
         level: How the adapters decide a token.
 
     Raises:
-        ConfigError: If the folder holds no run.
+        RunNotFoundError: If the folder holds no run.
+        ConfigError: If there is no such level.
         ModelError: If an adapter is not trained yet, or a model does not fit.
     """
     folder = RunFolder(Path(run))
+    if not folder.config.is_file():
+        raise RunNotFoundError(_no_run(folder.root))
     config = read_config(folder.config)
     adapters = {name: folder.adapters / name for name in config.objectives}
     return make_ensemble(config.policy, adapters, level)
 
 
 def make_ensemble(
-    policy: PolicyConfig, adapters: Mapping[str, Path], level: Level = "hidden_state"
+    policy: PolicyConfig, adapters: Mapping[str, Path | str], level: Level = "hidden_state"
 ) -> Ensemble:
     """Put an ensemble together from a base model and LoRA folders in PEFT's layout.
 
     Args:
-        policy: The base model, and how it reads and writes.
+        policy: The base model, and how it reads and writes. In ``bfloat16`` texts are not exact,
+            and a ``UserWarning`` says so.
         adapters: Folder of each member by name, in the order of the weights.
         level: How the members decide a token.
 
     Raises:
-        ModelError: If a model is missing or does not fit.
+        ConfigError: If a name cannot be an adapter's, or there is no such level.
+        ModelError: If there is no adapter, a model is missing or does not fit.
     """
-    loaded = load_adapters(load_policy(policy), dict(adapters))
-    return Ensemble(loaded, tuple(adapters), level)
+    if not adapters:
+        raise ModelError(
+            "adapters must name at least one adapter with its folder, got none. Give "
+            "{name: folder}, or decode the base alone with "
+            "`engine.ensemble.ensemble.base_alone`."
+        )
+    for name in adapters:
+        check_objective(name)
+    check_choice("level", level, Level)
+    if policy.precision == "bfloat16":
+        warnings.warn(NOT_EXACT, stacklevel=2)
+    folders = {name: Path(folder) for name, folder in adapters.items()}
+    return Ensemble(load_adapters(load_policy(policy), folders), tuple(folders), level)
+
+
+def _no_run(folder: Path) -> str:
+    """Say that a folder holds no run, and which ones beside it do."""
+    known = sorted(path.parent.name for path in folder.parent.glob("*/config.toml"))
+    advice = (
+        f"Beside it there are: {', '.join(known)}."
+        if known
+        else "There is none beside it either. Make one with `emorl demo` or "
+        "`emorl run CONFIG.toml`."
+    )
+    return f"There is no run in {folder}: it has no config.toml. {advice}"
 
 
 def load_run_models(folder: RunFolder) -> RunModels:

@@ -6,7 +6,6 @@ caller sees is ``Policy.is_encoder_decoder``. Adapters are kept in PEFT's own sa
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -27,6 +26,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
+from engine.adapter_folders import check_adapter_folder
 from engine.config import AdapterConfig, PolicyConfig
 from engine.embedded import embedded_path
 from engine.errors import DiskError, ModelError, PromptError
@@ -249,12 +249,13 @@ def load_adapters(policy: Policy, folders: dict[str, Path]) -> Policy:
     """Return the policy with the adapters of ``folders`` (name -> folder) on it.
 
     Raises:
-        ModelError: If a folder is missing, no LoRA adapter, made for another base, or changes
-            the head (an ensemble shares one head).
+        ModelError: If a folder is missing, no LoRA adapter, made for a base of another shape, or
+            changes the base's head or biases (an ensemble shares them).
     """
     model: Any = policy.model
+    base, head = str(policy.base.config.name_or_path), _head_name(policy.base)
     for name, folder in folders.items():
-        _check_adapter(name, folder)
+        check_adapter_folder(name, folder, base=base, head=head)
         try:
             if isinstance(model, PeftModel):
                 model.load_adapter(str(folder), name, torch_device=str(policy.device))
@@ -308,6 +309,12 @@ def _check_complete(name: str, model: Any, tokenizer: Any, lacking: list[str]) -
         )
 
 
+def _head_name(base: PreTrainedModel) -> str | None:
+    head: Any = base.get_output_embeddings()  # type: ignore[no-untyped-call]
+    names = (name for name, module in base.named_modules() if module is head)
+    return next(names, None)
+
+
 @contextmanager
 def seeded(seed: int, device: torch.device) -> Iterator[None]:
     """Run a block with Torch's random numbers set by ``seed``; the caller's state comes back."""
@@ -315,22 +322,3 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed)
         yield
-
-
-def _check_adapter(name: str, folder: Path) -> None:
-    try:
-        settings = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(
-            f"There is no adapter {name!r} in {folder}: {error}. Train it with `emorl run`."
-        ) from error
-    if not (folder / "adapter_model.safetensors").is_file():
-        raise ModelError(
-            f"{folder} has no adapter_model.safetensors; other formats are not loaded."
-        )
-    if settings.get("peft_type") != "LORA" or settings.get("modules_to_save"):
-        raise ModelError(
-            f"Adapter {name!r} in {folder} must be a LoRA without modules_to_save (an ensemble "
-            f"shares one head), got {settings.get('peft_type')} with "
-            f"modules_to_save = {settings.get('modules_to_save')}."
-        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from numbers import Integral
 from typing import get_args
 
 from engine.errors import ConfigError
@@ -19,6 +20,14 @@ def check_at_least(key: str, value: float, least: float) -> None:
     """Refuse numbers below ``least``."""
     if not value >= least:
         raise ConfigError(f"{key} must be at least {least}, got {value!r}.")
+
+
+def check_whole(key: str, value: object, *, least: int | None = None) -> None:
+    """Refuse what is no whole number, or below ``least``."""
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise ConfigError(f"{key} must be a whole number, got {value!r}.")
+    if least is not None:
+        check_at_least(key, int(value), least)
 
 
 def check_positive(key: str, value: float) -> None:

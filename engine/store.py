@@ -157,7 +157,7 @@ class RunStore:
         )
 
     def replace_atlas(self, scored: ScoredAtlas) -> None:
-        """Store the atlas of one prompt; an earlier one, of a smaller budget, goes."""
+        """Store the atlas of one prompt; an earlier one goes."""
         where = (scored.split, scored.prompt_index)
         self._insert(
             atlas_rows(scored),
@@ -182,9 +182,9 @@ class RunStore:
     def atlases(self) -> list[ScoredAtlas]:
         """Return the stored atlases, sorted by split and prompt."""
         return scored_atlases(
-            self._records("atlases"),
-            self._records("atlas_branches"),
-            self._records("atlas_cells"),
+            self.records("atlases"),
+            self.records("atlas_branches"),
+            self.records("atlas_cells"),
         )
 
     def prompts(self) -> set[Prompt]:
@@ -221,7 +221,7 @@ class RunStore:
 
     def adapters(self) -> dict[str, AdapterSummary]:
         """Return the adapters whose training is complete, by name."""
-        return {row["adapter"]: AdapterSummary(**row) for row in self._records("adapters")}
+        return {row["adapter"]: AdapterSummary(**row) for row in self.records("adapters")}
 
     def best_weights(self) -> Weights | None:
         """Return what the hierarchical search found so far; None before its first round."""
@@ -256,7 +256,8 @@ class RunStore:
         with self._lock, our_errors(self.path):
             return self._connection.execute(sql).fetchall()
 
-    def _records(self, name: str) -> list[dict[str, Any]]:
+    def records(self, name: str) -> list[dict[str, Any]]:
+        """Return the rows of a table, in no order."""
         names = COLUMNS[name].names
         rows = self._rows(f"SELECT {', '.join(names)} FROM {name}")
         return [dict(zip(names, row, strict=True)) for row in rows]

@@ -50,7 +50,9 @@ def system_scores(
     ):
         if (system, "greedy") not in skip:
             vector = best_weights if system == "best" else (1.0,)
-            measured = Evaluator(Ensemble(policy, members), rewards, prompts)([vector])[0]
+            measured = Evaluator(Ensemble(policy, members, overlong="cut"), rewards, prompts)(
+                [vector]
+            )[0]
             yield SystemScore(
                 system=system,
                 decoding="greedy",

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from engine.__main__ import main
 from engine.artifacts import RunFolder, run_folder
+from engine.atlas.cells import PromptAtlas
 from engine.atlas.rows import ScoredAtlas, reward_field, scored_atlases
 from engine.config import AtlasConfig, RunConfig
+from engine.ensemble.atlas import AtlasBudget
+from engine.ensemble.ensemble import Ensemble
 from engine.inference import load_ensemble, load_run_models
-from engine.mapping import wrong_cells
+from engine.mapping import certificate_rows, map_prompts, tighter_proof, wrong_cells
 from engine.pipeline import execute
 from engine.records import Weights
+from engine.search.certified import SearchBudget
 from engine.snapshots import snapshot_rows
+from tests.atlas_fields import fake_atlases
+from tests.atlas_fields import scored as random_scores
+from tests.benchmarks.lookups import agreement, random_weights
 from tests.runs import Silent, tiny_run
 
 
@@ -120,6 +128,79 @@ def test_an_atlas_that_meets_its_budget_is_told_and_completed_later(
     assert snapshot_rows(folder, "certificates")[0]["gap"] == 0.0
 
 
+def test_a_smaller_budget_does_not_replace_a_better_proof(
+    finished: tuple[RunConfig, RunFolder],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    folder = finished[1]
+
+    def proven() -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        rows = [snapshot_rows(folder, name) for name in ("certificates", "front")]
+        told = [[row for row in table if row.pop("stored_at")] for table in rows]
+        return told[0][0], told[1]
+
+    before = proven()
+    assert before[0]["gap"] == 0.0
+    assert all(row["is_complete"] for row in before[1])
+
+    def stopped(*settings: Any) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        row, front = certificate_rows(*settings)
+        row |= {"gap": 0.25, "upper_bound": row["mean_reward"] + 0.25}
+        return row, [one | {"is_complete": False} for one in front]
+
+    command = ["search", folder.run_id, "--method", "certified", "--quiet"]
+    command += ["--artifacts", str(folder.root.parent.parent)]
+    with monkeypatch.context() as patched:
+        patched.setattr("engine.stages.search.certificate_rows", stopped)
+        assert main(command) == 0
+    assert "The stored proof is kept: its gap is 0.0000, and that of this budget 0.2500" in (
+        caplog.text
+    )
+    assert "The stored front is kept" in caplog.text
+    assert proven() == before
+    caplog.clear()
+    assert main(command) == 0  # one that is as good replaces it
+    assert "kept" not in caplog.text
+
+
+def test_of_two_proofs_the_smaller_gap_and_the_longer_front_are_kept() -> None:
+    field = random_scores(fake_atlases(3, 6, seed=2, disagreement=16), 3)
+    prompts = [
+        ScoredAtlas("aggregation", place, atlas, scores, 0.1)
+        for place, (atlas, scores) in enumerate(zip(field.atlases, field.scores, strict=True))
+    ]
+    whole = certificate_rows(prompts, None, SearchBudget())
+    short = certificate_rows(prompts, (1.0, 0.0, 0.0), SearchBudget(regions=1))
+    assert short[0]["gap"] > whole[0]["gap"] == 0.0
+    assert len(short[1]) < len(whole[1])
+    assert tighter_proof(None, short) is short
+    assert tighter_proof(short, whole) == whole
+    row, front = tighter_proof(whole, short)
+    assert front is whole[1]
+    # What the search found is as far below the kept proof as it is by a look-up.
+    searched = float(field.means([(1.0, 0.0, 0.0)]).mean())
+    assert row["regret"] == pytest.approx(whole[0]["mean_reward"] - searched)
+    assert {**row, "searched_weights": None, "regret": None} == whole[0]
+
+
+def test_a_stop_loses_no_prompt_that_is_scored(
+    finished: tuple[RunConfig, RunFolder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models = load_run_models(finished[1])
+    texts = [f"Prompt {n}." for n in range(10)]
+    mapped = map_prompts(models.ensemble, models.rewards, "own", texts, AtlasBudget())
+    # Ten prompts are read together, and scored by eight.
+    assert [next(mapped).prompt_index for _ in range(8)] == list(range(8))
+
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(models.rewards, "score", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        next(mapped)
+
+
 def test_a_cell_with_another_text_than_its_weights_give_is_found(
     finished: tuple[RunConfig, RunFolder],
 ) -> None:
@@ -129,6 +210,25 @@ def test_a_cell_with_another_text_than_its_weights_give_is_found(
     assert wrong_cells(ensemble, texts, [right, other]) == []
     false = replace(other, cells=(replace(other.cells[0], text="Never said."), *other.cells[1:]))
     assert wrong_cells(ensemble, texts, [right, false]) == [(1, 0)]
+
+
+def test_look_ups_that_are_not_what_decoding_writes_are_counted(
+    finished: tuple[RunConfig, RunFolder],
+) -> None:
+    models = load_run_models(finished[1])
+    oracle = Ensemble(models.policy, models.ensemble.members, backend="generic")
+    one, weights = stored(finished[1])[0], random_weights(100, 3, seed=0)
+    text = prompts(finished[1], "aggregation")[0]
+    right = agreement(oracle, text, one, weights)
+    assert (right.n_compared, right.n_open, right.wrong) == (100, 0, ())
+    first = one.atlas.cells[0]
+    others = one.atlas.cells[1:]
+    n_first = int((one.atlas.lookup(weights) == 0).sum())
+    false = replace(first, text="Never said.", tokens=(1, 2, 3))
+    spoiled = replace(one, atlas=replace(one.atlas, cells=(false, *others)))
+    assert len(agreement(oracle, text, spoiled, weights).wrong) == n_first > 0
+    unknown = replace(one, atlas=replace(one.atlas, cells=(replace(first, is_open=True), *others)))
+    assert agreement(oracle, text, unknown, weights).n_open == n_first
 
 
 def test_a_prompt_of_ones_own_gets_an_atlas(
@@ -180,3 +280,36 @@ def test_wrong_budgets_are_refused(option: list[str], capsys: pytest.CaptureFixt
         main(["atlas", "tiny", *option])
     assert stop.value.code == 2
     assert option[0] in capsys.readouterr().err
+
+
+def test_a_smaller_budget_does_not_replace_a_larger_atlas(
+    finished: tuple[RunConfig, RunFolder],
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    folder = finished[1]
+    artifacts = str(folder.root.parent.parent)
+
+    def map_again(*budget: str) -> PromptAtlas:
+        prompt = ["--prompt", "Open for long.", "--artifacts", artifacts]
+        assert main(["atlas", folder.run_id, *prompt, *budget]) == 0
+        (place,) = (
+            row["prompt_index"]
+            for row in snapshot_rows(folder, "prompts")
+            if row["prompt"] == "Open for long."
+        )
+        return next(one for one in stored(folder, "own") if one.prompt_index == place).atlas
+
+    complete = load_ensemble(folder.root).atlases(["Open for long."])[0]
+    first = map_again("--nodes", str(complete.node_forwards - 1))
+    assert 0 < first.covered < 1
+    assert "kept" not in caplog.text
+    capsys.readouterr()
+    for budget in (("--nodes", "2"), ("--seconds", "1e-9")):
+        caplog.clear()
+        assert map_again(*budget).covered == first.covered
+        assert "Stored open atlases kept: 1." in caplog.text
+        assert f"{100 * first.covered:.3f} % of the weights" in capsys.readouterr().out
+    caplog.clear()
+    assert map_again("--nodes", "5000").is_complete
+    assert "kept" not in caplog.text

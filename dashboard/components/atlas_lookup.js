@@ -49,9 +49,10 @@ function lookUp(atlas, weights) {
   return cellAtTheEnd(choices(atlas, byTheLargest(weights)));
 }
 
-// Where the response changes when one weight moves and the others stay.
+// Where the cell ends when one weight moves and the others stay: where the response changes,
+// and in an open cell the farthest that it may stay.
 // Returns [{objective, direction: -1 or 1, weight, cell}, ...], weights in the scale asked about;
-// none where moving the weight never changes the response.
+// none where moving the weight never leaves the cell.
 function borders(atlas, weights) {
   const largest = Math.max(...weights);
   const query = byTheLargest(weights);

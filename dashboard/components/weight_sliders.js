@@ -200,9 +200,11 @@ class Sliders {
 
   update() {
     const response = this.responseAt(this.weights);
-    const crossed =
-      this.data.atlas && response.kind !== "zero" ? borders(this.data.atlas, this.weights) : [];
-    this.rows.forEach((row, place) => this.showRow(row, place, crossed));
+    const { atlas } = this.data;
+    const crossed = atlas && response.kind !== "zero" ? borders(atlas, this.weights) : [];
+    // In an open cell the text may change before its borders too.
+    const isOpen = Boolean(atlas?.cells[response.cell]?.isOpen);
+    this.rows.forEach((row, place) => this.showRow(row, place, crossed, isOpen));
     this.zero.textContent =
       response.kind === "zero"
         ? "All weights are 0: they have no direction, so there is nothing to decode. Raise one."
@@ -211,7 +213,7 @@ class Sliders {
     this.drawn?.show(this.weights, response.cell, this.reference);
   }
 
-  showRow(row, place, crossed) {
+  showRow(row, place, crossed, isOpen) {
     const weight = this.weights[place];
     // Borders at the slider's own ends cannot be crossed.
     const own = crossed.filter(
@@ -219,23 +221,24 @@ class Sliders {
     );
     const less = own.find((border) => border.direction < 0);
     const more = own.find((border) => border.direction > 0);
-    const stays = this.staysText(less, more);
+    const stays = this.staysText(less, more, isOpen);
     if (row.range.valueAsNumber !== weight) row.range.value = weight;
     if (row.number !== this.root.activeElement) row.number.value = rounded(weight, KEPT_DIGITS);
     row.range.setAttribute("aria-valuetext", `${weight.toFixed(3)}${stays ? `, ${stays}` : ""}`);
     row.range.style.setProperty("--at", weight);
     row.stays.textContent = stays;
-    row.keeps.hidden = !stays;
+    row.keeps.hidden = !stays || isOpen;
     row.keeps.style.setProperty("--from", less?.weight ?? 0);
     row.keeps.style.setProperty("--to", more?.weight ?? 1);
     this.showEdge(row.edges[-1], less);
     this.showEdge(row.edges[1], more);
   }
 
-  staysText(less, more) {
+  staysText(less, more, isOpen) {
     if (!this.data.atlas || !this.weights.some(Boolean)) return "";
-    if (!less && !more) return "never changes the text";
-    return `same text from ${(less?.weight ?? 0).toFixed(3)} to ${(more?.weight ?? 1).toFixed(3)}`;
+    if (!less && !more) return isOpen ? "may change the text" : "never changes the text";
+    const ends = `from ${(less?.weight ?? 0).toFixed(3)} to ${(more?.weight ?? 1).toFixed(3)}`;
+    return `same text ${isOpen ? "at most " : ""}${ends}`;
   }
 
   // The end of the interval in which the text stays the same: hovered or focused it shows the

@@ -22,6 +22,8 @@ def room_to_move(
 ) -> go.Figure:
     """Draw, per weight, how far it may move alone before the response changes.
 
+    In an open cell the bands are paler: the response may change inside of them too.
+
     Args:
         place: The selected weights in the prompt's atlas.
         texts: Responses by cell, for the hovers at the borders.
@@ -37,7 +39,7 @@ def room_to_move(
         if share == 1.0:
             low = 1.0  # the others are zero: its own size changes nothing
         _add_line(figure, (0.0, 1.0), member, colours.grid, 3)
-        _add_line(figure, (low, high), member, faded(colour, 0.55), 13)
+        _add_line(figure, (low, high), member, faded(colour, 0.2 if place.is_open else 0.55), 13)
         for way in ways.values():
             _add_border(figure, way, texts[way.cell], colours)
         figure.add_scatter(

@@ -45,9 +45,12 @@ class Place:
 
     weights: Weights
     cell: int
+    is_open: bool
+    """Whether the atlas knows only the beginning of the response here: it may then change
+    within ``radius`` and before the borders of ``ways``."""
     radius: float
-    """Distance to the nearest other response, among weights that sum to one; infinite if one
-    response covers all."""
+    """Distance to the nearest other cell, among weights that sum to one; infinite if one cell
+    covers all."""
     ways: tuple[Way, ...]
 
     @property
@@ -63,7 +66,8 @@ def find_place(atlas: PromptAtlas, weights: Weights) -> Place:
         WeightsError: If the weights do not fit, or are all zero.
     """
     found = explain_weights(atlas, weights)
-    return Place(weights, found.cell, found.radius, tuple(_ways(atlas, weights, found)))
+    ways = tuple(_ways(atlas, weights, found))
+    return Place(weights, found.cell, found.is_open, found.radius, ways)
 
 
 def _ways(atlas: PromptAtlas, weights: Weights, found: CellExplanation) -> list[Way]:
@@ -103,6 +107,25 @@ def way_text(way: Way, objectives: Sequence[str]) -> str:
     """Say what has to happen: ``reflection ↑ 0.312``."""
     arrow = "↑" if way.direction == "more" else "↓"
     return f"{objectives[way.member]} {arrow} {way.weight:.3f}"
+
+
+def room_text(place: Place) -> str:
+    """Say how to read the borders around the selected weights; and if there are none, why."""
+    if place.is_open:
+        why = "The budget ended before this text did, so it may change"
+        if not place.ways:
+            return f"{why} wherever a weight moves: where is not known."
+        return (
+            f"{why} inside the band too; outside of it the text is another one for certain. One "
+            "weight moves and the others keep their proportions; hover the ends to read what "
+            "comes next."
+        )
+    if not place.ways:
+        return "No weight can change this response by itself."
+    return (
+        "The band is where the response stays the same while one weight moves and the others keep "
+        "their proportions; hover its ends to read what comes next."
+    )
 
 
 def way_rows(place: Place, table: pd.DataFrame, objectives: Sequence[str]) -> pd.DataFrame:
@@ -145,9 +168,20 @@ def place_text(place: Place, row: pd.Series, objectives: Sequence[str]) -> str:
     """
     shares = zip(objectives, place.shares, strict=True)
     told = "Weights " + ", ".join(f"{name} {100 * share:.1f}\u00a0%" for name, share in shares)
+    share = f"{100 * row['area']:.2f}\u00a0%"
+    if place.is_open:
+        told += (
+            f". {share} of all weights begin like this; the budget ended before the text did, and "
+            "how it goes on may depend on the weights."
+        )
+        if math.isfinite(place.radius):
+            told += (
+                f" The nearest other response is at most {place.radius:.3f} away (distance "
+                "between weights that sum to one)."
+            )
+        return told
     if not math.isfinite(place.radius):
         return f"{told}. One response for all weights: there is no choice here."
-    share = f"{100 * row['area']:.2f}\u00a0%"
     return (
         f"{told}. {share} of all weights give this response; the nearest other one is "
         f"{place.radius:.3f} away (distance between weights that sum to one)."

@@ -33,6 +33,8 @@ class Sameness:
     n_prompts: int
     different: tuple[int, ...]
     """Prompts that get different responses."""
+    unknown: tuple[int, ...]
+    """Prompts whose atlas does not tell: both lie in one open cell."""
 
 
 def prompt_names(prompts: pd.DataFrame, split: str) -> dict[int, str]:
@@ -109,9 +111,16 @@ def _span(values: Floats) -> float:
 
 def choice_text(table: pd.DataFrame) -> str:
     """Say where weights matter most, and for how many prompts they do not."""
-    n, fixed = len(table), int((table["n_responses"] == 1).sum())
-    without = "Every prompt has" if not fixed else f"{n - fixed} of {n} prompts have"
+    n, alone = len(table), table["n_responses"] == 1
+    # A single open cell is the common beginning of what may be many responses.
+    is_open = alone & table["worst"].isna()
+    fixed = int((alone & ~is_open).sum())
+    without = (
+        "Every prompt has" if not alone.any() else f"{n - int(alone.sum())} of {n} prompts have"
+    )
     told = f"{without} more than one response"
+    if is_open.any():
+        told += f"; of {int(is_open.sum())} the budget ended before any choice was found"
     if fixed:
         told += f"; {fixed} have no choice at all: one response whatever the weights"
     spread = table["spread"].dropna()
@@ -174,7 +183,9 @@ def read_weights(text: str, n_objectives: int) -> Weights:
 
 
 def compare_weights(scored: Sequence[ScoredAtlas], one: Weights, other: Weights) -> Sameness:
-    """Tell for which prompts two weight vectors give different responses; exact.
+    """Tell for which prompts two weight vectors give different responses.
+
+    Exact where it tells: open cells leave some prompts unknown.
 
     Args:
         scored: Atlases of the prompts.
@@ -182,13 +193,15 @@ def compare_weights(scored: Sequence[ScoredAtlas], one: Weights, other: Weights)
         other: Weights, not all zero.
     """
     is_one_ray = direction_key(one) == direction_key(other)
-    different = () if is_one_ray else _different(scored, one, other)
-    return Sameness(is_one_ray, len(scored), different)
-
-
-def _different(scored: Sequence[ScoredAtlas], one: Weights, other: Weights) -> tuple[int, ...]:
-    return tuple(
-        atlas.prompt_index for atlas in scored if not same_response(atlas.atlas, one, other)
+    told = {
+        atlas.prompt_index: True if is_one_ray else same_response(atlas.atlas, one, other)
+        for atlas in scored
+    }
+    return Sameness(
+        is_one_ray,
+        n_prompts=len(told),
+        different=tuple(index for index, same in told.items() if same is False),
+        unknown=tuple(index for index, same in told.items() if same is None),
     )
 
 
@@ -204,22 +217,36 @@ def sameness_text(found: Sameness, prompt_index: int) -> tuple[str, str]:
             "Yes, the very same ensemble: every prompt gets the same response, also those "
             "without an atlas.",
         )
-    n = len(found.different)
     if prompt_index in found.different:
         here = "No, another response: the two lie in different cells of this prompt's atlas."
+    elif prompt_index in found.unknown:
+        here = (
+            "Not known: the two lie in one open cell of this prompt's atlas, whose budget ended "
+            "before the text did. The texts begin alike and may differ later."
+        )
     else:
         here = "Yes, the same response: the two lie in one cell of this prompt's atlas."
-    if not n:
-        everywhere = (
-            f"The same response to all {found.n_prompts} mapped prompts: one cell in each. Other "
-            "prompts may tell them apart."
-        )
-    else:
-        everywhere = (
+    return here, _sameness_everywhere(found)
+
+
+def _sameness_everywhere(found: Sameness) -> str:
+    n, n_unknown = len(found.different), len(found.unknown)
+    left = f" {n_unknown} more may: their atlases are open there." if n_unknown else ""
+    if n:
+        return (
             f"Not the same ensemble: {n} of {found.n_prompts} mapped prompts get different "
-            "responses."
+            f"responses.{left}"
         )
-    return here, everywhere
+    if n_unknown:
+        return (
+            f"Not known: the same response to {found.n_prompts - n_unknown} of {found.n_prompts} "
+            f"mapped prompts, and the atlases of the other {n_unknown} are open there: their "
+            "budget ended before the texts did."
+        )
+    return (
+        f"The same response to all {found.n_prompts} mapped prompts: one cell in each. Other "
+        "prompts may tell them apart."
+    )
 
 
 def difference_table(
@@ -240,7 +267,8 @@ def difference_table(
         if atlas.prompt_index not in different:
             continue
         cells = [int(atlas.atlas.lookup([weights])[0]) for weights in (one, other)]
-        texts = [atlas.atlas.cells[cell].text for cell in cells]
+        own = [atlas.atlas.cells[cell] for cell in cells]
+        texts = [f"{cell.text} …" if cell.is_open else cell.text for cell in own]
         rewards = [float(atlas.scores[cell].mean()) for cell in cells]
         rows.append((atlas.prompt_index, names.get(atlas.prompt_index, ""), *texts, *rewards))
     columns = ["prompt_index", "prompt", "first", "second"]

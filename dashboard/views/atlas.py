@@ -101,6 +101,7 @@ def _choose_prompt(
                 command if choice.split in _SPLITS else f'atlas {run.run_id} --prompt "..."'
             ),
             language="bash",
+            wrap_lines=True,
         )
         choice = first
     left, right = st.columns([2, 3], gap="medium", vertical_alignment="bottom")
@@ -243,6 +244,9 @@ def _map_caption(run: Run, table: Frame, content: figures.CellMap, n_shown: int)
             f"A slice with {n_shown} of {len(table)} responses, held at their selected shares: "
             f"{', '.join(held)}"
         )
+    open_ = (
+        ", but for the dotted areas, which the budget left open" if any(table["is_open"]) else ""
+    )
     colour = "the largest responses have colours of their own, the others are grey"
     if content.value != frames.RESPONSE:
         colour = "brighter is better"
@@ -250,8 +254,8 @@ def _map_caption(run: Run, table: Frame, content: figures.CellMap, n_shown: int)
         content.best is not None
     )
     st.caption(
-        f"**{where}**; {colour}. Inside an area every weight vector writes the same text. Hover "
-        f"to read it, click to move the weights there.{star}"
+        f"**{where}**; {colour}. Inside an area every weight vector writes the same text"
+        f"{open_}. Hover to read it, click to move the weights there.{star}"
     )
 
 

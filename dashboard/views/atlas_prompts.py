@@ -31,7 +31,7 @@ def same_ensemble(
     st.subheader("Are two weight vectors the same ensemble?", anchor=False)
     st.caption(
         f"Weights in the order {', '.join(run.objectives)}; only their proportions matter. "
-        "The answer is exact, without a model."
+        "The answer is exact, without a model; where a budget ended, it says so."
     )
     columns = st.columns(2)
     written = (weights_text(weights), weights_text([2 * weight for weight in weights]))

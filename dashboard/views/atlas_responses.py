@@ -9,7 +9,7 @@ from dashboard.components import text_table
 from dashboard.figures.atlas import response_colours
 from dashboard.figures.atlas_weights import extents_chart, room_to_move
 from dashboard.frames import atlas as frames
-from dashboard.frames.atlas_place import Place, place_text, way_rows, way_text
+from dashboard.frames.atlas_place import Place, place_text, room_text, way_rows, way_text
 from dashboard.frames.numbers import score_text
 from dashboard.frames.words import differing_words
 from dashboard.queries import Frame, Run
@@ -46,13 +46,9 @@ def selected(run: Run, table: Frame, place: Place) -> None:
 def room(run: Run, table: Frame, place: Place) -> None:
     """Show how far each weight may move alone, and what the response becomes behind."""
     st.subheader("How far each weight may move alone", anchor=False)
+    st.caption(room_text(place))
     if not place.ways:
-        st.caption("No weight can change this response by itself.")
         return
-    st.caption(
-        "The band is where the response stays the same while one weight moves and the others keep "
-        "their proportions; hover its ends to read what comes next."
-    )
     texts = dict(zip(table["cell"], table["text"], strict=True))
     left, right = st.columns([2, 3], gap="medium")
     with left:

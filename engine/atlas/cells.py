@@ -8,6 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.directions import check_weights
+from engine.errors import WeightsError
+
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
@@ -76,8 +79,11 @@ class PromptAtlas:
 
         Returns:
             Positions in ``cells``, ``(n_queries,)``.
+
+        Raises:
+            WeightsError: If one has the wrong length, an impossible number, or is all zero.
         """
-        queries = np.asarray(weights, dtype=np.float64)
+        queries = checked_queries(weights, self.n_members)
         # Weights on one ray become the very same numbers, and none of them too large to multiply.
         queries = queries / queries.max(axis=1, keepdims=True)
         found = np.zeros(len(queries), dtype=np.int64)
@@ -97,3 +103,26 @@ class PromptAtlas:
                 elif len(those):
                     waiting.setdefault(child, []).append(those)
         return found
+
+
+def checked_queries(weights: Sequence[Sequence[float]] | Floats, n_members: int) -> Floats:
+    """Return weight vectors as an array.
+
+    Raises:
+        WeightsError: If one has the wrong length, an impossible number, or is all zero.
+    """
+    try:
+        queries = np.asarray(weights, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise WeightsError(f"Weights must be vectors of {n_members} numbers.") from error
+    if queries.ndim != 2 or queries.shape[1] != n_members:
+        raise WeightsError(
+            f"Need weight vectors of {n_members} numbers each, got an array of shape "
+            f"{queries.shape}."
+        )
+    usable = np.isfinite(queries).all(axis=1) & (queries >= 0).all(axis=1) & queries.any(axis=1)
+    if not usable.all():
+        wrong = queries[~usable][0].tolist()
+        check_weights(wrong, n_members)
+        raise WeightsError(f"Weights {wrong} are all zero: they have no direction.")
+    return queries

@@ -1,4 +1,9 @@
-"""Why weights give the response they give: how far each may move before the response changes."""
+"""Why weights give the response they give: how far each may move before the response changes.
+
+The weights of a closed cell give one response, those of two different cells two, whose tokens part
+at some branch. In an open cell, where the budget ended before the response did, the same weights
+share a beginning only: the response may change anywhere inside.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +14,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.atlas.cells import PromptAtlas
+from engine.atlas.cells import PromptAtlas, checked_queries
 from engine.atlas.constraints import cell_normals, distances_outside
-from engine.atlas.field import checked_queries
+from engine.directions import direction_key
 
 Floats = NDArray[np.float64]
 Direction = Literal["less", "more"]
@@ -40,15 +45,21 @@ class CellExplanation:
     """The place of weights in an atlas."""
 
     cell: int
+    is_open: bool
+    """Whether the cell is open. The response is then known to change at ``borders`` and beyond
+    ``radius``, and may change before: both are upper bounds of how far it stays."""
     borders: tuple[Border, ...]
-    """At most one per member and direction; none where the response never changes."""
+    """Of the cell: at most one per member and direction. Without one the weight stays in the cell
+    however it moves, and the response of a closed cell never changes."""
     radius: float
     """Distance to the nearest weights outside the cell, among weights that sum to one; infinite
-    if one response covers the simplex."""
+    if the cell is the whole simplex."""
 
 
 def explain_weights(atlas: PromptAtlas, weights: Sequence[float]) -> CellExplanation:
     """Tell how far each weight may move before the response changes, and into which cell.
+
+    Exact for a closed cell, upper bounds for an open one: see ``CellExplanation.is_open``.
 
     Raises:
         WeightsError: If the weights do not fit.
@@ -66,20 +77,32 @@ def explain_weights(atlas: PromptAtlas, weights: Sequence[float]) -> CellExplana
     ]
     distances = distances_outside(normals, vector / vector.sum())
     return CellExplanation(
-        cell=cell, borders=tuple(borders), radius=float(distances.min(initial=np.inf))
+        cell=cell,
+        is_open=atlas.cells[cell].is_open,
+        borders=tuple(borders),
+        radius=float(distances.min(initial=np.inf)),
     )
 
 
-def same_response(atlas: PromptAtlas, one: Sequence[float], other: Sequence[float]) -> bool:
+def same_response(atlas: PromptAtlas, one: Sequence[float], other: Sequence[float]) -> bool | None:
     """Tell whether two weight vectors give one and the same response.
 
     Weights on one ray always do, whatever the prompt: ``[2, 1]`` and ``[10, 5]`` are one ensemble.
 
+    Returns:
+        None where the atlas does not know: both lie in one open cell, and are not on one ray.
+
     Raises:
         WeightsError: If the weights do not fit.
     """
-    first, second = (checked_queries([vector], atlas.n_members) for vector in (one, other))
-    return bool(atlas.lookup(first)[0] == atlas.lookup(second)[0])
+    queries = np.concatenate(
+        [checked_queries([vector], atlas.n_members) for vector in (one, other)]
+    )
+    first, second = (int(cell) for cell in atlas.lookup(queries))
+    if first != second:
+        return False
+    keys = {direction_key(tuple(query)) for query in queries.tolist()}
+    return None if atlas.cells[first].is_open and len(keys) > 1 else True
 
 
 _SIGNS: dict[Direction, float] = {"less": -1.0, "more": 1.0}

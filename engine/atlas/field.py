@@ -8,9 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.atlas.cells import PromptAtlas
-from engine.directions import check_weights
-from engine.errors import WeightsError
+from engine.atlas.cells import PromptAtlas, checked_queries
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -62,29 +60,6 @@ class RewardField:
             return np.full(by_prompt.shape[1:], np.nan)
         errors: Floats = by_prompt.std(axis=0, ddof=1) / np.sqrt(n)
         return errors
-
-
-def checked_queries(weights: Sequence[Sequence[float]] | Floats, n_members: int) -> Floats:
-    """Return weight vectors as an array.
-
-    Raises:
-        WeightsError: If one has the wrong length, an impossible number, or is all zero.
-    """
-    try:
-        queries = np.asarray(weights, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise WeightsError(f"Weights must be vectors of {n_members} numbers.") from error
-    if queries.ndim != 2 or queries.shape[1] != n_members:
-        raise WeightsError(
-            f"Need weight vectors of {n_members} numbers each, got an array of shape "
-            f"{queries.shape}."
-        )
-    usable = np.isfinite(queries).all(axis=1) & (queries >= 0).all(axis=1) & queries.any(axis=1)
-    if not usable.all():
-        wrong = queries[~usable][0].tolist()
-        check_weights(wrong, n_members)
-        raise WeightsError(f"Weights {wrong} are all zero: they have no direction.")
-    return queries
 
 
 def cube_grid(n_members: int, steps: int) -> Iterator[Floats]:

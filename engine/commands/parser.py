@@ -98,7 +98,8 @@ def _runs(commands: _Commands[argparse.ArgumentParser]) -> None:
                 "--seconds",
                 type=_seconds,
                 default=120.0,
-                help="certified: most time for the proof, and for the front; default: 120",
+                help="certified: most time for the proof, and for the front; default: 120. "
+                "Each begins anew, and only what is better replaces what is stored",
             )
 
 
@@ -122,13 +123,15 @@ def _atlas(commands: _Commands[argparse.ArgumentParser]) -> None:
         "--nodes",
         type=_positive,
         default=None,
-        help="most prefixes to read of one prompt; default: no limit, or the run's without either",
+        help="most prefixes to read of one prompt; default: no limit, or the run's without either;"
+        " an open atlas begins anew, and goes if the new one covers as much",
     )
     atlas.add_argument(
         "--seconds",
         type=_seconds,
         default=None,
-        help="most time for 32 prompts; default: no limit, or the run's without either",
+        help="most time for 32 prompts; default: no limit, or the run's without either; "
+        "an open atlas begins anew: give more time than before",
     )
     atlas.add_argument(
         "--check",

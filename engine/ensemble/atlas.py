@@ -20,6 +20,7 @@ from engine.atlas.cells import Branch, Cell, PromptAtlas
 from engine.atlas.polytope import area, centre, split, whole_simplex
 from engine.ensemble.tree import PrefixTree
 from engine.errors import MemoryBudgetError
+from engine.setting_checks import check_at_least, check_whole
 
 Floats = NDArray[np.float64]
 
@@ -35,6 +36,18 @@ class AtlasBudget:
     memory reads again counts too, and may exceed it in the last step."""
     seconds: float | None = None
     """Wall time for all prompts together."""
+
+    def __post_init__(self) -> None:
+        """Refuse impossible limits.
+
+        Raises:
+            ConfigError: If one is negative or no number, or the nodes are no whole number.
+        """
+        nodes = self.nodes_per_prompt
+        if nodes is not None:
+            check_whole("AtlasBudget.nodes_per_prompt", nodes, least=0)
+        if self.seconds is not None:
+            check_at_least("AtlasBudget.seconds", self.seconds, 0.0)
 
 
 @dataclass(slots=True)

@@ -6,8 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from engine.ensemble.aggregation import Level
 from engine.ensemble.backend import Forward
 from engine.ensemble.forward import HuggingFaceForward, check_members
+from engine.ensemble.head import Scores, shared_head
 from engine.ensemble.stacked import stacked_forward, unsupported_reason
 from engine.errors import ModelError
 from engine.policy import Policy
@@ -24,6 +26,31 @@ class ChosenBackend:
     """Why it was chosen, in words."""
     make: Callable[[], Forward]
     """Makes a fresh one, for one set of prompts."""
+    scores: Scores = "logits"
+    """What its head gives; a single member's is always the model's logits."""
+
+    def check(self, level: Level, *, sampling: bool = False) -> None:
+        """Make sure that the head's scores are enough for what is wanted of them.
+
+        Raises:
+            ModelError: If they are not.
+        """
+        if level == "parameter" or self.scores == "logits":
+            return  # merged members write as one, with the model's own logits
+        if self.scores == "other":
+            raise ModelError(
+                "Several members need a model whose logits are its head's scores, scaled or "
+                "capped alike for all tokens; this model changes them in another way behind its "
+                "head. Use the level 'parameter', or one member."
+            )
+        if sampling or level != "hidden_state":
+            wanted = "sampling" if sampling else f"the level {level!r}"
+            raise ModelError(
+                f"For several members {wanted} needs the size of the logits, but this model "
+                "bends them behind its head (a soft cap such as final_logit_softcapping), which "
+                "leaves combined states only their order. Decode greedily at the level "
+                "'hidden_state', or use the level 'parameter' or one member."
+            )
 
 
 def choose_backend(
@@ -32,7 +59,8 @@ def choose_backend(
     """Take the fast back end where it knows the model, else the generic one.
 
     Raises:
-        ModelError: If a member is missing, or ``stacked`` was asked for and does not fit.
+        ModelError: If a member is missing or changes the head, or ``stacked`` was asked for and
+            does not fit.
     """
     check_members(policy, members)
     obstacle = unsupported_reason(policy, members)
@@ -40,7 +68,12 @@ def choose_backend(
         raise ModelError(f"The back end 'stacked' does not fit: {obstacle}. Use 'auto'.")
     if wanted == "generic" or obstacle is not None:
         reason = obstacle or "asked for"
-        return ChosenBackend("generic", reason, lambda: HuggingFaceForward(policy, members))
+        if len(members) == 1:
+            return ChosenBackend("generic", reason, lambda: HuggingFaceForward(policy, members))
+        head = shared_head(policy)
+        return ChosenBackend(
+            "generic", reason, lambda: HuggingFaceForward(policy, members, head), head.gives
+        )
     family = policy.base.config.model_type
     return ChosenBackend(
         "stacked", f"knows {family} models", lambda: stacked_forward(policy, members)

@@ -9,6 +9,7 @@ Knows no text: prompts come in and responses go out as tokens.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Literal
 
@@ -26,10 +27,11 @@ prompts of a weight vector are written on until each of them chooses the end tok
 the same step, and what comes after an earlier end token is kept. Only to reproduce it."""
 
 Choose = Callable[[Tensor, Tensor], Tensor]
-"""Scores ``(n, vocab)`` and the prompt of each row ``(n,)`` -> tokens ``(n,)``."""
+"""Scores ``(n, vocab)`` and the pair of each row ``(n,)`` -> tokens ``(n,)``; called once per
+token position. Pairs are numbered weights by weights: ``weights * n_prompts + prompt``."""
 
 
-def most_likely(scores: Tensor, _prompts: Tensor) -> Tensor:
+def most_likely(scores: Tensor, _pairs: Tensor) -> Tensor:
     """Choose the token with the largest score; the first one where several tie."""
     return scores.argmax(dim=-1)
 
@@ -42,9 +44,33 @@ def sampled(temperature: float, generator: torch.Generator) -> Choose:
         generator: Source of randomness, on the device of the scores.
     """
 
-    def choose(scores: Tensor, _prompts: Tensor) -> Tensor:
+    def choose(scores: Tensor, _pairs: Tensor) -> Tensor:
         probabilities = torch.softmax(scores.float() / temperature, dim=-1)
         return torch.multinomial(probabilities, 1, generator=generator).squeeze(-1)
+
+    return choose
+
+
+def drawn(temperature: float, draws: Tensor) -> Choose:
+    """Return the choice that ``sampled`` makes, by chances that each pair brings along.
+
+    What one pair draws depends on no other pair.
+
+    Args:
+        temperature: Above 0.
+        draws: Chances in [0, 1), double precision, ``(n_pairs, max_new_tokens)``, on the device
+            of the scores.
+    """
+    positions = itertools.count()
+
+    def choose(scores: Tensor, pairs: Tensor) -> Tensor:
+        # In double precision, and from the largest: no temperature is too low or too high.
+        exponents = scores.double()
+        exponents -= exponents.max(dim=-1, keepdim=True).values
+        exponents /= temperature
+        reached = torch.softmax(exponents, dim=-1).cumsum_(dim=-1)
+        targets = draws[pairs, next(positions)] * reached[:, -1]
+        return torch.searchsorted(reached, targets.unsqueeze(1), right=True).squeeze(1)
 
     return choose
 
@@ -92,7 +118,7 @@ def decode(
     n_nodes, first = n_prompts, 0
     for position in range(max_new_tokens):
         scores = aggregate(states[:, node_of], pair_weights[alive], forward.head)
-        chosen = choose(scores, alive % n_prompts)
+        chosen = choose(scores, alive)
         texts[alive, position] = chosen
         going_on = ~torch.isin(chosen, ends)
         if stop == "reference":

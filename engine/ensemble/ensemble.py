@@ -2,34 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from engine.atlas.cells import PromptAtlas
 from engine.directions import canonical_direction, check_weights
-from engine.ensemble.aggregation import LEVELS, Level
+from engine.ensemble.aggregation import Level
 from engine.ensemble.atlas import AtlasBudget, build_atlases
 from engine.ensemble.attribution import TokenAttribution, attribute
-from engine.ensemble.backend import Forward
+from engine.ensemble.batches import Batches
 from engine.ensemble.choice import Backend, choose_backend
-from engine.ensemble.decoding import Choose, StopRule, decode, most_likely, sampled
+from engine.ensemble.decoding import StopRule
+from engine.ensemble.draws import Draws
 from engine.ensemble.forward import BASE
+from engine.ensemble.kept_trees import PROMPTS_PER_TREE, KeptTrees
+from engine.ensemble.memory import Costs, costs_of
 from engine.ensemble.parameters import merged_adapter
+from engine.ensemble.prompts import Overlong, checked_prompts
 from engine.ensemble.tree import PrefixTree
-from engine.errors import PromptError, WeightsError
+from engine.errors import ModelError, WeightsError
 from engine.policy import Policy
+from engine.setting_checks import check_choice
 
-_MAX_PAIRS = 1024
-"""Most (prompt, weights) pairs decoded at once without a tree."""
+NOT_EXACT = (
+    "policy.precision = 'bfloat16': decoding is faster and not exact, so cells of the atlas and "
+    "what is proven from them are approximate. Use 'float32' for exact ones."
+)
+"""What whoever decodes in this precision has to be told."""
 
-PROMPTS_PER_TREE = 32
-"""Prompts that are read together and whose prefixes are kept together."""
-
-_TREES_KEPT = 4
+__all__ = ["NOT_EXACT", "PROMPTS_PER_TREE", "Ensemble", "GeneratedText", "base_alone"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,7 @@ class Ensemble:
         *,
         backend: Backend = "auto",
         stop: StopRule = "eos",
+        overlong: Overlong = "refuse",
     ) -> None:
         """Put an ensemble together.
 
@@ -66,16 +72,29 @@ class Ensemble:
             level: How the members decide a token.
             backend: ``stacked`` is fast and knows some families, ``generic`` knows all.
             stop: When a response ends.
+            overlong: What happens to prompts that are too long.
 
         Raises:
-            ModelError: If a member is missing or the back end asked for does not know the model.
+            ConfigError: If level, back end, stop rule or ``overlong`` is none that there is.
+            ModelError: If there is no member, one is missing, or the back end asked for does not
+                know the model.
         """
+        check_choice("level", level, Level)
+        check_choice("backend", backend, Backend)
+        check_choice("stop", stop, StopRule)
+        check_choice("overlong", overlong, Overlong)
+        if isinstance(members, str) or not members:
+            raise ModelError(
+                f"members must be a sequence of one adapter name or more, got {members!r}."
+            )
         self.policy = policy
         self.members = tuple(members)
         self.level = level
         self.stop = stop
         self.backend = choose_backend(policy, self.members, backend)
-        self._trees: dict[tuple[str, ...], PrefixTree] = {}
+        self.backend.check(level)
+        self.overlong = overlong
+        self.trees = KeptTrees(policy, self.backend)
 
     def generate(
         self, prompts: Sequence[str], weights: Sequence[Sequence[float]]
@@ -83,32 +102,33 @@ class Ensemble:
         """Write the greedy response to every prompt under every weight vector.
 
         Args:
-            prompts: Texts, at least one, none blank.
+            prompts: Texts, at least one, none blank or overlong.
             weights: Weight vectors, one number per member each. Only their direction matters,
-                but for the level ``parameter``; with the zero vector all tokens tie and the
-                first of the vocabulary is taken.
+                but for the level ``parameter``. The zero vector silences all members: the first
+                token of the vocabulary is taken, or at the level ``hidden_state`` of several
+                members the one that the head's bias favours, where it has one.
 
         Returns:
             ``[weights][prompts]``.
 
         Raises:
             WeightsError: If a vector has the wrong length or an impossible number.
-            PromptError: If there is no prompt or a blank one.
+            PromptError: If there is no prompt, or one is blank or too long.
             MemoryBudgetError: If ``policy.memory_mib`` is too small for one response.
         """
-        self._check(prompts)
+        prompts = checked_prompts(self.policy, prompts, self.overlong)
         checked = [check_weights(vector, len(self.members)) for vector in weights]
         if self.level == "parameter":
-            return [self._merged(prompts, vector, most_likely, 1)[0] for vector in checked]
+            return [self._merged(prompts, vector)[0] for vector in checked]
         scaled = [canonical_direction(vector) if any(vector) else vector for vector in checked]
-        if not self._has_trees or not all(any(vector) for vector in scaled):
-            return self._in_parts(prompts, scaled, most_likely)
-        generated: list[list[GeneratedText]] = [[] for _ in scaled]
-        if scaled:
-            for tree in self._grown(prompts):
-                for texts, tokens in zip(generated, tree.decode(np.array(scaled)), strict=True):
-                    texts.extend(map(self._text, tokens))
-        return generated
+        if not self._has_trees:
+            return self._in_batches(prompts, scaled)
+        # The zero vector has no place in a tree, where only directions count.
+        directions = [vector for vector in scaled if any(vector)]
+        silent = [vector for vector in scaled if not any(vector)][:1]
+        [nothing] = self._in_batches(prompts, silent) or [[]]
+        found = iter(self._from_trees(prompts, directions))
+        return [next(found) if any(vector) else list(nothing) for vector in scaled]
 
     def sample(
         self,
@@ -121,29 +141,42 @@ class Ensemble:
     ) -> list[list[GeneratedText]]:
         """Sample responses under one weight vector, scaled to sum one (but for ``parameter``).
 
+        The first samples of a prompt are the same however many are drawn, and whatever other
+        prompts are asked; rounding, which differs with the batch, can change a token that was
+        drawn next to another's bounds.
+
         Args:
-            prompts: Texts, at least one, none blank.
+            prompts: Texts, at least one, none blank or overlong.
             weights: One number per member, not all zero.
             n_samples: Responses to each prompt.
-            temperature: Above 0; divides the combined scores.
-            seed: The same seed gives the same samples on the same device.
+            temperature: Above 0 and finite; divides the combined scores.
+            seed: Any whole number. The same one gives the same samples on the same device.
 
         Returns:
             ``[sample][prompts]``.
 
         Raises:
             WeightsError: If the vector does not fit.
-            PromptError: If there is no prompt or a blank one.
+            PromptError: If there is no prompt, or one is blank or too long.
+            ConfigError: If number, temperature or seed is impossible.
+            MemoryBudgetError: If ``policy.memory_mib`` is too small for one response.
         """
-        self._check(prompts)
+        prompts = checked_prompts(self.policy, prompts, self.overlong)
         vector = check_weights(weights, len(self.members))
         if not any(vector):
             raise WeightsError("The zero vector has no direction to sample from.")
-        generator = torch.Generator(self.policy.device).manual_seed(seed)
-        choose = sampled(temperature, generator)
+        self.backend.check(self.level, sampling=True)
+        draws = Draws(
+            prompts,
+            n_samples=n_samples,
+            n_tokens=self.policy.config.max_new_tokens,
+            temperature=temperature,
+            seed=seed,
+            device=self.policy.device,
+        )
         if self.level == "parameter":
-            return self._merged(prompts, vector, choose, n_samples)
-        return self._in_parts(prompts, [canonical_direction(vector)] * n_samples, choose)
+            return self._merged(prompts, vector, n_samples, draws)
+        return self._in_batches(prompts, [canonical_direction(vector)] * n_samples, draws)
 
     def atlases(
         self, prompts: Sequence[str], budget: AtlasBudget | None = None
@@ -151,7 +184,7 @@ class Ensemble:
         """Find every response that any weights give, and the weights that give it.
 
         Args:
-            prompts: Texts, at least one, none blank.
+            prompts: Texts, at least one, none blank or overlong.
             budget: When to stop; cells that were not reached are open.
 
         Returns:
@@ -159,13 +192,19 @@ class Ensemble:
 
         Raises:
             WeightsError: If the ensemble is of a kind whose cells are not convex.
-            PromptError: If there is no prompt or a blank one.
+            PromptError: If there is no prompt, or one is blank or too long.
+            MemoryBudgetError: If ``policy.memory_mib`` is too small for one response.
         """
-        self._check(prompts)
+        prompts = checked_prompts(self.policy, prompts, self.overlong)
         self._check_trees("An atlas")
+        started = time.monotonic()
         atlases: list[PromptAtlas] = []
         for tree in self._grown(prompts):
-            atlases += build_atlases(tree, self.policy.decode, budget)
+            left = budget
+            if budget is not None and budget.seconds is not None:
+                spent = time.monotonic() - started
+                left = replace(budget, seconds=max(0.0, budget.seconds - spent))
+            atlases += build_atlases(tree, self.policy.decode, left)
         return atlases
 
     def attribute(self, prompt: str, weights: Sequence[float]) -> list[TokenAttribution]:
@@ -181,9 +220,10 @@ class Ensemble:
         Raises:
             WeightsError: If the vector does not fit, or the ensemble is of a kind whose logits
                 are no sums over members.
-            PromptError: If the prompt is blank.
+            PromptError: If the prompt is blank or too long.
+            MemoryBudgetError: If ``policy.memory_mib`` is too small for one response.
         """
-        self._check([prompt])
+        [prompt] = checked_prompts(self.policy, [prompt], self.overlong)
         self._check_trees("An attribution")
         direction = canonical_direction(check_weights(weights, len(self.members)))
         [tree] = self._grown([prompt])
@@ -192,15 +232,20 @@ class Ensemble:
 
     def forget(self) -> None:
         """Drop what was read: after the weights of a member changed."""
-        self._trees.clear()
+        self.trees.forget()
 
     @property
     def _has_trees(self) -> bool:
         return self.level == "hidden_state" and len(self.members) > 1 and self.stop == "eos"
 
-    def _check(self, prompts: Sequence[str]) -> None:
-        if not prompts or not all(prompt.strip() for prompt in prompts):
-            raise PromptError("Need at least one prompt, and none of them blank.")
+    def _from_trees(
+        self, prompts: Sequence[str], directions: Sequence[Sequence[float]]
+    ) -> list[list[GeneratedText]]:
+        generated: list[list[GeneratedText]] = [[] for _ in directions]
+        for tree in self._grown(prompts) if directions else ():
+            for texts, tokens in zip(generated, tree.decode(np.array(directions)), strict=True):
+                texts.extend(map(self._text, tokens))
+        return generated
 
     def _check_trees(self, what: str) -> None:
         if not self._has_trees:
@@ -210,76 +255,40 @@ class Ensemble:
                 f"and {self.level!r}."
             )
 
-    def _grown(self, prompts: Sequence[str]) -> list[PrefixTree]:
-        """Return the trees of the prompts; the longest unused ones make room."""
-        parts = [
-            tuple(prompts[start : start + PROMPTS_PER_TREE])
-            for start in range(0, len(prompts), PROMPTS_PER_TREE)
-        ]
-        for part in parts:
-            if part in self._trees:  # the last ones of a dictionary are the last used
-                self._trees[part] = self._trees.pop(part)
-        policy = self.policy
-        for part in parts:
-            if part not in self._trees:
-                input_ids, attention_mask = policy.encode(part)
-                self._trees[part] = PrefixTree(
-                    self.backend.make(),
-                    input_ids,
-                    attention_mask,
-                    max_new_tokens=policy.config.max_new_tokens,
-                    eos_token_ids=policy.eos_token_ids,
-                    memory_mib=policy.config.memory_mib / max(_TREES_KEPT, len(parts)),
-                )
-        while len(self._trees) > max(_TREES_KEPT, len(parts)):
-            self._trees.pop(next(iter(self._trees)))
-        return [self._trees[part] for part in parts]
+    def _grown(self, prompts: Sequence[str]) -> Iterator[PrefixTree]:
+        """Yield the trees of the prompts; see ``KeptTrees.grown``."""
+        return self.trees.grown(prompts, self._costs)
 
-    def _in_parts(
-        self, prompts: Sequence[str], weights: Sequence[Sequence[float]], choose: Choose
-    ) -> list[list[GeneratedText]]:
-        generated: list[list[GeneratedText]] = [[] for _ in weights]
-        size = max(1, _MAX_PAIRS // max(1, len(weights)))
-        if self.stop == "reference":
-            size = len(prompts)  # its responses depend on the others of the batch
-        for start in range(0, len(prompts) if weights else 0, size):
-            some = prompts[start : start + size]
-            part = self._decoded(self.backend.make(), some, weights, choose)
-            for texts, more in zip(generated, part, strict=True):
-                texts.extend(more)
-        return generated
+    @cached_property
+    def _costs(self) -> Costs:
+        return costs_of(
+            self.policy,
+            len(self.members),
+            self.backend.make().bytes_per_node,
+            is_generic=self.backend.name == "generic",
+        )
 
-    def _decoded(
+    def _in_batches(
         self,
-        forward: Forward,
         prompts: Sequence[str],
         weights: Sequence[Sequence[float]],
-        choose: Choose,
+        draws: Draws | None = None,
     ) -> list[list[GeneratedText]]:
-        policy = self.policy
-        input_ids, attention_mask = policy.encode(prompts)
-        aggregate: Callable[[Tensor, Tensor, torch.nn.Module], Tensor] = LEVELS[
-            "hidden_state" if self.level == "parameter" else self.level
-        ]
-        tokens = decode(
-            forward,
-            aggregate,
-            input_ids,
-            attention_mask,
-            torch.tensor(weights, dtype=torch.float64).to(torch.float32),
-            max_new_tokens=policy.config.max_new_tokens,
-            eos_token_ids=policy.eos_token_ids,
-            choose=choose,
-            stop=self.stop,
-        )
+        """Decode without trees; greedily unless there are draws."""
+        batches = Batches(self.policy, self.backend, self.level, self.stop, self._costs)
+        tokens = batches.decode(prompts, weights, draws, make_room=self.trees.make_room)
         return [[self._text(response) for response in responses] for responses in tokens]
 
     def _merged(
-        self, prompts: Sequence[str], weights: Sequence[float], choose: Choose, n_samples: int
+        self,
+        prompts: Sequence[str],
+        weights: Sequence[float],
+        n_samples: int = 1,
+        draws: Draws | None = None,
     ) -> list[list[GeneratedText]]:
         with merged_adapter(self.policy, self.members, weights) as name:
             alone = Ensemble(self.policy, (name,), stop=self.stop)
-            return alone._in_parts(prompts, [(1.0,)] * n_samples, choose)
+            return alone._in_batches(prompts, [(1.0,)] * n_samples, draws)
 
     def _text(self, tokens: Sequence[int]) -> GeneratedText:
         return GeneratedText(self.policy.decode(tokens), len(tokens))

@@ -29,6 +29,8 @@ Integers = NDArray[np.int64]
 _MIB = 2**20
 _LOGITS_AT_ONCE = 16_000_000
 """Most logits held at once while the tokens that can win are picked."""
+_BYTES_AT_ONCE_PER_LOGIT = 16
+"""What a logit takes meanwhile, four times over: they may take a quarter of the memory."""
 
 
 class PrefixTree:
@@ -56,7 +58,9 @@ class PrefixTree:
             attention_mask: Same shape.
             max_new_tokens: Longest response, the end token included.
             eos_token_ids: Tokens that end a response.
-            memory_mib: Bound on what the nodes hold, in MiB; prompts are not counted.
+            memory_mib: Bound on what the nodes hold, in MiB. Prompts are not counted (see
+                ``memory.Costs``); logits that are looked at and dropped take at most as much
+                again, but for those of one node.
         """
         self.max_new_tokens = max_new_tokens
         self.ends = frozenset(int(token) for token in eos_token_ids)
@@ -65,6 +69,8 @@ class PrefixTree:
         self._head = forward.head
         self._device = input_ids.device
         self._nodes = NodeStore(forward, input_ids, attention_mask, memory_mib * _MIB)
+        fitting = int(memory_mib * _MIB / _BYTES_AT_ONCE_PER_LOGIT)
+        self._logits_at_once = min(_LOGITS_AT_ONCE, fitting)
 
     @property
     def n_nodes(self) -> int:
@@ -218,8 +224,13 @@ class PrefixTree:
         self._nodes.hold(nodes.tolist())
         states = self._nodes.states(nodes.tolist())
         own = torch.from_numpy(weights).to(self._device, states.dtype)
-        scores = self._head(torch.einsum("nm,mnd->nd", own, states))
-        chosen: Integers = scores.argmax(dim=-1).cpu().numpy()
+        mixed = torch.einsum("nm,mnd->nd", own, states)
+        size = max(1, self._logits_at_once // vocabulary_size(self._head, states))
+        chosen: Integers = (
+            torch.cat([self._head(part).argmax(dim=-1) for part in torch.split(mixed, size)])
+            .cpu()
+            .numpy()
+        )
         return chosen
 
     @torch.no_grad()
@@ -230,7 +241,7 @@ class PrefixTree:
             return
         self._nodes.hold(open_, keep_winners=distinct)
         n_logits = self.n_members * vocabulary_size(self._head, self._nodes.states(open_[:1]))
-        size = max(1, _LOGITS_AT_ONCE // n_logits)
+        size = max(1, self._logits_at_once // n_logits)
         for start in range(0, len(open_), size):
             part = open_[start : start + size]
             found = possible_winners(self._head(self._nodes.states(part)))

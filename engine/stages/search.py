@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
+from operator import itemgetter
 
+from engine.atlas.cells import PromptAtlas
 from engine.ensemble.atlas import AtlasBudget
-from engine.ensemble.ensemble import Ensemble
+from engine.ensemble.ensemble import NOT_EXACT, Ensemble
 from engine.evaluation import Evaluator
-from engine.mapping import certificate_rows, map_prompts, wrong_cells
+from engine.mapping import (
+    Row,
+    certificate_rows,
+    larger_atlas,
+    map_prompts,
+    tighter_proof,
+    wrong_cells,
+)
 from engine.policy import Policy, load_adapters, load_policy
 from engine.records import DataSplit, Prompt, SearchRound, Split, Weights
 from engine.rewards import RewardTable, load_rewards
 from engine.search.certified import SearchBudget
 from engine.search.hierarchical import hierarchical_search, n_grid_points
 from engine.stages.context import Run
+
+_log = logging.getLogger(__name__)
 
 NOT_COMPLETE = "Not all atlases are complete: "
 """How the warning of atlases that met their budget begins; a later mapping takes it back."""
@@ -77,11 +89,32 @@ def extend_atlas(
 
 
 def prove(run: Run, budget: SearchBudget) -> None:
-    """Store what the aggregation prompts' atlases prove about all weights."""
+    """Store what the aggregation prompts' atlases prove about all weights, if it is more."""
     scored = [one for one in run.store.atlases() if one.split == "aggregation"]
     run.heartbeat.say(detail="proving which weights are best")
-    row, front = certificate_rows(scored, run.store.best_weights(), budget)
+    found = certificate_rows(scored, run.store.best_weights(), budget)
+    stored = _stored_proof(run)
+    row, front = tighter_proof(stored, found)
     run.store.replace_certificate("aggregation", row, front)
+    if stored is not None and row["gap"] < found[0]["gap"]:
+        _log.warning(
+            "The stored proof is kept: its gap is %.4f, and that of this budget %.4f.",
+            row["gap"],
+            found[0]["gap"],
+        )
+    if stored is not None and front is stored[1]:
+        _log.warning(
+            "The stored front is kept: it is complete or longer (%d combinations; this "
+            "budget found %d).",
+            len(front),
+            len(found[1]),
+        )
+
+
+def _stored_proof(run: Run) -> tuple[Row, list[Row]] | None:
+    rows = [row for row in run.store.records("certificates") if row["split"] == "aggregation"]
+    front = [row for row in run.store.records("front") if row["split"] == "aggregation"]
+    return (rows[0], sorted(front, key=itemgetter("position"))) if rows else None
 
 
 def _map(
@@ -95,20 +128,35 @@ def _map(
     first_index: int = 0,
     partial: bool = False,
 ) -> None:
-    """Build and store the atlases that are not there; with ``partial``, open ones will do."""
-    stored = [scored for scored in run.store.atlases() if scored.split == split]
-    done = {s.prompt_index for s in stored if partial or s.atlas.is_complete}
+    """Build and store the atlases that are not there; with ``partial``, open ones will do.
+
+    Without it, open ones are begun anew, but for those that the budget's nodes were spent on; of
+    the two that covers more is kept.
+    """
+    places = range(first_index, first_index + len(prompts))
+    held = {
+        one.prompt_index: one
+        for one in run.store.atlases()
+        if one.split == split and one.prompt_index in places
+    }
+    done = {place for place, one in held.items() if partial or _is_spent(one.atlas, budget)}
     run.heartbeat.say(phase="mapping", detail=f"the responses to {len(prompts)} prompts")
-    run.progress.start("map responses", len(prompts), sum(i >= first_index for i in done))
-    n_open = 0
+    run.progress.start("map responses", len(prompts), len(done))
+    n_kept = 0 if partial else sum(not held[place].atlas.is_complete for place in done)
     for scored in map_prompts(
         ensemble, rewards, split, prompts, budget, first_index=first_index, skip=done
     ):
-        run.store.replace_atlas(scored)
-        n_open += not scored.atlas.is_complete
-        run.progress.advance(1, f"{len(scored.atlas.cells)} responses")
+        before = held.get(scored.prompt_index)
+        kept = held[scored.prompt_index] = larger_atlas(before, scored)
+        if kept is scored:
+            run.store.replace_atlas(scored)
+        n_kept += kept is before
+        run.progress.advance(1, f"{len(kept.atlas.cells)} responses")
         run.heartbeat.check()
     run.progress.end()
+    if n_kept:
+        _log.warning("Stored open atlases kept: %d. This budget covers no more.", n_kept)
+    n_open = sum(not one.atlas.is_complete for one in held.values())
     if n_open:
         run.heartbeat.warn(
             f"{NOT_COMPLETE}{n_open} prompts ({split}) have more responses than the budget could "
@@ -117,11 +165,17 @@ def _map(
         )
 
 
+def _is_spent(atlas: PromptAtlas, budget: AtlasBudget) -> bool:
+    """Tell whether mapping again within a budget can find nothing new."""
+    limit = budget.nodes_per_prompt
+    return atlas.is_complete or (limit is not None and atlas.node_forwards >= limit)
+
+
 def _check(run: Run, policy: Policy, split: Split) -> None:
     """Compare all atlases of a split with the oracle; see ``mapping.wrong_cells``."""
     scored = [one for one in run.store.atlases() if one.split == split]
     texts = {(p.split, p.index): p.prompt for p in run.store.prompts()}
-    oracle = Ensemble(policy, run.config.objectives, backend="generic")
+    oracle = Ensemble(policy, run.config.objectives, backend="generic", overlong="cut")
     run.progress.start("check responses", len(scored))
     n_cells = n_wrong = 0
     for one in scored:
@@ -139,12 +193,9 @@ def _check(run: Run, policy: Policy, split: Split) -> None:
 
 
 def _ensemble(run: Run, policy: Policy) -> Ensemble:
-    ensemble = Ensemble(policy, run.config.objectives)
+    ensemble = Ensemble(policy, run.config.objectives, overlong="cut")
     if run.config.policy.precision == "bfloat16":
-        run.heartbeat.warn(
-            "policy.precision = 'bfloat16': decoding is faster and not exact, so cells of the "
-            "atlas and what is proven from them are approximate. Use 'float32' for exact ones."
-        )
+        run.heartbeat.warn(NOT_EXACT)
     run.heartbeat.say(backend=f"{ensemble.backend.name}: {ensemble.backend.reason}")
     return ensemble
 

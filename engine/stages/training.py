@@ -73,7 +73,7 @@ def _keep(run: Run, turn: Sequence[Record]) -> None:
 
 def _finish_adapter(run: Run, policy: Policy, learner: Learner, objective: str) -> None:
     prompts = run.texts("inference")
-    texts = Ensemble(policy, (objective,)).generate(prompts, [(1.0,)])[0]
+    texts = Ensemble(policy, (objective,), overlong="cut").generate(prompts, [(1.0,)])[0]
     n_distinct = len({generated.text for generated in texts})
     save_adapter(policy, objective, run.folder.adapters / objective)
     done = learner.progress

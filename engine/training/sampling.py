@@ -186,13 +186,13 @@ def _each_by_its_own_chance(requests: Sequence[SampleRequest], device: torch.dev
     counts = torch.tensor([len(request.prompts) for request in requests])
     request_of_prompt = torch.arange(len(requests)).repeat_interleave(counts).to(device)
 
-    def choose(scores: Tensor, prompts: Tensor) -> Tensor:
-        tokens = torch.empty_like(prompts)
-        requests_of_rows = request_of_prompt[prompts]
+    def choose(scores: Tensor, pairs: Tensor) -> Tensor:
+        tokens = torch.empty_like(pairs)
+        requests_of_rows = request_of_prompt[pairs % len(request_of_prompt)]
         for place, own_choice in enumerate(choices):
             rows = (requests_of_rows == place).nonzero().squeeze(1)
             if len(rows):
-                tokens[rows] = own_choice(scores[rows], prompts[rows])
+                tokens[rows] = own_choice(scores[rows], pairs[rows])
         return tokens
 
     return choose

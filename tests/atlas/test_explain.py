@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from engine.atlas.cells import Floats, PromptAtlas
 from engine.atlas.constraints import in_plane
 from engine.atlas.explain import explain_weights, same_response
-from tests.atlas_fields import fake_atlases
+from engine.ensemble.atlas import AtlasBudget, build_atlases
+from tests.atlas_fields import fake_atlases, fake_tree, random_weights
+from tests.fake_forward import FakeForward, fake_text
 
 SIZES = (2, 3, 4)
 ATLASES = {n: fake_atlases(n, 4, disagreement=12) for n in SIZES}
@@ -157,3 +159,31 @@ def test_weights_on_one_ray_give_the_same_response(atlas: PromptAtlas) -> None:
 
 def test_some_prompt_tells_opposite_weights_apart() -> None:
     assert not all(same_response(atlas, [1, 0], [0, 1]) for atlas in ATLASES[2])
+
+
+@pytest.mark.parametrize("nodes", [1, 2, 4, 8])
+def test_what_an_atlas_with_open_cells_says_is_true_of_the_complete_one(nodes: int) -> None:
+    tree = fake_tree(FakeForward(3, disagreement=16, seed=9), 1)
+    [part] = build_atlases(tree, fake_text, AtlasBudget(nodes_per_prompt=nodes))
+    [whole] = build_atlases(fake_tree(FakeForward(3, disagreement=16, seed=9), 1), fake_text)
+    assert not part.is_complete
+    pairs = random_weights(3, 200, seed=nodes).reshape(100, 2, 3)
+    told = [same_response(part, one, other) for one, other in pairs]
+    true = [same_response(whole, one, other) for one, other in pairs]
+    assert all(said in (None, right) for said, right in zip(told, true, strict=True))
+    # One open cell holds weights that differ: nothing but None would be true of both.
+    assert {right for said, right in zip(told, true, strict=True) if said is None} == {True, False}
+    for weights, _ in pairs:
+        said, right = explain_weights(part, weights), explain_weights(whole, weights)
+        assert said.is_open == part.cells[said.cell].is_open
+        if said.is_open:
+            assert said.radius >= right.radius - 1e-12
+        else:
+            assert said.radius == pytest.approx(right.radius)
+
+
+def test_weights_on_one_ray_are_one_response_in_an_open_cell_too() -> None:
+    tree = fake_tree(FakeForward(3, disagreement=16, seed=9), 1)
+    [atlas] = build_atlases(tree, fake_text, AtlasBudget(nodes_per_prompt=1))
+    assert explain_weights(atlas, [2, 1, 0]).is_open
+    assert same_response(atlas, [2, 1, 0], [10, 5, 0]) is True

@@ -36,7 +36,7 @@ def measure(folder: Path) -> dict[str, Any]:
     atlases, atlas_seconds = _timed(lambda: mapping.atlases(prompts))
     searching = Ensemble(mapping.policy, mapping.members)
     texts, search_seconds = _timed(lambda: searching.generate(prompts, directions))
-    trees: list[PrefixTree] = list(searching._trees.values())
+    trees: list[PrefixTree] = searching.trees.trees
     plain = sum(text.n_tokens for response in texts for text in response)
     nodes = sum(atlas.node_forwards for atlas in atlases)
     return {

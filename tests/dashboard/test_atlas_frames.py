@@ -8,7 +8,13 @@ import pytest
 
 from dashboard.frames import atlas as frames
 from dashboard.frames import atlas_prompts
-from dashboard.frames.atlas_place import find_place, place_text, way_rows, way_text
+from dashboard.frames.atlas_place import (
+    find_place,
+    place_text,
+    room_text,
+    way_rows,
+    way_text,
+)
 from dashboard.frames.words import count_words, differing_words
 from engine.atlas.polytope import area
 from engine.errors import WeightsError
@@ -222,6 +228,45 @@ def test_weights_in_one_cell_and_in_different_cells_are_told_apart() -> None:
         scored, {0: "zero"}, other.different, (2.0, 1.0, 0.0), (1.0, 2.0, 0.0)
     )
     assert table[["first", "second"]].to_numpy().tolist() == [["A is first", "B is second"]]
+
+
+def test_weights_in_one_open_cell_are_not_said_to_be_the_same() -> None:
+    scored = [halves(0, open_cell=0), fixed(1)]
+    unknown = atlas_prompts.compare_weights(scored, (2.0, 1.0, 0.0), (3.0, 1.0, 0.0))
+    assert (unknown.different, unknown.unknown) == ((), (0,))
+    here, everywhere = atlas_prompts.sameness_text(unknown, 0)
+    assert "Not known" in here
+    assert "the same response to 1 of 2" in everywhere
+    assert "Yes" in atlas_prompts.sameness_text(unknown, 1)[0]
+    # Different cells are told apart, open or not; one ray is one ensemble.
+    other = atlas_prompts.compare_weights(scored, (2.0, 1.0, 0.0), (1.0, 2.0, 0.0))
+    assert (other.different, other.unknown) == ((0,), ())
+    ray = atlas_prompts.compare_weights(scored, (2.0, 1.0, 0.0), (4.0, 2.0, 0.0))
+    assert (ray.different, ray.unknown) == ((), ())
+
+
+def test_the_room_in_an_open_cell_is_said_to_be_an_upper_bound() -> None:
+    scored = halves(open_cell=0)
+    table = frames.cell_table(scored, OBJECTIVES)
+    place = find_place(scored.atlas, (0.5, 0.25, 0.25))
+    assert place.is_open
+    told = place_text(place, frames.row_of(table, place.cell), OBJECTIVES)
+    assert "begin like this" in told
+    assert "at most 0.177 away" in told  # 0.25 / sqrt(2)
+    assert "inside the band too" in room_text(place)
+    assert "stays the same" in room_text(find_place(scored.atlas, (0.25, 0.5, 0.25)))
+
+
+def test_one_open_cell_over_all_weights_is_not_said_to_be_without_choice() -> None:
+    scored = scored_atlas(("Always",), [[1, 1, 1]], [[0.5, 0.5, 0.5]], open_cell=0)
+    place = find_place(scored.atlas, (1.0, 1.0, 1.0))
+    row = frames.cell_table(scored, OBJECTIVES).iloc[0]
+    assert "no choice" not in place_text(place, row, OBJECTIVES)
+    assert "not known" in room_text(place)
+    table = atlas_prompts.prompt_table([scored, halves(1)], {}, OBJECTIVES)
+    told = atlas_prompts.choice_text(table)
+    assert "1 of 2 prompts have more than one response" in told
+    assert "no choice at all" not in told
 
 
 def test_the_proven_best_is_read_with_its_region() -> None:

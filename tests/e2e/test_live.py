@@ -9,10 +9,12 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from dashboard.components import source
-from dashboard.components.weight_sliders import PURE_SCRIPTS
+from dashboard.components.weight_sliders import _SCRIPTS, PURE_SCRIPTS
+from dashboard.frames.live import atlas_data, objective_data
 from engine.atlas.explain import explain_weights
 from engine.ensemble.atlas import build_atlases
 from tests.atlas_fields import fake_tree, random_weights
+from tests.dashboard.atlases import halves
 from tests.e2e.conftest import OpenPage, wait_until_ready
 from tests.fake_forward import FakeForward, fake_text
 from tests.formula import response_text
@@ -72,6 +74,40 @@ def test_the_pages_look_up_is_decoding_at_random_positions(
         np.testing.assert_allclose(
             [one["weight"] for one in found], [one.weight for one in expected], atol=1e-9
         )
+
+
+@pytest.mark.parametrize(
+    ("open_cell", "expected"),
+    [
+        (None, ["same text from 0.500 to 1.000", "same text from 0.000 to 0.800"]),
+        (0, ["same text at most from 0.500 to 1.000", "same text at most from 0.000 to 0.800"]),
+    ],
+)
+def test_the_room_of_a_weight_in_an_open_cell_is_an_upper_bound(
+    chromium: Browser, open_cell: int | None, expected: list[str]
+) -> None:
+    data = {
+        "objectives": objective_data(["a", "b", "c"], ["red", "green", "blue"]),
+        "atlas": atlas_data(halves(open_cell=open_cell)),
+        "weights": [0.8, 0.5, 0.5],
+        "presets": [],
+        "answers": [],
+        "reference": None,
+    }
+    page = chromium.new_page()
+    said = page.evaluate(
+        """([source, data]) => {
+            const Sliders = new Function(`${source}; return Sliders;`)();
+            const root = document.body.appendChild(document.createElement("div"));
+            new Sliders(root).take({ data, setTriggerValue: () => {} });
+            return [...root.querySelectorAll(".stays")].map((one) => one.textContent);
+        }""",
+        [source(*_SCRIPTS).replace("export default function", "function page"), data],
+    )
+    page.close()
+    # The third weight has no part in the choice between the first two.
+    alone = "never changes the text" if open_cell is None else "may change the text"
+    assert said == [*expected, alone]
 
 
 def test_the_text_follows_a_drag_and_the_server_hears_of_its_end(

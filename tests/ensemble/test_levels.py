@@ -14,7 +14,7 @@ from engine.ensemble.choice import choose_backend
 from engine.ensemble.ensemble import Ensemble
 from engine.ensemble.forward import BASE, HuggingFaceForward
 from engine.ensemble.parameters import merged_adapter
-from engine.errors import MemoryBudgetError, ModelError, PromptError, WeightsError
+from engine.errors import ModelError, PromptError, WeightsError
 from engine.policy import Policy, load_policy
 from tests.policies import ADAPTERS, FAMILIES, PROMPTS, tiny_policy
 from tests.tiny_models import save_tiny_gpt2
@@ -136,14 +136,6 @@ def test_impossible_requests_are_refused_in_words(policy: Policy) -> None:
             ensemble.atlases(prompts)
     with pytest.raises(ModelError, match="no adapter 'brave'"):
         Ensemble(policy, ("warm", "brave"))
-
-
-def test_a_budget_too_small_for_one_response_is_told(
-    policy: Policy, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("engine.ensemble.ensemble._TREES_KEPT", 10**6)
-    with pytest.raises(MemoryBudgetError, match=r"memory_mib"):
-        Ensemble(policy, ADAPTERS).generate(PROMPTS, [WEIGHTS, (0.1, 0.1, 0.8)])
 
 
 def test_the_choice_of_a_back_end_says_why(policy: Policy, tmp_path: Path) -> None:

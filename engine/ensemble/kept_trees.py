@@ -1,0 +1,112 @@
+"""The trees of the last prompts, within the memory budget."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from engine.ensemble.choice import ChosenBackend
+from engine.ensemble.memory import MIB, Costs
+from engine.ensemble.tree import PrefixTree
+from engine.policy import Policy
+
+PROMPTS_PER_TREE = 32
+"""Most prompts that are read together and whose prefixes are kept together."""
+
+_TREES_KEPT = 4
+_SHARE_OF_PROMPTS = 0.5
+"""Most of a tree's memory that its prompts may take; the rest is for what is written."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    tree: PrefixTree
+    share: float
+    """Bytes that the tree may take, its prompts included."""
+
+
+class KeptTrees:
+    """Makes trees of prompts and keeps the last ones. Not thread-safe."""
+
+    def __init__(self, policy: Policy, backend: ChosenBackend) -> None:
+        """Begin with none.
+
+        Args:
+            policy: Base model with the member adapters.
+            backend: Makes what reads a tree's prompts.
+        """
+        self._policy = policy
+        self._backend = backend
+        self._kept: dict[tuple[str, ...], _Kept] = {}
+
+    @property
+    def trees(self) -> list[PrefixTree]:
+        """Those that are kept; the one that was not used for longest first."""
+        return [kept.tree for kept in self._kept.values()]
+
+    def forget(self) -> None:
+        """Drop all trees."""
+        self._kept.clear()
+
+    def make_room(self, n_bytes: float, budget: float) -> None:
+        """Drop the trees that were not used for longest, until so many bytes are free."""
+        while self._kept and budget - sum(k.share for k in self._kept.values()) < n_bytes:
+            self._kept.pop(next(iter(self._kept)))
+
+    def grown(self, prompts: Sequence[str], costs: Costs) -> Iterator[PrefixTree]:
+        """Yield trees of the prompts, in order; each may be dropped once the next is asked for.
+
+        Raises:
+            MemoryBudgetError: If a prompt with one response does not fit the budget.
+        """
+        parts, lengths, share = self._parts(prompts, costs)
+        for part in parts:
+            if part in self._kept:  # the last ones of a dictionary are the last used
+                self._kept[part] = self._kept.pop(part)
+        for part, length in zip(parts, lengths, strict=True):
+            if part not in self._kept:
+                # Whole shares add up to the budget but for the rounding of their division.
+                self.make_room(share * (1 - 1e-9), costs.budget)
+                room = share - len(part) * costs.held_by_prompt(length)
+                self._kept[part] = _Kept(self._made(part, room), share)
+            yield self._kept[part].tree
+
+    def _parts(
+        self, prompts: Sequence[str], costs: Costs
+    ) -> tuple[list[tuple[str, ...]], list[int], float]:
+        """Divide prompts among trees: the parts, their padded lengths, and a tree's bytes.
+
+        Prompts are first divided by ``PROMPTS_PER_TREE``, so that those that a caller asks for in
+        such groups find the trees of all prompts again.
+        """
+        groups = [
+            tuple(prompts[start : start + PROMPTS_PER_TREE])
+            for start in range(0, len(prompts), PROMPTS_PER_TREE)
+        ]
+        longest = [self._policy.encode(group)[0].shape[1] for group in groups]
+        least = max(
+            costs.prompt(length) + costs.text(length, "hidden_state") for length in longest
+        )
+        costs.check(least)
+        most_kept = max(_TREES_KEPT, len(groups))
+        n_kept = min(most_kept, max(1, int(costs.budget // (least / (1 - _SHARE_OF_PROMPTS)))))
+        share = costs.budget / n_kept
+        parts: list[tuple[str, ...]] = []
+        lengths: list[int] = []
+        for group, length in zip(groups, longest, strict=True):
+            size = max(1, int(_SHARE_OF_PROMPTS * share // costs.prompt(length)))
+            some = [group[start : start + size] for start in range(0, len(group), size)]
+            parts += some
+            lengths += [length] * len(some)
+        return parts, lengths, share
+
+    def _made(self, prompts: tuple[str, ...], room: float) -> PrefixTree:
+        input_ids, attention_mask = self._policy.encode(prompts)
+        return PrefixTree(
+            self._backend.make(),
+            input_ids,
+            attention_mask,
+            max_new_tokens=self._policy.config.max_new_tokens,
+            eos_token_ids=self._policy.eos_token_ids,
+            memory_mib=room / MIB,
+        )

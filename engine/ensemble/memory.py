@@ -1,0 +1,136 @@
+"""What ensemble decoding will take of ``policy.memory_mib``, estimated before it is taken.
+
+Counted are keys and values of prompts and of response tokens, what reading a prompt takes while
+it is read, and scores over the vocabulary. Not counted: the models, and the adapters' copies.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from engine.ensemble.aggregation import Level
+from engine.errors import MemoryBudgetError
+from engine.policy import Policy
+
+MIB = 2**20
+
+_BYTES_PER_SCORE = 4
+_SCORES_COPIED = 3
+"""Scores of one text held together: themselves, and two steps on the way to a choice."""
+_SCORES_DRAWN = 6
+"""The same for a choice by chance, which is made in double precision."""
+_NODE_COPIES = 2
+"""A token's keys and values lie in the cache, and in the gathered path that ends at it."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchSize:
+    """How much is decoded at once."""
+
+    n_prompts: int
+    n_weights: int
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """Bytes that prompts and texts of one ensemble take."""
+
+    budget: float
+    """Bytes in all."""
+    n_members: int
+    bytes_per_node: int
+    """Keys and values of one token, of all members."""
+    is_generic: bool
+    """Whether every text has a copy of its prompt's keys and values."""
+    max_new_tokens: int
+    vocabulary: int
+    bytes_read_per_token: int
+    """Activations of one prompt token in the widest layer, of all members."""
+    bytes_per_token_pair: int
+    """Attention from one prompt token to another, one member at a time."""
+
+    def held_by_prompt(self, length: int) -> int:
+        """Keys and values of a prompt."""
+        return length * self.bytes_per_node
+
+    def prompt(self, length: int) -> int:
+        """A prompt of so many tokens while it is read."""
+        reading = length * self.bytes_read_per_token + length**2 * self.bytes_per_token_pair
+        return self.held_by_prompt(length) + reading
+
+    def text(self, length: int, level: Level, *, is_drawn: bool = False) -> int:
+        """One text to a prompt of so many tokens: its longest response and its scores."""
+        copied = length if self.is_generic else 0
+        tokens = _NODE_COPIES * self.max_new_tokens + copied
+        n_scores = _SCORES_DRAWN if is_drawn else _SCORES_COPIED
+        if level in ("logit", "probability"):
+            n_scores += _SCORES_COPIED * self.n_members
+        return tokens * self.bytes_per_node + n_scores * self.vocabulary * _BYTES_PER_SCORE
+
+    def check(self, needed: float) -> None:
+        """Refuse a budget that one response does not fit.
+
+        Raises:
+            MemoryBudgetError: If ``needed`` bytes are more than there are.
+        """
+        if needed > self.budget:
+            raise MemoryBudgetError(
+                f"One response with its prompt needs about {needed / MIB:.1f} MiB and the budget "
+                f"is {self.budget / MIB:.1f} MiB (policy.memory_mib). Raise it, shorten the "
+                "prompt, or lower policy.max_new_tokens."
+            )
+
+    def batch(
+        self, prompt: int, text: int, n_prompts: int, n_weights: int, *, prompts_together: bool
+    ) -> BatchSize:
+        """Return how many prompts and weights fit the budget together.
+
+        Texts to one prompt share prefixes, so weights are kept together before prompts are.
+
+        Args:
+            prompt: Bytes of a prompt.
+            text: Bytes of a text.
+            n_prompts: Prompts in all.
+            n_weights: Weight vectors in all.
+            prompts_together: Whether all prompts must be in one batch.
+
+        Raises:
+            MemoryBudgetError: If not even one prompt and one text fit, or all prompts with one
+                text each where they must be together.
+        """
+        least = n_prompts if prompts_together else 1
+        self.check(least * (prompt + text))
+        fitting = max(least, int(self.budget // (prompt + n_weights * text)))
+        at_once = min(n_prompts, fitting)
+        room = self.budget - at_once * prompt
+        return BatchSize(at_once, min(n_weights, int(room // (at_once * text))))
+
+
+def costs_of(policy: Policy, n_members: int, bytes_per_node: int, *, is_generic: bool) -> Costs:
+    """Return what an ensemble's decoding costs.
+
+    Args:
+        policy: Base model and settings.
+        n_members: Members that read together.
+        bytes_per_node: The back end's own count.
+        is_generic: Whether the back end is the generic one.
+    """
+    config: Any = policy.base.config.get_text_config(decoder=True)
+    head: Any = policy.base.get_output_embeddings()  # type: ignore[no-untyped-call]
+    width = int(config.hidden_size)
+    inner = getattr(config, "intermediate_size", None) or getattr(config, "d_ff", None)
+    itemsize = policy.base.dtype.itemsize
+    # A layer holds its input, sum and normed input, queries, keys and values, and both gates.
+    numbers = 6 * width + 2 * int(inner or 4 * width)
+    return Costs(
+        budget=policy.config.memory_mib * MIB,
+        n_members=n_members,
+        bytes_per_node=bytes_per_node,
+        is_generic=is_generic,
+        max_new_tokens=policy.config.max_new_tokens,
+        vocabulary=int(head.weight.shape[0]),
+        bytes_read_per_token=n_members * numbers * itemsize,
+        # The bias, the scores and their softmax.
+        bytes_per_token_pair=3 * int(config.num_attention_heads) * itemsize,
+    )

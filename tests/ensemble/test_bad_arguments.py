@@ -1,0 +1,179 @@
+"""What an ensemble, its samples and its atlases refuse, in words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engine.ensemble.atlas import AtlasBudget
+from engine.ensemble.ensemble import NOT_EXACT, Ensemble
+from engine.errors import ConfigError, ModelError, PromptError, RunNotFoundError, WeightsError
+from engine.inference import load_ensemble, make_ensemble
+from engine.policy import Policy, save_adapter
+from tests.atlas_fields import fake_atlases
+from tests.policies import ADAPTERS, PROMPTS, tiny_policy
+
+WEIGHTS = (0.5, 0.3, 0.2)
+
+
+@pytest.fixture(scope="module")
+def policy(tmp_path_factory: pytest.TempPathFactory) -> Policy:
+    return tiny_policy("encoder-decoder", tmp_path_factory.mktemp("policy"), max_new_tokens=4)
+
+
+@pytest.fixture(scope="module")
+def folders(policy: Policy, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
+    root = tmp_path_factory.mktemp("adapters")
+    for name in ADAPTERS:
+        save_adapter(policy, name, root / name)
+    return {name: root / name for name in ADAPTERS}
+
+
+@pytest.mark.parametrize(
+    "queries",
+    [
+        [[math.nan, 1.0, 0.0]],
+        [[math.inf, 1.0, 0.0]],
+        [[-1.0, 2.0, 0.0]],
+        [[1.0, 1.0, 1.0], [0.0, 0.0, 0.0]],
+        [[1.0, 0.0]],
+        [1.0, 0.6, 0.1],
+        [["a", "b", "c"]],
+    ],
+)
+def test_a_look_up_refuses_what_is_no_direction(queries: Any) -> None:
+    [atlas] = fake_atlases(3, 1)
+    with pytest.raises(WeightsError):
+        atlas.lookup(queries)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"temperature": -1.0}, "temperature must be a finite number above 0"),
+        ({"temperature": 0}, "temperature must be a finite number above 0"),
+        ({"temperature": math.inf}, "temperature must be a finite number above 0"),
+        ({"temperature": math.nan}, "temperature must be a finite number above 0"),
+        ({"temperature": "1"}, "temperature must be a number"),
+        ({"n_samples": -1}, "n_samples must be at least 0"),
+        ({"n_samples": 1.5}, "n_samples must be a whole number"),
+        ({"seed": None}, "seed must be a whole number"),
+    ],
+)
+def test_impossible_samples_are_refused(policy: Policy, settings: Any, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        Ensemble(policy, ADAPTERS).sample(PROMPTS[:1], WEIGHTS, **settings)
+
+
+def test_any_whole_seed_and_any_low_temperature_will_do(policy: Policy) -> None:
+    ensemble = Ensemble(policy, ADAPTERS)
+    cold = ensemble.sample(PROMPTS[:1], WEIGHTS, temperature=1e-320, seed=2**70)
+    assert cold == ensemble.generate(PROMPTS[:1], [WEIGHTS])
+    assert ensemble.sample(PROMPTS[:1], WEIGHTS, n_samples=0, seed=-1) == []
+
+
+@pytest.mark.parametrize("prompts", ["Iam", None, 5, [None], [5], [], [" "]])
+def test_what_is_no_list_of_texts_is_refused(policy: Policy, prompts: Any) -> None:
+    ensemble = Ensemble(policy, ADAPTERS)
+    for ask in (
+        lambda: ensemble.generate(prompts, [WEIGHTS]),
+        lambda: ensemble.sample(prompts, WEIGHTS),
+        lambda: ensemble.atlases(prompts),
+    ):
+        with pytest.raises(PromptError):
+            ask()
+
+
+def test_overlong_prompts_are_refused_unless_they_are_to_be_cut(policy: Policy) -> None:
+    overlong = [PROMPTS[0], "I can not sleep. " * 100]
+    ensemble = Ensemble(policy, ADAPTERS)
+    for ask in (
+        lambda: ensemble.generate(overlong, [WEIGHTS]),
+        lambda: ensemble.sample(overlong, WEIGHTS),
+        lambda: ensemble.atlases(overlong),
+        lambda: ensemble.attribute(overlong[1], WEIGHTS),
+    ):
+        with pytest.raises(PromptError, match="max_prompt_tokens"):
+            ask()
+    cutting = Ensemble(policy, ADAPTERS, overlong="cut")
+    assert len(cutting.generate(overlong, [WEIGHTS])[0]) == 2
+
+
+@pytest.mark.parametrize("setting", ["level", "stop", "backend", "overlong"])
+def test_an_unknown_choice_names_those_there_are(policy: Policy, setting: str) -> None:
+    settings: dict[str, Any] = {setting: "bogus"}
+    with pytest.raises(ConfigError, match=rf"{setting} must be one of \['.*got 'bogus'"):
+        Ensemble(policy, ADAPTERS, **settings)
+
+
+@pytest.mark.parametrize("members", [(), "warm"])
+def test_members_are_a_sequence_of_names(policy: Policy, members: Any) -> None:
+    with pytest.raises(ModelError, match="members must be a sequence"):
+        Ensemble(policy, members)
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"nodes_per_prompt": -1},
+        {"nodes_per_prompt": 1.5},
+        {"seconds": -1.0},
+        {"seconds": math.nan},
+    ],
+)
+def test_impossible_budgets_are_refused(limits: Any) -> None:
+    with pytest.raises(ConfigError, match=f"AtlasBudget.{next(iter(limits))} must be"):
+        AtlasBudget(**limits)
+
+
+def test_adapter_folders_may_be_texts(policy: Policy, folders: Mapping[str, Path]) -> None:
+    ensemble = make_ensemble(policy.config, {name: str(path) for name, path in folders.items()})
+    expected = Ensemble(policy, ADAPTERS).generate(PROMPTS, [WEIGHTS])
+    assert ensemble.generate(PROMPTS, [WEIGHTS]) == expected
+
+
+def test_an_ensemble_needs_adapters_whose_names_fit(
+    policy: Policy, folders: Mapping[str, Path]
+) -> None:
+    with pytest.raises(ModelError, match="at least one adapter"):
+        make_ensemble(policy.config, {})
+    with pytest.raises(ConfigError, match="letters, digits or '_'"):
+        make_ensemble(policy.config, {"my.adapter": folders["warm"]})
+    bogus: Any = "bogus"
+    with pytest.raises(ConfigError, match="level must be one of"):
+        make_ensemble(policy.config, folders, bogus)
+
+
+def test_bfloat16_says_that_it_is_not_exact(policy: Policy, folders: Mapping[str, Path]) -> None:
+    config = replace(policy.config, precision="bfloat16")
+    with pytest.warns(UserWarning, match="not exact") as caught:
+        make_ensemble(config, folders)
+    [own] = [warning for warning in caught if str(warning.message) == NOT_EXACT]
+    assert Path(own.filename) == Path(__file__)
+
+
+def test_a_folder_without_a_run_names_the_runs_beside_it(tmp_path: Path) -> None:
+    with pytest.raises(RunNotFoundError, match=r"no run in .*Make one with `emorl"):
+        load_ensemble(tmp_path / "runs" / "none")
+    for name in ("second", "first"):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        (tmp_path / "runs" / name / "config.toml").touch()
+    with pytest.raises(RunNotFoundError, match="there are: first, second"):
+        load_ensemble(str(tmp_path / "runs" / "none"))
+
+
+def test_the_seconds_of_a_budget_are_those_of_all_prompts(
+    policy: Policy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A clock that takes a second per look: the first tree leaves nothing to the others.
+    monkeypatch.setattr("engine.ensemble.kept_trees.PROMPTS_PER_TREE", 1)
+    looks = iter(np.arange(10_000.0))
+    monkeypatch.setattr("engine.ensemble.ensemble.time.monotonic", lambda: next(looks))
+    atlases = Ensemble(policy, ADAPTERS).atlases(PROMPTS, AtlasBudget(seconds=3.0))
+    assert not any(atlas.is_complete for atlas in atlases[1:])

@@ -1,0 +1,175 @@
+"""The memory budget: what is decoded at once fits it, and no text depends on it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+
+from engine.ensemble import batches, kept_trees
+from engine.ensemble.decoding import decode, drawn
+from engine.ensemble.ensemble import Ensemble
+from engine.ensemble.kept_trees import KeptTrees
+from engine.ensemble.memory import MIB, Costs
+from engine.errors import MemoryBudgetError
+from engine.policy import Policy
+from tests.policies import ADAPTERS, FAMILIES, PROMPTS, tiny_policy
+
+MIXED = [(1.0, 0.1 * k, 0.05 * k) for k in range(40)]
+# A prompt of one token takes 3 (keys and values) + 7 + 1 bytes while it is read; a text takes
+# 2 x 5 x 3 bytes of keys and values, and 3 x 2 x 4 of scores.
+COSTS = Costs(
+    budget=1000.0,
+    n_members=3,
+    bytes_per_node=3,
+    is_generic=False,
+    max_new_tokens=5,
+    vocabulary=2,
+    bytes_read_per_token=7,
+    bytes_per_token_pair=1,
+)
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def policy(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Policy:
+    return tiny_policy(request.param, tmp_path_factory.mktemp("policy"))
+
+
+def with_memory(policy: Policy, memory_mib: int, **settings: Any) -> Policy:
+    return replace(policy, config=replace(policy.config, memory_mib=memory_mib, **settings))
+
+
+@pytest.fixture
+def pairs_at_once(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """Prompts and weights of every batch."""
+    seen: list[tuple[int, int]] = []
+
+    def watched(*arguments: Any, **settings: Any) -> list[list[list[int]]]:
+        seen.append((len(arguments[2]), len(arguments[4])))
+        return decode(*arguments, **settings)
+
+    monkeypatch.setattr(batches, "decode", watched)
+    return seen
+
+
+def test_costs_are_those_counted_by_hand() -> None:
+    assert COSTS.prompt(1) == 11
+    assert COSTS.prompt(2) == 2 * 10 + 4
+    assert COSTS.text(1, "hidden_state") == 30 + 24
+    assert COSTS.text(1, "hidden_state", is_drawn=True) == 30 + 48
+    # Two more kinds of scores that all three members have.
+    assert COSTS.text(1, "probability") == 30 + (3 + 9) * 8
+    assert replace(COSTS, is_generic=True).text(4, "hidden_state") == 30 + 4 * 3 + 24
+
+
+@pytest.mark.parametrize(
+    ("n_prompts", "n_weights", "expected"),
+    [(1, 5, (1, 5)), (50, 1, (15, 1)), (50, 5, (3, 5)), (50, 500, (1, 18))],
+)
+def test_a_batch_is_as_large_as_fits_and_keeps_weights_together(
+    n_prompts: int, n_weights: int, expected: tuple[int, int]
+) -> None:
+    # A prompt takes 11 bytes of the 1,000 and a text 54: 15 (11 + 54), 3 (11 + 270), 18 x 54.
+    size = COSTS.batch(11, 54, n_prompts, n_weights, prompts_together=False)
+    assert (size.n_prompts, size.n_weights) == expected
+
+
+def test_prompts_that_belong_together_stay_so_or_are_refused() -> None:
+    size = COSTS.batch(11, 54, 10, 3, prompts_together=True)
+    assert (size.n_prompts, size.n_weights) == (10, 1)
+    with pytest.raises(MemoryBudgetError, match="memory_mib"):
+        COSTS.batch(11, 54, 16, 1, prompts_together=True)
+
+
+@pytest.mark.parametrize("level", ["hidden_state", "logit", "probability", "parameter"])
+def test_samples_are_the_same_whatever_the_budget(
+    policy: Policy, level: Any, pairs_at_once: list[tuple[int, int]]
+) -> None:
+    few = with_memory(policy, 1)
+    request: dict[str, Any] = {"n_samples": 40, "seed": 3, "temperature": 0.7}
+    together = Ensemble(policy, ADAPTERS, level).sample(PROMPTS[:2], MIXED[1], **request)
+    assert pairs_at_once == [(2, 40)]
+    pairs_at_once.clear()
+    assert Ensemble(few, ADAPTERS, level).sample(PROMPTS[:2], MIXED[1], **request) == together
+    # The caches of a text alone take 16 tokens x 2 layers x 2 x 16 numbers (one member) or more.
+    assert len(pairs_at_once) > 1
+    assert max(n * m for n, m in pairs_at_once) * 16 * 2 * 2 * 16 * 4 < MIB
+
+
+@pytest.mark.parametrize("kind", [{"level": "probability"}, {"stop": "reference"}])
+def test_texts_without_a_tree_are_the_same_whatever_the_budget(
+    policy: Policy, kind: Any, pairs_at_once: list[tuple[int, int]]
+) -> None:
+    expected = Ensemble(policy, ADAPTERS, **kind).generate(PROMPTS[:2], MIXED)
+    pairs_at_once.clear()
+    ensemble = Ensemble(with_memory(policy, 1), ADAPTERS, **kind)
+    assert ensemble.generate(PROMPTS[:2], MIXED) == expected
+    assert len(pairs_at_once) > 1
+    assert max(n * m for n, m in pairs_at_once) < 2 * len(MIXED)
+
+
+def test_a_zero_vector_leaves_the_others_on_the_tree(
+    policy: Policy, pairs_at_once: list[tuple[int, int]]
+) -> None:
+    ensemble = Ensemble(policy, ADAPTERS)
+    zero = (0.0, 0.0, 0.0)
+    mixed = ensemble.generate(PROMPTS, [zero, MIXED[1], zero, MIXED[2]])
+    assert pairs_at_once == [(len(PROMPTS), 1)]  # the zero vector, once
+    assert mixed[0] == mixed[2]
+    assert [mixed[1], mixed[3]] == ensemble.generate(PROMPTS, MIXED[1:3])
+
+
+def test_trees_and_their_prompts_fit_the_budget_together(
+    policy: Policy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prompts = [f"{n} {PROMPTS[3]}" for n in range(40)]
+    expected = Ensemble(policy, ADAPTERS).generate(prompts, MIXED[:3])
+    few = Ensemble(with_memory(policy, 2), ADAPTERS)
+    costs = few._costs
+    sizes: list[float] = []
+    made = KeptTrees._made
+
+    def watched(self: KeptTrees, part: tuple[str, ...], room: float) -> Any:
+        length = policy.encode(part)[0].shape[1]
+        assert costs.prompt(length) * len(part) < costs.budget
+        tree = made(self, part, room)
+        held = [*self.trees, tree]
+        sizes.append(sum(t.n_prompts * costs.held_by_prompt(length) + t._nodes.room for t in held))
+        return tree
+
+    monkeypatch.setattr(kept_trees.KeptTrees, "_made", watched)
+    assert few.generate(prompts, MIXED[:3]) == expected
+    assert len(sizes) > 2  # 32 prompts would have been one tree
+    assert max(sizes) <= costs.budget * 1.001
+
+
+@pytest.mark.parametrize("level", ["hidden_state", "logit"])
+def test_a_budget_too_small_for_one_response_is_told(policy: Policy, level: Any) -> None:
+    few = with_memory(policy, 1, max_new_tokens=10_000)
+    ensemble = Ensemble(few, ADAPTERS, level)
+    with pytest.raises(MemoryBudgetError, match=r"policy\.memory_mib"):
+        ensemble.generate(PROMPTS, [MIXED[1], (0.1, 0.1, 0.8)])
+    with pytest.raises(MemoryBudgetError, match=r"policy\.memory_mib"):
+        ensemble.sample(PROMPTS, MIXED[1])
+
+
+def test_a_prompts_samples_depend_on_no_other_prompt_or_sample(policy: Policy) -> None:
+    ensemble = Ensemble(policy, ADAPTERS)
+    many = ensemble.sample(PROMPTS, MIXED[1], n_samples=3, seed=5)
+    alone = ensemble.sample([PROMPTS[2]], MIXED[1], seed=5)
+    assert alone == [[many[0][2]]]
+    twice = ensemble.sample([PROMPTS[2]] * 2, MIXED[1], seed=5)
+    assert twice[0][0] == alone[0][0] != twice[0][1]
+
+
+def test_drawn_tokens_follow_the_softmax() -> None:
+    # Probabilities 1/5, 0 and 4/5; chances on a grid make the shares exact.
+    scores = torch.tensor([0.0, float("-inf"), 4.0]).repeat(1000, 1)
+    scores[:, 2] = torch.log(torch.tensor(4.0))
+    chances = (torch.arange(1000, dtype=torch.float64).unsqueeze(1) + 0.5) / 1000
+    tokens = drawn(1.0, chances)(scores, torch.arange(1000))
+    assert torch.bincount(tokens).tolist() == [200, 0, 800]
+    coldest = drawn(1e-320, chances)(scores, torch.arange(1000))
+    assert set(coldest.tolist()) == {2}

@@ -16,7 +16,7 @@ const SAME = 1e-6;
 // A cube in a narrow window is seen from further away, or its axes are cut off.
 const NARROW_PIXELS = 560;
 const FINEST = 2;
-const STEP_BACK = 1.5;
+const FURTHEST = 1.5;
 const cameras = new Map();
 
 function fromFurtherAway(camera, width) {

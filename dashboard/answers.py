@@ -9,6 +9,7 @@ import streamlit as st
 from dashboard import live, mapping, queries, stored_atlases
 from dashboard.frames import live as frames
 from dashboard.frames.live import Answer
+from dashboard.frames.plain import plain
 from dashboard.prompts import Asked
 from dashboard.queries import Run
 from engine.atlas.rows import ScoredAtlas
@@ -100,7 +101,7 @@ def _progress(run: Run, prompt: str) -> None:
     now = mapping.follow(run, prompt)
     if now.is_done:
         if now.problem:
-            st.warning(now.problem)
+            st.warning(plain(now.problem))
         else:
             st.rerun(scope="app")
         return

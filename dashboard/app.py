@@ -44,7 +44,7 @@ def main() -> None:
         return
     controls.know_pages(list(pages.values()))
     if page.title in RUN_PAGES.values():
-        selection.read_url()
+        selection.read_url(page.title)
         with st.sidebar:
             controls.run_picker()
     page.run()

@@ -12,6 +12,7 @@ from streamlit.navigation.page import Page
 from dashboard import queries, selection
 from dashboard.figures.palette import NAMES, Ink, ink
 from dashboard.frames.numbers import duration_text
+from dashboard.frames.plain import plain
 from dashboard.queries import Run, Table
 from engine.records import Weights
 
@@ -46,11 +47,11 @@ def page(title: str, body: Callable[[Run], None]) -> None:
     if run is None:
         _no_run(problem)
     elif run.config is None:
-        st.error(run.problem)
+        st.error(plain(run.problem))
         next_command("Start the run anew; what it stored is kept.", "emorl run CONFIG.toml")
     else:
         if run.problem:
-            st.warning(run.problem)
+            st.warning(plain(run.problem))
         body(run)
     with st.container(key="page-ready"):
         st.empty()
@@ -106,7 +107,7 @@ def next_command(sentence: str, *commands: str) -> None:
 def show_problems(*tables: Table) -> None:
     """Say in words which files cannot be read; their last good rows are on the page."""
     for problem in dict.fromkeys(table.problem for table in tables if table.problem):
-        st.warning(problem)
+        st.warning(plain(problem))
 
 
 def objective_mark(position: int) -> str:
@@ -196,7 +197,7 @@ def _watch(signature: tuple[object, ...]) -> None:
 
 def _no_run(problem: str) -> None:
     if problem:
-        st.error(problem)
+        st.error(plain(problem))
         st.caption("Choose a run in the side bar.")
         return
     next_command(

@@ -26,6 +26,7 @@ PROMPT = "prompt"
 NAMES = (RUN, WEIGHTS, PROMPT)
 """What the URL holds."""
 _MAX_URL_TEXT = 400
+_PAGE = "page of the selection"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +37,21 @@ class Selected:
     problem: str = ""
 
 
-def read_url() -> None:
-    """Take over what the URL says and write back what it lacks; call once on every page run."""
-    for name in NAMES:
-        text = st.query_params.get(name)
-        if text is not None:
-            st.session_state[_key(name)] = text[:_MAX_URL_TEXT]
+def read_url(page: str) -> None:
+    """Take over what the URL says; call once on every run of a page.
+
+    What the URL lacks is written back when the page has changed, as Streamlit drops the query
+    then. On the same page it was undone: the browser went back.
+    """
+    has_changed = st.session_state.get(_PAGE) != page
+    st.session_state[_PAGE] = page
+    said = {name: st.query_params.get(name) for name in NAMES}
+    if said[RUN] is not None and said[RUN] != st.session_state.get(_key(RUN), said[RUN]):
+        # Weights and prompt belong to a run.
+        st.session_state[_key(WEIGHTS)] = st.session_state[_key(PROMPT)] = ""
+    for name, text in said.items():
+        if text is not None or not has_changed:
+            st.session_state[_key(name)] = (text or "")[:_MAX_URL_TEXT]
         elif st.session_state.get(_key(name)):
             st.query_params[name] = st.session_state[_key(name)]
 

@@ -104,6 +104,10 @@ class Sliders {
       this.change(place, rounded(range.valueAsNumber, DRAG_DIGITS));
     });
     range.addEventListener("change", () => this.release());
+    // A drag that ends where it began is no change.
+    for (const end of ["pointerup", "pointercancel", "blur"]) {
+      range.addEventListener(end, () => this.isDragging && this.release());
+    }
     range.addEventListener("keydown", (event) => this.onKey(event, place));
     number.addEventListener("input", () => {
       const typed = number.valueAsNumber;

@@ -24,6 +24,8 @@ class Ink:
     """Colours of one theme; those of objectives have one hue in both, and 4.5:1 contrast."""
 
     text: str
+    page: str
+    """The theme's background: pictures and files of a figure have it too."""
     muted: str
     grid: str
     surface: str
@@ -36,7 +38,8 @@ NAMES = ("blue", "orange", "green", "violet", "red", "gray")
 """Streamlit's names of the colours of objectives."""
 
 LIGHT = Ink(
-    text="#1B2428",
+    text="#0E1417",
+    page="#FBFBFA",
     muted="#5B6870",
     grid="#DDE1E3",
     surface="#FFFFFF",
@@ -45,6 +48,7 @@ LIGHT = Ink(
 )
 DARK = Ink(
     text="#E6EAED",
+    page="#12171B",
     muted="#9BA7AE",
     grid="#333C44",
     surface="#1C232A",
@@ -124,7 +128,7 @@ def _template(colours: Ink) -> go.layout.Template:
     font = {"color": colours.text, "size": 13, "family": FONT}
     return go.layout.Template(
         layout={
-            "paper_bgcolor": "rgba(0,0,0,0)",
+            "paper_bgcolor": colours.page,
             "plot_bgcolor": "rgba(0,0,0,0)",
             "font": font,
             "margin": {"l": 44, "r": 12, "t": 12, "b": 40},

@@ -7,21 +7,28 @@ import pandas as pd
 from dashboard.frames.weight_space import MEAN_REWARD
 
 
-def history_frame(frame: pd.DataFrame) -> pd.DataFrame:
+_NAME = ["search", "weights_text"]
+"""What names an evaluation."""
+
+
+def history_frame(frame: pd.DataFrame, shown: pd.DataFrame | None = None) -> pd.DataFrame:
     """Return the measured directions in the order of their search, with the best until then.
 
     Args:
         frame: From ``weight_space.evaluation_frame``. Points that share a measured score cost
             nothing and are not counted.
+        shown: The rows of ``frame`` that pass the filters; all are counted, these come back.
 
     Returns:
         The columns of ``frame``, ``n_measured`` (1, 2, ... within each search) and ``best``.
     """
     measured = frame[(frame["kind"] == "measured") & frame[MEAN_REWARD].notna()]
     groups = measured.groupby("search", sort=False)[MEAN_REWARD]
-    return measured.assign(n_measured=groups.cumcount() + 1, best=groups.cummax()).reset_index(
-        drop=True
-    )
+    counted = measured.assign(n_measured=groups.cumcount() + 1, best=groups.cummax())
+    if shown is not None:
+        passing = pd.MultiIndex.from_frame(shown[_NAME])
+        counted = counted[pd.MultiIndex.from_frame(counted[_NAME]).isin(passing)]
+    return counted.reset_index(drop=True)
 
 
 def improvements(history: pd.DataFrame, search: str) -> pd.DataFrame:

@@ -37,10 +37,14 @@ class Preset:
     weights: Weights
 
 
+PAPERS = {"reflection": 0.94375, "empathy": 0.59365, "fluency": 0.0875}
+"""Best weights of the paper (arXiv:2505.02579, Table 4: mean of five searches on PAIR)."""
+
+
 def presets(
     objectives: Sequence[str], best: Weights | None, certificates: pd.DataFrame
 ) -> list[Preset]:
-    """Return the best weights known, equal weights, and each objective alone.
+    """Return the best weights known, equal and the paper's weights, and each objective alone.
 
     Args:
         objectives: Names, in the order of the weights.
@@ -58,6 +62,8 @@ def presets(
     if best is not None:
         found.append(Preset("best found", best))
     found.append(Preset("equal", (1.0,) * n_objectives))
+    if set(objectives) == set(PAPERS):
+        found.append(Preset("the paper's", tuple(PAPERS[name] for name in objectives)))
     for position, name in enumerate(objectives):
         found.append(
             Preset(f"only {name}", tuple(float(i == position) for i in range(n_objectives)))

@@ -10,6 +10,7 @@ from dashboard.figures import atlas as figures
 from dashboard.frames import atlas as frames
 from dashboard.frames.atlas_place import Place, find_place
 from dashboard.frames.atlas_prompts import prompt_names
+from dashboard.frames.plain import plain
 from dashboard.queries import Frame, Run
 from dashboard.selection import PromptChoice
 from dashboard.stored_atlases import Atlases
@@ -39,7 +40,7 @@ def _body(run: Run) -> None:
     controls.show_problems(prompts, certificates, evaluations)
     found = {split: stored_atlases.atlases(run, split) for split in _SPLITS}
     for problem in dict.fromkeys(own.problem for own in found.values() if own.problem):
-        st.warning(problem)
+        st.warning(plain(problem))
     mapped = {split: own for split, own in found.items() if own.scored}
     if not mapped:
         _no_atlas(run)
@@ -152,7 +153,7 @@ def _prompt_picker(own: Atlases, names: dict[int, str], choice: PromptChoice) ->
 def _weights(run: Run, best: Weights) -> Weights:
     selected = selection.selected_weights(run.objectives)
     if selected.problem:
-        st.error(selected.problem)
+        st.error(plain(selected.problem))
     if selected.weights is not None and not any(selected.weights):
         st.info("All weights are 0: no direction, so there is no response. The best are shown.")
         return best

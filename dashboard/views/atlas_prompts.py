@@ -10,6 +10,7 @@ from dashboard.figures import atlas_prompts as figures
 from dashboard.figures.atlas import place_of
 from dashboard.frames import atlas_prompts as frames
 from dashboard.frames.numbers import weights_text
+from dashboard.frames.plain import plain
 from dashboard.frames.words import differing_words
 from dashboard.queries import Frame, Run
 from dashboard.selection import PromptChoice
@@ -49,7 +50,7 @@ def same_ensemble(
             for text, example in zip(texts, written, strict=True)
         )
     except WeightsError as error:
-        st.error(str(error))
+        st.error(plain(str(error)))
         return
     found = frames.compare_weights(own.scored, first, second)
     here, everywhere = frames.sameness_text(found, choice.prompt_index)

@@ -13,6 +13,7 @@ from dashboard.frames import compare as frames
 from dashboard.frames.atlas_prompts import prompt_names, read_weights
 from dashboard.frames.compare import Method
 from dashboard.frames.comparison import comparison, verdict
+from dashboard.frames.plain import plain
 from dashboard.queries import Frame, Run
 from dashboard.views import compare_details, compare_runs
 from engine.errors import WeightsError
@@ -71,7 +72,7 @@ def _tables(run: Run, split: Split) -> frames.Tables:
     controls.show_problems(*read.values())
     atlases = stored_atlases.atlases(run, split)
     if atlases.problem:
-        st.warning(atlases.problem)
+        st.warning(plain(atlases.problem))
     return frames.Tables(
         split, scored=atlases.scored, **{name: table.frame for name, table in read.items()}
     )
@@ -93,10 +94,10 @@ def _others(run: Run) -> list[Weights]:
         parts = [part for part in re.split(r"[;\n]", text) if part.strip()]
         found = [read_weights(part, len(run.objectives)) for part in parts[:_MOST_OTHERS]]
     except WeightsError as error:
-        st.error(str(error))
+        st.error(plain(str(error)))
     selected = selection.selected_weights(run.objectives)
     if selected.problem:
-        st.error(selected.problem)
+        st.error(plain(selected.problem))
     if selected.weights is not None and any(selected.weights):
         found.append(selected.weights)
     return found
@@ -166,7 +167,7 @@ def _told(run: Run, split: Split, n_prompts: int, unknown: Sequence[str]) -> Non
 def _figures(run: Run, rows: Frame, reference: Method) -> None:
     said = verdict(rows, reference)
     if said:
-        st.markdown(_plain(said))
+        st.markdown(plain(said))
     left, right = st.columns(2, gap="medium")
     with left:
         st.caption("**Scores**, 95 % intervals over prompts. Further right is better.")
@@ -179,7 +180,7 @@ def _figures(run: Run, rows: Frame, reference: Method) -> None:
         )
     with right:
         st.caption(
-            f"**Differences from {_plain(reference.label)}**, paired by prompt, 95 % intervals."
+            f"**Differences from {plain(reference.label)}**, paired by prompt, 95 % intervals."
         )
         charts.chart(
             figures.method_differences(rows, run.objectives, controls.theme_ink()),
@@ -188,7 +189,3 @@ def _figures(run: Run, rows: Frame, reference: Method) -> None:
             rows=rows,
             alt="Differences of the methods from the reference; the table below has the numbers.",
         )
-
-
-def _plain(label: str) -> str:
-    return re.sub(r"([\\`*_{}\[\]<>$~:|#])", r"\\\1", label)

@@ -14,6 +14,7 @@ from dashboard.figures.palette import NAMES
 from dashboard.frames import live as frames
 from dashboard.frames import weight_space
 from dashboard.frames.numbers import score_text, weights_text
+from dashboard.frames.plain import plain
 from dashboard.frames.runs import system_label
 from dashboard.prompts import Asked
 from dashboard.queries import Frame, Run
@@ -61,7 +62,7 @@ def _body(run: Run) -> None:
 def _weights(run: Run, best: Weights | None) -> Weights:
     selected = selection.selected_weights(run.objectives)
     if selected.problem:
-        st.error(selected.problem)
+        st.error(plain(selected.problem))
     return selected.weights or best or (1.0,) * len(run.objectives)
 
 
@@ -125,7 +126,7 @@ def _reasons(run: Run, asked: Asked, known: answers.Known, weights: Weights) -> 
         with st.spinner("Splitting the logits; the first time the models are loaded."):
             tokens = live.explain(run, asked.text, weights)
     except EmorlError as error:
-        st.error(str(error))
+        st.error(plain(str(error)))
         return []
     st.caption(
         f"At the weights {weights_text(weights)}; tokens decided: "
@@ -142,7 +143,7 @@ def _members(run: Run, asked: Asked, known: answers.Known) -> Mapping[str, Respo
         with st.spinner("Asking the members; the first time the models are loaded."):
             members = answers.members(run, asked, known)
     except EmorlError as error:
-        st.error(str(error))
+        st.error(plain(str(error)))
         return {}
     st.subheader("The same prompt, answered by the members alone", anchor=False)
     if not members:

@@ -11,6 +11,7 @@ from dashboard.figures.systems import system_scores
 from dashboard.frames import runs as run_frames
 from dashboard.frames import texts, weight_space
 from dashboard.frames.numbers import duration_text, score_text, weight_text
+from dashboard.frames.plain import plain
 from dashboard.queries import Run
 from dashboard.views import overview_runs
 
@@ -55,7 +56,7 @@ def _state(run: Run) -> None:
             run.resume_command,
         )
     for warning in status.warnings:
-        st.warning(warning)
+        st.warning(plain(warning))
     if run.is_running:
         for name, label in (
             ("training_steps", "training steps"),
@@ -164,9 +165,11 @@ def _cost(run: Run) -> None:
         f"{spent.n_measured} directions × {spent.n_prompts} prompts = "  # noqa: RUF001
         f"{spent.search.data_points:,}. Validation is not counted."
     )
+    table = run_frames.cost_table(spent)
     st.dataframe(
-        run_frames.cost_table(spent),
+        table,
         hide_index=True,
         key="cost table",
         column_config=controls.number_columns(whole=run_frames.COST_COLUMNS),
     )
+    charts.export_rows(table, key="cost-rows", name=charts.file_name(run, "cost"))

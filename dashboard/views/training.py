@@ -36,8 +36,9 @@ def _body(run: Run) -> None:
     for sentence in frames.low_variety(adapters.frame):
         st.warning(sentence)
     curves = frames.validation_frame(validations.frame, run.objectives)
+    table = frames.adapter_table(steps.frame, curves, adapters.frame, names)
     st.dataframe(
-        frames.adapter_table(steps.frame, curves, adapters.frame, names),
+        table,
         hide_index=True,
         key="adapters",
         placeholder="",
@@ -45,6 +46,7 @@ def _body(run: Run) -> None:
             "own reward, start", "own reward, now", "± se", whole=("data points", "seconds")
         ),
     )
+    charts.export_rows(table, key="adapters-rows", name=charts.file_name(run, "adapters"))
     over, others = _choose_axis(run)
     runs = [run, *others]
     scores = Curves(_validations(runs), run.objectives, over)

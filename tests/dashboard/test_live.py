@@ -138,6 +138,7 @@ def test_presets_hold_the_proven_the_found_and_the_single_objectives() -> None:
         "proven best",
         "best found",
         "equal",
+        "the paper's",
         *(f"only {name}" for name in OBJECTIVES),
     ]
     assert presets["best found"] == list(BEST)

@@ -48,6 +48,16 @@ def test_proven_weights_are_scaled_to_the_sliders() -> None:
     assert [one.weights for one in found[3:]] == [(1, 0, 0), (0, 1, 0), (0, 0, 1)]
 
 
+def test_the_papers_weights_are_offered_for_the_papers_objectives_in_any_order() -> None:
+    none = pd.DataFrame({"split": [], "weights": []})
+    found = {
+        one.label: one.weights
+        for one in frames.presets(("fluency", "reflection", "empathy"), None, none)
+    }
+    assert found["the paper's"] == (0.0875, 0.94375, 0.59365)
+    assert "the paper's" not in {one.label for one in frames.presets(NAMES, None, none)}
+
+
 @pytest.mark.parametrize("weights", [[0.5, 0.5], [0.0, 0.0, 0.0]])
 def test_proven_weights_that_do_not_fit_are_left_out(weights: list[float]) -> None:
     proof = pd.DataFrame({"split": ["aggregation"], "weights": [weights]})

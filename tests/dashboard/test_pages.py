@@ -19,7 +19,7 @@ def run_page(name: str, **query: str) -> AppTest:
 
         from dashboard import selection
 
-        selection.read_url()
+        selection.read_url("page")
         importlib.import_module(f"dashboard.views.{name}").render()
 
     page = AppTest.from_function(script, default_timeout=30, args=(name,))

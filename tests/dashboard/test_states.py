@@ -52,5 +52,5 @@ def _draw(name: str) -> None:
 
     from dashboard import selection
 
-    selection.read_url()
+    selection.read_url("page")
     import_module(f"dashboard.views.{name}").render()

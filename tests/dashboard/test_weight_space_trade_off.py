@@ -8,7 +8,7 @@ import pytest
 from dashboard.frames import history
 from dashboard.frames import trade_off as trades
 from dashboard.frames.filters import Filters
-from dashboard.frames.weight_space import evaluation_frame
+from dashboard.frames.weight_space import MEAN_REWARD, evaluation_frame
 from engine.schema import COLUMNS
 from tests.dashboard.test_weight_space_frames import OBJECTIVES, SEARCH, evaluations
 
@@ -87,6 +87,13 @@ def test_history_counts_what_was_measured_within_each_search() -> None:
     found = history.history_frame(frame)
     assert list(found["n_measured"]) == [1, 2, 3, 1]
     assert list(found["best"]) == [0.4, 0.6, 0.7, 0.65]
+
+
+def test_filters_change_what_is_shown_of_a_search_not_what_it_measured() -> None:
+    frame = evaluation_frame(SEARCH, OBJECTIVES)
+    found = history.history_frame(frame, frame[frame[MEAN_REWARD] >= 0.7].reset_index(drop=True))
+    assert list(found["n_measured"]) == [3]
+    assert list(found["best"]) == [0.7]
 
 
 def test_the_best_so_far_keeps_its_rises_and_its_end() -> None:

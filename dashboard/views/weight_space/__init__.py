@@ -8,6 +8,7 @@ import streamlit as st
 
 from dashboard import controls, landscape, selection
 from dashboard.frames.filters import filter_note
+from dashboard.frames.plain import plain
 from dashboard.queries import Run
 from dashboard.views.weight_space import details, filters, maps, scores
 from dashboard.views.weight_space.scene import Scene, make_scene
@@ -33,7 +34,7 @@ def _body(run: Run) -> None:
         return
     selected = selection.selected_weights(run.objectives)
     if selected.problem:
-        st.error(selected.problem)
+        st.error(plain(selected.problem))
     views = _views(run)
     chosen = st.segmented_control(
         "Views",

@@ -18,7 +18,11 @@ def card(scene: Scene) -> None:
     point, run = scene.point, scene.run
     st.subheader(_heading(scene), anchor=False)
     if point is None:
-        st.info("All weights are 0: such an ensemble has no direction and is not evaluated.")
+        st.info(
+            "No evaluated weights pass the filters."
+            if scene.selected is None
+            else "All weights are 0: such an ensemble has no direction and is not evaluated."
+        )
         return
     note = frames.distance_note(point, scene.selected)
     if note:

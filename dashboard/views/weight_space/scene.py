@@ -62,7 +62,10 @@ class Scene:
 def make_scene(run: Run, frame: Frame, selected: Weights | None, choice: Choice) -> Scene:
     """Apply the filters, and find what is selected."""
     points = filter_frames.shown_points(frame, choice.filters)
-    point = weight_space.point_or_best(frame, selected, run.objectives)
+    # What is selected may lie outside the filters; the best is the best of what is shown.
+    point = weight_space.point_or_best(
+        points if selected is None else frame, selected, run.objectives
+    )
     is_exact = weight_space.is_at(point, selected)
     if selected is not None and not is_exact:
         field = landscape.reward_field(run)

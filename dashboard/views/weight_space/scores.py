@@ -118,9 +118,9 @@ def effects_view(scene: Scene) -> None:
             "What every score changes by when a weight goes from share 0 to 1, ± 95 % interval of "
             "the change, taken prompt by prompt; over all weights, whatever the filters."
         )
-        st.dataframe(
-            marginal.cost_table(field, along, objectives), hide_index=True, key="effects table"
-        )
+        table = marginal.cost_table(field, along, objectives)
+        st.dataframe(table, hide_index=True, key="effects table")
+        charts.export_rows(table, key="effects-rows", name=scene.name("costs"))
 
 
 def _line(scene: Scene) -> Weights | None:
@@ -161,13 +161,13 @@ def _effects_note(scene: Scene, effects: Frame, *, is_exact: bool, along: bool) 
 
 def history_view(scene: Scene) -> None:
     """Draw the best so far against what was measured."""
-    found = history.history_frame(scene.points)
+    found = history.history_frame(scene.all_points, scene.points)
     proof = landscape.proof(scene.run)
     bound = proof.upper_bound if proof else None
     st.markdown("**Best mean reward so far, against measured directions**")
     st.caption(
         "Points that share a score cost nothing and are not counted. "
-        f"{history.history_note(found, bound)}"
+        f"{history.history_note(history.history_frame(scene.all_points), bound)}"
     )
     charts.chart(
         search_history(

@@ -1,0 +1,42 @@
+"""What others wrote never becomes a picture or a link in a message."""
+
+from __future__ import annotations
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboard.frames.plain import plain
+
+PICTURE = "![a](http://elsewhere.test/x.png)"
+
+
+def test_no_mark_of_markdown_is_left_bare() -> None:
+    assert plain(PICTURE) == r"\!\[a\](http\://elsewhere.test/x.png)"
+    assert plain("a_b **c** <d> $e$ `f` #g") == r"a\_b \*\*c\*\* \<d\> \$e\$ \`f\` \#g"
+    assert plain("Nothing to mark, 3.5 %.") == "Nothing to mark, 3.5 %."
+
+
+@pytest.mark.usefixtures("served")
+@pytest.mark.parametrize("name", ["run", "w"])
+@pytest.mark.parametrize("view", ["weight_space", "live", "atlas", "compare"])
+def test_a_crafted_link_fetches_nothing(name: str, view: str) -> None:
+    def script(view: str) -> None:
+        from importlib import import_module
+
+        from dashboard import selection
+
+        selection.read_url("page")
+        import_module(f"dashboard.views.{view}").render()
+
+    page = AppTest.from_function(script, args=(view,), default_timeout=60)
+    page.query_params["run"] = "finished"
+    page.query_params[name] = PICTURE + (",1,1" if name == "w" else "")
+    page.run()
+    assert not page.exception
+    told = "\n".join(
+        str(element.value)
+        for block in (page.error, page.warning, page.info, page.markdown, page.caption)
+        for element in block
+    )
+    assert "elsewhere.test" in told
+    assert "![a](" not in told

@@ -77,6 +77,10 @@ class ItemTakenError(StudyError):
     """An item of a study has, or is about to get, all its ratings from others."""
 
 
+class AnswerChangedError(StudyError):
+    """An answer was to be replaced that is not the current one any more."""
+
+
 class FailureError(EmorlError):
     """Something outside of the user's input broke; what was acknowledged is kept."""
 
@@ -91,6 +95,10 @@ class StoreError(FailureError):
 
 class RunLockedError(StoreError):
     """Another process holds the run's database."""
+
+
+class StoreInUseError(StoreError):
+    """Another dashboard holds the database of ratings."""
 
 
 class SchemaVersionError(StoreError):

@@ -6,7 +6,6 @@ import pandas as pd
 
 from dashboard.frames.weight_space import MEAN_REWARD
 
-
 _NAME = ["search", "weights_text"]
 """What names an evaluation."""
 

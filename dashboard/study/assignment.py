@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
 
 from dashboard.study.blinding import keyed
 from dashboard.study.plan import PlanItem, StudyPlan
@@ -110,10 +112,35 @@ class Standing:
     """Item code -> annotators who are looking at it."""
     holders: Mapping[int, str]
     """Place -> the annotator who works on it and was seen lately."""
+    before: Mapping[int, frozenset[str]] = field(default_factory=dict)
+    """Place -> who held it earlier, and may have rated a part of its share."""
 
     def n_ratings(self, code: str) -> int:
         """Return how many annotators have rated an item."""
         return sum(state.kind == "rating" for state in self.answers.get(code, {}).values())
+
+
+class HeldPlace(NamedTuple):
+    """The place of an active annotator."""
+
+    place: int
+    since: datetime
+    before: frozenset[str] = frozenset()
+    """Who held it earlier."""
+
+
+def is_served(standing: Standing, item: PlanItem, place: int) -> bool:
+    """Tell whether a former holder of a place has given the rating that was the place's to give.
+
+    A rating of somebody who has another of the item's places now counts for that one.
+    """
+    now_elsewhere = {standing.holders[p] for p in item.places if p in standing.holders}
+    answers = standing.answers.get(item.code, {})
+    return any(
+        answers[former].kind == "rating"
+        for former in standing.before.get(place, frozenset()) - now_elsewhere
+        if former in answers
+    )
 
 
 def n_taken(standing: Standing, code: str, *, without: str) -> int:
@@ -151,7 +178,9 @@ def left_by_others(plan: StudyPlan, standing: Standing, *, annotator: str) -> li
         expected = {
             standing.holders[place]
             for place in item.places
-            if place in standing.holders and standing.holders[place] not in answers
+            if place in standing.holders
+            and standing.holders[place] not in answers
+            and not is_served(standing, item, place)
         }
         leased = standing.leases.get(item.code, frozenset())
         spoken_for = standing.n_ratings(item.code) + len(

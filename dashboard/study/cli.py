@@ -173,7 +173,10 @@ def _create(options: argparse.Namespace) -> None:
             )
         objectives = offer.objectives
         sources = owner.sources_of(
-            offer, options.system, [_weights(text) for text in options.weights], options.split
+            offer,
+            options.system,
+            [owner.weights_of(text) for text in options.weights],
+            options.split,
         )
     numbers = {
         name: getattr(options, name)
@@ -197,16 +200,13 @@ def _create(options: argparse.Namespace) -> None:
     _say(f"Next: emorl study seal {options.study} --check")
 
 
-def _weights(text: str) -> tuple[float, ...]:
-    try:
-        return tuple(float(part) for part in text.split(","))
-    except ValueError as error:
-        raise StudyError(f"Weights are numbers with commas between, got {text!r}.") from error
-
-
 def _import(options: argparse.Namespace) -> None:
+    check_not_sealed(options.artifacts, options.study)
     draft = read_draft(options.artifacts, options.study)
     changed, n_rows, systems = owner.with_file(options.artifacts, draft, options.file)
+    if changed == draft:
+        _say(f"{options.file} is in the study already; nothing was changed.")
+        return
     write_draft(options.artifacts, changed)
     _say(f"Read {n_rows} responses of {len(systems)} systems: {', '.join(systems)}.")
 
@@ -224,7 +224,7 @@ def _seal(options: argparse.Namespace) -> None:
             "Nothing was sealed. Mend what the warnings above name, or accept them: `emorl study "
             f"seal {options.study} --accept`; the plan will keep them."
         )
-    plan = seal(options.artifacts, options.study)
+    plan = seal(options.artifacts, options.study, expected=prepared.plan.seal)
     _say(f"Sealed. Hash of the manifest: {plan.seal}")
     if plan.requires_invite:
         _say(f"Next: emorl study invite {options.study} NAME ...")

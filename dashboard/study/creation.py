@@ -8,10 +8,11 @@ from pathlib import Path
 
 from dashboard.study.building import chosen_texts, study_items
 from dashboard.study.draft import StudyDraft, check_not_sealed, read_draft
-from dashboard.study.guidelines import versioned
+from dashboard.study.finding import Finding
+from dashboard.study.guidelines import TOTAL, versioned
 from dashboard.study.plan import PlanSystem, StudyPlan, study_folder, write_plan
-from dashboard.study.preflight import Finding, findings
-from dashboard.study.sources import SystemText, texts_of
+from dashboard.study.preflight import findings
+from dashboard.study.sources import Source, SystemText, texts_of
 from engine.errors import StudyError
 
 
@@ -44,11 +45,8 @@ def prepare(artifacts: Path, draft: StudyDraft) -> Prepared:
         own = texts_of(artifacts, folder, source)
         texts.extend(own)
         for name in dict.fromkeys(text.system for text in own):
-            known = systems.get(name)
-            origin = source.origin if known is None else f"{known.origin}; {source.origin}"
-            systems[name] = PlanSystem(
-                name=name, origin=origin, run_id=source.run_id, weights=source.weights
-            )
+            systems[name] = _joined(systems.get(name), name, source)
+    _check_names(texts)
     _check_prompts(texts)
     chosen = chosen_texts(draft.seed, texts, draft.n_items_per_data_set)
     items = study_items(draft, chosen)
@@ -73,16 +71,28 @@ def prepare(artifacts: Path, draft: StudyDraft) -> Prepared:
     return Prepared(plan=plan, findings=found)
 
 
-def seal(artifacts: Path, study_id: str) -> StudyPlan:
+def seal(artifacts: Path, study_id: str, *, expected: str = "") -> StudyPlan:
     """Seal a draft: from now on nothing of the study changes.
 
+    Args:
+        artifacts: The artifacts folder.
+        study_id: Name of the draft.
+        expected: ``seal`` of the prepared plan that the owner has read; if the draft or its texts
+            have changed since, nothing is sealed. Empty: whatever the draft is now.
+
     Raises:
-        StudyError: If there is no such draft, it is sealed already, or a finding stops it.
+        StudyError: If there is no such draft, it is sealed already, a finding stops it, or it is
+            not what the owner has read.
         EmorlError: As ``prepare`` does.
         DiskError: If the plan cannot be written.
     """
     check_not_sealed(artifacts, study_id)
     prepared = prepare(artifacts, read_draft(artifacts, study_id))
+    if expected and prepared.plan.seal != expected:
+        raise StudyError(
+            f"The draft of study {study_id!r}, or a text of it, has changed since its checks were "
+            "shown. Nothing was sealed: read the checks again, then seal."
+        )
     if not prepared.can_be_sealed:
         reasons = " ".join(f.message for f in prepared.findings if f.weight == "stop")
         raise StudyError(f"Study {study_id!r} cannot be sealed. {reasons}")
@@ -90,6 +100,28 @@ def seal(artifacts: Path, study_id: str) -> StudyPlan:
     plan = replace(prepared.plan, created_at=now)
     write_plan(artifacts, plan)
     return plan
+
+
+def _joined(known: PlanSystem | None, name: str, source: Source) -> PlanSystem:
+    """Add a source to what is known of a system: it may answer another data set in each."""
+    if known is None:
+        known = PlanSystem(name=name, origin="")
+    origins = [*filter(None, known.origin.split("; ")), source.origin]
+    run_ids = [*known.run_ids, *filter(None, [source.run_id])]
+    return PlanSystem(
+        name=name,
+        origin="; ".join(dict.fromkeys(origins)),
+        run_ids=tuple(dict.fromkeys(run_ids)),
+        weights=known.weights or source.weights,
+    )
+
+
+def _check_names(texts: list[SystemText]) -> None:
+    if any(TOTAL in (text.system, text.data_set) for text in texts):
+        raise StudyError(
+            f"A system or data set is called {TOTAL!r}, which the results use for everything "
+            "together. Rename it in its source."
+        )
 
 
 def _check_prompts(texts: list[SystemText]) -> None:
@@ -105,5 +137,6 @@ def _check_prompts(texts: list[SystemText]) -> None:
         if answered.setdefault((text.system, *key), text.text) != text.text:
             raise StudyError(
                 f"Two sources have different responses of {text.system!r} to prompt {key[1]} of "
-                f"data set {key[0]!r}. Take one of them out, or rename a system."
+                f"data set {key[0]!r}. Take one of them out on the Study page, or rename a "
+                "system."
             )

@@ -15,6 +15,7 @@ import pandas as pd
 from dashboard.study.analysis.identification import verdict
 from dashboard.study.analysis.power import minimal_detectable_difference
 from dashboard.study.analysis.report import Tables
+from dashboard.study.comparisons import fewest_shared_prompts
 from dashboard.study.datasheet_criteria import TO_FILL, Answers, criterion_answers, line
 from dashboard.study.material import StudyMaterial
 from dashboard.study.plan import StudyPlan
@@ -99,7 +100,7 @@ def _sample(plan: StudyPlan) -> Answers:
     counts = ", ".join(f"{line(name)} {n}" for name, n in sorted(per_system.items()))
     sets = ", ".join(f"{line(name)} {n}" for name, n in sorted(per_set.items()))
     extra = plan.n_of_kind()
-    method, power = _power(plan, len(prompts))
+    method, power = _power(plan)
     return [
         (
             "3.1.1",
@@ -128,21 +129,23 @@ def _sample(plan: StudyPlan) -> Answers:
     ]
 
 
-def _power(plan: StudyPlan, n_prompts: int) -> tuple[str, str]:
+def _power(plan: StudyPlan) -> tuple[str, str]:
     n_systems = len(plan.systems)
     n_raters = plan.n_ratings_per_item or plan.n_annotators
-    if plan.mode != "rating" or n_raters is None:
+    if plan.mode == "pairwise":
+        return "N/A: the simulation is of ratings on a scale, this study compares pairs.", "N/A"
+    if n_raters is None:
         return "N/A: the plan sets no number of ratings per item by which to simulate.", "N/A"
     scale = plan.guidelines.criteria[0]
     try:
         found = minimal_detectable_difference(
-            n_items=n_prompts,
+            n_items=fewest_shared_prompts(plan.items),
             n_annotators_per_item=n_raters,
             n_systems=n_systems,
             scale=(scale.minimum, scale.maximum),
         )
     except StudyError:
-        return "N/A: it takes two systems and two prompts.", "N/A"
+        return "N/A: it takes two systems and two prompts that both answered.", "N/A"
     told = "more than the whole scale" if math.isinf(found) else f"{found:.2f}"
     return (
         "simulated studies of this size, which no rating enters; Wilcoxon signed-rank test with "

@@ -6,44 +6,25 @@ loses nothing that was called saved.
 
 from __future__ import annotations
 
+import logging
 import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Literal
+from datetime import timedelta
 
 from dashboard.study import replies
 from dashboard.study.plan import StudyPlan
 from dashboard.study.progress import Progress, progress_of
 from dashboard.study.ratings import Answer, Kind, Note, NoteKind, Submission
 from dashboard.study.store import AnnotationStore, Places, utc_now
-from engine.errors import EmorlError, ItemTakenError
+from dashboard.study.visits import Notice, Outcome, Showing
+from engine.errors import AnswerChangedError, EmorlError, ItemTakenError
+
+log = logging.getLogger(__name__)
 
 DOUBLE_CLICK_SECONDS = 0.5
 """A second click this soon after the first is the same click: it must not act on the next item."""
-
-Outcome = Literal["saved", "failed", "incomplete", "refused"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Notice:
-    """What the page has to say about the last click."""
-
-    outcome: Outcome
-    item_code: str
-    message: str
-
-
-@dataclass(slots=True)
-class _Showing:
-    """One visit to an item: the id its answer will bear, and when it was shown."""
-
-    request_id: str
-    started: float
-    """On the desk's clock, which no change of the wall clock moves."""
-    shown_at: datetime
-    leased_until: float
 
 
 def _nobody() -> Places:
@@ -76,7 +57,10 @@ class Desk:
     notice: Notice | None = None
     last_answered: str | None = None
     """What Undo takes back: the item answered last in this tab."""
-    _showing: dict[str, _Showing] = field(default_factory=dict)
+    unsaved: dict[str, Mapping[str, int | None]] = field(default_factory=dict)
+    """Item code -> values that could not be saved: the form shows them again."""
+    unsaved_comments: dict[str, str] = field(default_factory=dict)
+    _showing: dict[str, Showing] = field(default_factory=dict)
     _acknowledged: dict[str, Submission] = field(default_factory=dict)
     _acted_at: float = float("-inf")
 
@@ -103,11 +87,13 @@ class Desk:
         Items that others have taken in the meantime are passed over.
 
         Raises:
+            StudyError: If nothing may be stored any more: then nothing is shown, or leased.
             DiskError: If the lease cannot be stored.
         """
+        self.admit()
         wanted = (self.revisited,) if self.revisited else (*progress.open_items, *progress.extra)
         for code in wanted:
-            if self._is_leased(code):
+            if self._is_leased(code, progress):
                 return code
         self.revisited = None
         return None
@@ -129,7 +115,14 @@ class Desk:
                 )
             return
         answers = replies.rated_answers(self.plan, self.annotator, code, values)
-        self._save(code, "rating", answers)
+        self.unsaved[code] = dict(values)
+        if self._save(code, "rating", answers) or not self.has_failed(code):
+            self.unsaved.pop(code, None)
+
+    def has_failed(self, code: str) -> bool:
+        """Tell whether the last click could not be stored, and was about this item."""
+        notice = self.notice
+        return notice is not None and (notice.outcome, notice.item_code) == ("failed", code)
 
     def skip(self, code: str) -> None:
         """Store that the annotator does not rate an item, and go on."""
@@ -188,12 +181,15 @@ class Desk:
             self.admit()
             self.store.note(note)
         except EmorlError as error:
-            self._say("failed", code, str(error))
+            self._fail(code, error)
 
     def comment(self, code: str, text: str) -> None:
         """Store a comment if it is another than the stored one."""
         if text.strip() != self.store.notes(self.plan.study_id, self.annotator, code).comment:
+            self.unsaved_comments[code] = text
             self.annotate(code, "comment", text.strip())
+            if not self.has_failed(code):
+                self.unsaved_comments.pop(code, None)
 
     def complete(self) -> str:
         """Return the code that proves the whole share, and note that it was given."""
@@ -205,7 +201,7 @@ class Desk:
         """Give back items that were looked at and not answered."""
         self.store.release(self.plan.study_id, self.annotator)
 
-    def _is_leased(self, code: str) -> bool:
+    def _is_leased(self, code: str, progress: Progress) -> bool:
         now = self.clock()
         showing = self._showing.get(code)
         if showing is not None and now < showing.leased_until:
@@ -216,7 +212,9 @@ class Desk:
         # Asked for again after half of its time: who reads slowly keeps the item.
         until = now + self.plan.lease_seconds / 2
         if showing is None:
-            self._showing[code] = _Showing(uuid.uuid4().hex, now, utc_now(), until)
+            state = progress.states.get(code)
+            answered = "" if state is None else state.request_id
+            self._showing[code] = Showing(uuid.uuid4().hex, now, utc_now(), until, answered)
         else:
             showing.leased_until = until
         return True
@@ -238,11 +236,17 @@ class Desk:
             self.revisited = None
             self._say("refused", code, str(error))
             return False
+        except AnswerChangedError as error:
+            self.last_answered = None if kind == "withdrawn" else self.last_answered
+            self.visit(code)  # shows what the item's answer is now
+            self._say("refused", code, str(error))
+            return False
         except EmorlError as error:
-            self._say("failed", code, str(error))
+            self._fail(code, error)
             return False
         self._acknowledged[code] = submission
         self._forget(code)
+        self.unsaved.pop(code, None)
         self._acted_at = self.clock()
         self.revisited = None
         self.last_answered = code
@@ -267,7 +271,20 @@ class Desk:
             if showing is None
             else showing.shown_at,
             shown_first=replies.shown_first(self.plan, self.annotator, code),
+            # A rating says what it is and may replace any; a skip and Undo would only destroy.
+            replaces=None if kind == "rating" else self._seen(code),
         )
+
+    def _seen(self, code: str) -> str:
+        """Return the request of the answer that the annotator knows of; "" for none."""
+        showing, done = self._showing.get(code), self._acknowledged.get(code)
+        if showing is not None:
+            return showing.answered
+        return "" if done is None or done.kind == "withdrawn" else done.request_id
+
+    def _fail(self, code: str, error: EmorlError) -> None:
+        log.warning("An answer was not stored: %s", error)
+        self._say("failed", code, replies.reason(self.plan, error))
 
     def _say(self, outcome: Outcome, code: str, message: str) -> None:
         self.notice = Notice(outcome=outcome, item_code=code, message=message)

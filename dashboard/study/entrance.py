@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import streamlit as st
@@ -11,7 +12,10 @@ from dashboard.study.annotators import LONGEST_NAME
 from dashboard.study.desk import Desk
 from dashboard.study.guidelines import safe_markdown
 from dashboard.study.plan import list_studies, read_plan
-from engine.errors import EmorlError
+from dashboard.study.replies import FAILED
+from engine.errors import EmorlError, InputError
+
+log = logging.getLogger(__name__)
 
 
 def show(artifacts: Path) -> None:
@@ -30,9 +34,16 @@ def show(artifacts: Path) -> None:
 
 
 def complain(heading: str, error: EmorlError) -> None:
-    """Show an error; its text may quote a URL or a file, so it is shown without Markdown."""
+    """Show an error; its text may quote a URL or a file, so it is shown without Markdown.
+
+    To annotators files are nothing, and may name other studies: they stay in the server's log.
+    """
     st.error(heading)
-    st.text(str(error))
+    if session.is_annotators() and not isinstance(error, InputError):
+        log.warning("%s", error)
+        st.text(FAILED)
+    else:
+        st.text(str(error))
 
 
 def show_consent(desk: Desk) -> None:

@@ -12,11 +12,12 @@ from functools import partial
 import streamlit as st
 
 from dashboard.study import keyboard, replies
-from dashboard.study.desk import Desk, Notice
+from dashboard.study.desk import Desk
 from dashboard.study.guidelines import Criterion, safe_markdown
 from dashboard.study.plan import PlanItem, StudyPlan
 from dashboard.study.progress import Progress
 from dashboard.study.ratings import LONGEST_COMMENT
+from dashboard.study.visits import Notice
 
 _SIDES = {
     replies.FIRST: "First",
@@ -44,8 +45,18 @@ def show_progress(desk: Desk, progress: Progress) -> None:
         st.info(notice.message)
 
 
+def show_not_saved(desk: Desk) -> None:
+    """Say that the last click was not stored, where its form is not on the page."""
+    notice = desk.notice
+    if notice is not None and notice.outcome in ("failed", "incomplete"):
+        st.error("Not saved: what you chose last is not stored.")
+        st.text(notice.message)
+
+
 def show_item(desk: Desk, progress: Progress, code: str) -> None:
     """Lay out one item with its form."""
+    if desk.notice is not None and desk.notice.item_code != code:
+        show_not_saved(desk)  # of an item that is not shown any more
     if desk.revisited == code:
         _earlier_answer(desk, progress, code)
     _texts(desk, desk.plan.item(code), progress)
@@ -73,6 +84,7 @@ def show_guidelines(plan: StudyPlan) -> None:
 
 def show_end(desk: Desk, progress: Progress) -> None:
     """Thank the annotator; give the completion code; offer what is left and the way back."""
+    show_not_saved(desk)
     st.subheader("You have been through all your items", anchor=False)
     st.write(f"You rated {progress.n_rated} of {progress.n_items} items. Thank you!")
     if desk.plan.requires_invite and progress.n_items > 0:
@@ -133,7 +145,11 @@ def _texts(desk: Desk, item: PlanItem, progress: Progress) -> None:
 def _form(desk: Desk, progress: Progress, code: str) -> None:
     stem = _stem(desk, code)
     state = progress.states.get(code)
-    earlier = replies.form_values(desk.plan, desk.annotator, code, state.values) if state else {}
+    earlier: dict[str, int | None] = {}
+    if state:
+        earlier |= replies.form_values(desk.plan, desk.annotator, code, state.values)
+    # What could not be saved comes back, also after a time in which no form was shown.
+    earlier |= desk.unsaved.get(code, {})
     criteria = desk.plan.guidelines.criteria
     widgets = {criterion.name: f"{stem}-q{n}" for n, criterion in enumerate(criteria)}
     questions = [
@@ -145,7 +161,7 @@ def _form(desk: Desk, progress: Progress, code: str) -> None:
             with st.container(key=box):
                 _question(desk, criterion, widgets[criterion.name], earlier.get(criterion.name))
         comment = _comment(desk, code)
-        _complaint(notice)
+        _complaint(notice, has_answers=code in desk.unsaved)
         _buttons(desk, code, progress, widgets, comment)
     keyboard.listen(
         item=f"annotate-item-{code}",
@@ -184,11 +200,12 @@ def _question(desk: Desk, criterion: Criterion, key: str, earlier: int | None) -
 def _comment(desk: Desk, code: str) -> str:
     """Lay out the comment; return the key of its field."""
     key = f"{_stem(desk, code)}-comment"
-    known = desk.store.notes(desk.plan.study_id, desk.annotator, code)
-    with st.expander("Comment", expanded=bool(known.comment)):
+    stored = desk.store.notes(desk.plan.study_id, desk.annotator, code).comment
+    known = desk.unsaved_comments.get(code, stored)
+    with st.expander("Comment", expanded=bool(known)):
         st.text_area(
             "Comment on this item, for the study's owner",
-            value=known.comment,
+            value=known,
             max_chars=LONGEST_COMMENT,
             height=80,
             key=key,
@@ -196,13 +213,14 @@ def _comment(desk: Desk, code: str) -> str:
     return key
 
 
-def _complaint(notice: Notice | None) -> None:
+def _complaint(notice: Notice | None, *, has_answers: bool) -> None:
     if notice is None:
         return
     if notice.outcome == "incomplete":
         st.warning(notice.message)
     elif notice.outcome == "failed":
-        st.error("Not saved. Your answers are still here: try again.")
+        kept = " Your answers are still here: try again." if has_answers else " Try again."
+        st.error(f"Not saved.{kept}")
         st.text(notice.message)
 
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from engine.errors import StudyError
+
+TOTAL = "all"
+"""What results call everything taken together; nothing else may bear this name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +26,17 @@ class Level:
     label: str
     description: str
     example: str = ""
+
+    def __post_init__(self) -> None:
+        _check_texts(
+            "a level", label=self.label, description=self.description, example=self.example
+        )
+        if not self.label.strip():
+            raise StudyError("The label of a level must be a text that says what it means.")
+        if isinstance(self.value, bool) or not isinstance(self.value, int):
+            raise StudyError(
+                f"The value of level {self.label!r} must be a whole number, got {self.value!r}."
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +50,12 @@ class Criterion:
     """Rising, at least two."""
 
     def __post_init__(self) -> None:
+        _check_texts("a criterion", name=self.name, question=self.question)
+        if not self.name.strip() or self.name == TOTAL:
+            raise StudyError(
+                f"A criterion needs a name other than {TOTAL!r}, which the results use for the "
+                f"total; got {self.name!r}."
+            )
         values = [level.value for level in self.levels]
         if len(values) < 2 or values != list(range(values[0], values[0] + len(values))):
             raise StudyError(
@@ -67,6 +88,23 @@ class Guidelines:
     criteria: tuple[Criterion, ...]
     text: str = ""
     """What annotators read before the questions, in Markdown."""
+
+    def __post_init__(self) -> None:
+        _check_texts(
+            "guidelines",
+            version=self.version,
+            example_prompt=self.example_prompt,
+            text=self.text,
+        )
+        if not self.criteria:
+            raise StudyError("Guidelines need at least one criterion, got none.")
+        names = [criterion.name for criterion in self.criteria]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise StudyError(
+                f"Each criterion needs a name of its own; {', '.join(map(repr, twice))} stands "
+                "there more than once. Rename or remove the others."
+            )
 
 
 def guidelines_for(objectives: Sequence[str]) -> Guidelines:
@@ -141,7 +179,7 @@ def criteria_of(rows: Sequence[LevelRow]) -> tuple[Criterion, ...]:
     for number, row in enumerate(rows, start=1):
         texts = {name: str(row.get(name) or "").strip() for name in _LEVEL_TEXTS}
         value = row.get("value")
-        if not texts["criterion"] or not texts["label"] or value is None or value != int(value):
+        if not texts["criterion"] or not texts["label"] or not _is_whole(value):
             raise StudyError(
                 f"Row {number} of the questions needs a criterion, a whole number as value and a "
                 f"label; got {texts['criterion']!r}, {value!r}, {texts['label']!r}."
@@ -160,6 +198,19 @@ def criteria_of(rows: Sequence[LevelRow]) -> tuple[Criterion, ...]:
         )
         for name, levels in grouped.items()
     )
+
+
+def _is_whole(value: object) -> TypeGuard[float]:
+    # A table that was edited in a browser gives floats, and NaN for an empty cell.
+    return isinstance(value, (int, float)) and math.isfinite(value) and value == int(value)
+
+
+def _check_texts(whose: str, **texts: object) -> None:
+    for name, text in texts.items():
+        if not isinstance(text, str):
+            raise StudyError(
+                f"The {name} of {whose} must be a text, got {text!r}. In TOML, put it in quotes."
+            )
 
 
 _LEVEL_TEXTS = ("criterion", "question", "label", "description", "example")

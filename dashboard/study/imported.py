@@ -4,18 +4,20 @@ One row per response, with these columns:
 
 - ``system`` (text), ``prompt`` (text) and ``response`` (text, may be empty) are required;
 - ``data_set`` (text): by default the name of the file;
-- ``prompt_index`` (whole number, 0 or above): by default prompts are numbered in the order of
-  their first row in the data set. One number stands for one prompt.
+- ``prompt_index`` (whole number, from 0 to 2**31 - 1): by default prompts are numbered in
+  the order of their first row in the data set. One number stands for one prompt.
 """
 
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from dashboard.study.guidelines import TOTAL
 from engine.errors import DataError
 
 Row = dict[str, Any]
@@ -24,10 +26,15 @@ REQUIRED = ("system", "prompt", "response")
 OPTIONAL = ("data_set", "prompt_index")
 MAX_FILE_BYTES = 100_000_000
 LONGEST_NAME = 80
+LARGEST_INDEX = 2**31 - 1
 
 
-def read_responses(path: Path) -> list[Row]:
+def read_responses(path: Path, *, data_set: str = "") -> list[Row]:
     """Return the rows of a file with the columns system, data_set, prompt_index, prompt, text.
+
+    Args:
+        path: CSV or JSONL.
+        data_set: Of rows that name none; empty: the name of the file.
 
     Raises:
         DataError: If the file cannot be read or a row does not fit; the message names the row.
@@ -44,27 +51,27 @@ def read_responses(path: Path) -> list[Row]:
     found = []
     for where, row in rows:
         system, prompt, text = (_text(row, name, where) for name in REQUIRED)
-        data_set = _name(row.get("data_set") or path.stem, "data_set", where)
+        own = _name(row.get("data_set") or data_set or path.stem, "data_set", where)
         index = _index(row.get("prompt_index"), where)
         if index is None:
-            known = numbers.setdefault(data_set, {})
+            known = numbers.setdefault(own, {})
             index = known.setdefault(prompt, len(known))
-        if prompts.setdefault((data_set, index), prompt) != prompt:
+        if prompts.setdefault((own, index), prompt) != prompt:
             raise DataError(
-                f"{where}: prompt {index} of data set {data_set!r} has two texts. Give each "
+                f"{where}: prompt {index} of data set {own!r} has two texts. Give each "
                 "prompt a number of its own, or leave the column prompt_index out."
             )
-        key = (_name(system, "system", where), data_set, index)
+        key = (_name(system, "system", where), own, index)
         if key in seen:
             raise DataError(
-                f"{where}: system {system!r} answers prompt {index} of data set {data_set!r} "
+                f"{where}: system {system!r} answers prompt {index} of data set {own!r} "
                 f"a second time; the first is in {seen[key]}. Keep one."
             )
         seen[key] = where
         found.append(
             {
                 "system": key[0],
-                "data_set": data_set,
+                "data_set": own,
                 "prompt_index": index,
                 "prompt": prompt,
                 "text": text,
@@ -94,8 +101,15 @@ def _rows(path: Path) -> Iterator[tuple[str, Row]]:
 
 
 def _csv_rows(path: Path, text: str) -> Iterator[tuple[str, Row]]:
-    reader = csv.DictReader(text.splitlines(keepends=True), strict=True)
+    # Not splitlines: a text may hold U+2028 or a form feed, which end no line of the file.
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
     try:
+        names = reader.fieldnames or ()
+        twice = [name for name in (*REQUIRED, *OPTIONAL) if list(names).count(name) > 1]
+        if twice:
+            raise DataError(
+                f"{path.name} has more than one column {', '.join(twice)}. Keep one of each."
+            )
         missing = [name for name in REQUIRED if name not in (reader.fieldnames or ())]
         if missing:
             raise DataError(
@@ -134,6 +148,13 @@ def _text(row: Row, name: str, where: str) -> str:
         raise DataError(f"{where}: {name} must be a text, got {value!r}.")
     if name != "response" and not value.strip():
         raise DataError(f"{where}: {name} is empty; only a response may be.")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise DataError(
+            f"{where}: {name} holds half of a character ({value[error.start]!r} at place "
+            f"{error.start}), which no file can store. Write the whole character."
+        ) from error
     return value
 
 
@@ -144,6 +165,11 @@ def _name(value: Any, column: str, where: str) -> str:
         raise DataError(
             f"{where}: {column} has {len(value.strip())} characters, at most {LONGEST_NAME} fit."
         )
+    if value.strip() == TOTAL:
+        raise DataError(
+            f"{where}: {column} must not be {TOTAL!r}: results call everything together so. "
+            "Rename it."
+        )
     return value.strip()
 
 
@@ -152,10 +178,12 @@ def _index(value: Any, where: str) -> int | None:
         return None
     try:
         number = int(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = -1
-    if number < 0 or isinstance(value, bool) or (isinstance(value, float) and value != number):
+    is_broken = isinstance(value, bool) or (isinstance(value, float) and value != number)
+    if is_broken or not 0 <= number <= LARGEST_INDEX:
         raise DataError(
-            f"{where}: prompt_index must be a whole number, 0 or above, got {value!r}."
+            f"{where}: prompt_index must be a whole number from 0 to {LARGEST_INDEX}, got "
+            f"{value!r}."
         )
     return number

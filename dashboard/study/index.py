@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from dashboard.study.assignment import Standing
-from dashboard.study.ratings import ItemState, Kind
+from dashboard.study.assignment import HeldPlace, Standing
+from dashboard.study.ratings import ItemState, Kind, Submission
+from engine.errors import AnswerChangedError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,14 +47,27 @@ class StudyIndex:
         kind: Kind,
         values: Mapping[str, int],
         stored_at: datetime,
+        request_id: str,
     ) -> None:
         """Take in one submission."""
         if kind == "withdrawn":
             self.answers[code].pop(annotator, None)
         else:
-            self.answers[code][annotator] = ItemState(kind=kind, values=dict(values))
+            self.answers[code][annotator] = ItemState(
+                kind=kind, values=dict(values), request_id=request_id
+            )
             self.leases[code].pop(annotator, None)
         self._saw(annotator, stored_at)
+
+    def check_current(self, submission: Submission) -> None:
+        """Raise AnswerChangedError if the submission was meant for another answer."""
+        state = self.answers.get(submission.item_code, {}).get(submission.annotator)
+        current = "" if state is None else state.request_id
+        if submission.replaces is not None and submission.replaces != current:
+            raise AnswerChangedError(
+                "This item was answered in another tab or window after it was shown here. That "
+                "answer is kept, and nothing was stored now: look at it, then decide."
+            )
 
     def lease(self, code: str, annotator: str, granted: datetime, expires: datetime) -> None:
         """Take in a lease."""
@@ -91,13 +105,13 @@ class StudyIndex:
         }
 
     def standing(
-        self, now: datetime, places: Mapping[str, tuple[int, datetime]], abandoned_seconds: float
+        self, now: datetime, places: Mapping[str, HeldPlace], abandoned_seconds: float
     ) -> Standing:
         """Return where everybody stands.
 
         Args:
             now: The moment; leases that ended before do not count.
-            places: Active annotator -> the place held, and since when.
+            places: Active annotator -> the place held.
             abandoned_seconds: Who was not seen for so long holds the place no more.
         """
         longest = timedelta(seconds=abandoned_seconds)
@@ -109,10 +123,11 @@ class StudyIndex:
                 if leases
             },
             holders={
-                place: annotator
-                for annotator, (place, since) in places.items()
-                if now - max(since, self.last_seen.get(annotator, since)) < longest
+                held.place: annotator
+                for annotator, held in places.items()
+                if now - max(held.since, self.last_seen.get(annotator, held.since)) < longest
             },
+            before={held.place: held.before for held in places.values()},
         )
 
     def _saw(self, annotator: str, at: datetime) -> None:

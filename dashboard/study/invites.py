@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -17,10 +18,13 @@ from functools import lru_cache
 from pathlib import Path
 
 from dashboard.study.annotators import annotator_id
+from dashboard.study.assignment import HeldPlace
 from dashboard.study.files import Record, append_record, read_records
 from dashboard.study.plan import list_studies, read_plan, study_folder
 from dashboard.study.unblinding import open_study, study_state
 from engine.errors import StoreError, StudyError
+
+log = logging.getLogger(__name__)
 
 _TOKEN_BYTES = 32
 
@@ -37,6 +41,8 @@ class Invited:
     since: datetime
     """Of the latest invite, UTC without a zone."""
     is_active: bool = True
+    earlier_places: frozenset[int] = frozenset()
+    """Held under earlier invites."""
 
 
 def token_digest(token: str) -> str:
@@ -110,11 +116,20 @@ def invites_path(artifacts: Path, study_id: str) -> Path:
     return study_folder(artifacts, study_id) / "invites.jsonl"
 
 
-def active_places(artifacts: Path, study_id: str) -> dict[str, tuple[int, datetime]]:
-    """Return the places of active annotators, and since when they have them."""
+def active_places(artifacts: Path, study_id: str) -> dict[str, HeldPlace]:
+    """Return the places of active annotators, since when they have them, and who had them."""
+    known = invited(artifacts, study_id)
     return {
-        one.annotator: (one.place, one.since)
-        for one in invited(artifacts, study_id)
+        one.annotator: HeldPlace(
+            one.place,
+            one.since,
+            frozenset(
+                other.annotator
+                for other in known
+                if other is not one and one.place in {other.place, *other.earlier_places}
+            ),
+        )
+        for one in known
         if one.is_active
     }
 
@@ -127,13 +142,29 @@ def holder_of(artifacts: Path, token: str) -> tuple[str, Invited] | None:
 def holder_of_digest(artifacts: Path, digest: str) -> tuple[str, Invited] | None:
     """Return the study and annotator of a token's hash; None if no active invite has it.
 
-    Every stored hash is compared, each in constant time: how long it takes tells nothing.
+    Every stored hash is compared, each in constant time: how long it takes tells nothing. A study
+    whose invites are damaged keeps nobody out of the others.
+
+    Raises:
+        StoreError: If nobody was found, and the invites of some study cannot be read.
     """
     found = None
+    is_damaged = False
     for study_id in list_studies(artifacts):
-        for one in invited(artifacts, study_id):
+        try:
+            known = invited(artifacts, study_id)
+        except StoreError as error:
+            log.warning("%s", error)
+            is_damaged = True
+            continue
+        for one in known:
             if hmac.compare_digest(one.digest, digest) and one.is_active:
                 found = study_id, one
+    if found is None and is_damaged:
+        raise StoreError(
+            "Invites cannot all be read now, and this link may be among them. The study's owner "
+            "finds more in the dashboard's log."
+        )
     return found
 
 
@@ -168,6 +199,9 @@ def _add(known: dict[str, Invited], record: Record) -> None:
         place=place,
         digest=record["token_sha256"],
         since=datetime.fromisoformat(record["at"]).astimezone(UTC).replace(tzinfo=None),
+        earlier_places=frozenset()
+        if earlier is None
+        else (earlier.earlier_places | {earlier.place}) - {place},
     )
 
 

@@ -6,7 +6,7 @@ Reads published files only: a command line may do so while the dashboard works.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from dashboard.study.analysis.report import StudyData, pairs_as_answers
 from dashboard.study.answers import answer_frame, pair_frame
 from dashboard.study.plan import StudyPlan, read_plan, study_folder
+from dashboard.study.refresh import refresh
 from dashboard.study.unblinding import unblinded_at
 from engine.artifacts import RunFolder, existing_run
 from engine.config_file import read_config
@@ -72,6 +73,7 @@ def read_material(artifacts: Path, study_id: str) -> StudyMaterial:
         StoreError: If the plan, the ratings or the log are damaged.
     """
     plan = read_plan(artifacts, study_id)
+    refresh(artifacts, study_id)
     current = _current_ratings(ratings_path(artifacts, study_id))
     pairs = pair_frame(plan, current) if plan.mode == "pairwise" else None
     answers = answer_frame(plan, current) if pairs is None else pairs_as_answers(pairs)
@@ -100,7 +102,7 @@ def automatic_scores(artifacts: Path, plan: StudyPlan) -> pd.DataFrame:
     Returns:
         Columns source_item, system, criterion, score.
     """
-    names = {system.run_id for system in plan.systems if system.run_id} | {plan.run_id} - {""}
+    names = {run_id for system in plan.systems for run_id in system.run_ids} | {plan.run_id} - {""}
     scores: dict[tuple[str, str, str], float] = {}
     for run_id in sorted(names):
         try:
@@ -145,31 +147,44 @@ def system_weights(artifacts: Path, plan: StudyPlan) -> pd.DataFrame:
     """Return the weights of the systems that are ensembles of one run.
 
     Single objectives are the weights with one 1. Systems of other runs, of files, and the base
-    have no place among the weights.
+    have no place among the weights; nor has a system of several runs that differ in its weights,
+    for its ratings belong to no single place.
 
     Returns:
         A column ``system``, then one per objective of the run in its order; no rows where no run
         can be read.
     """
-    run_ids = [system.run_id for system in plan.systems if system.run_id]
-    if not run_ids:
+    run_ids = [run_id for system in plan.systems for run_id in system.run_ids]
+    found = {run_id: _stored_weights(artifacts, run_id) for run_id in dict.fromkeys(run_ids)}
+    # Of two runs with as many systems, the first.
+    most = max(found, key=run_ids.count, default="")
+    objectives, _ = found.get(most, ((), {}))
+    if not objectives:
         return pd.DataFrame({"system": []})
-    run_id = max(dict.fromkeys(run_ids), key=run_ids.count)
+    rows = []
+    for system in plan.systems:
+        if most not in system.run_ids:
+            continue
+        known = (found[run_id][1].get(system.name) for run_id in system.run_ids)
+        places = {system.weights or tuple(weights or ()) for weights in known}
+        if len(places) == 1 and any(place := places.pop()):
+            rows.append((system.name, *place))
+    return pd.DataFrame(rows, columns=["system", *objectives])
+
+
+def _stored_weights(
+    artifacts: Path, run_id: str
+) -> tuple[tuple[str, ...], dict[str, Sequence[float] | None]]:
+    """Return the objectives of a run and the weights of its systems; none if it is gone."""
     try:
         folder = existing_run(artifacts, run_id)
         objectives = read_config(folder.config).objectives
-        stored = {row["system"]: row["weights"] for row in snapshot_rows(folder, "systems")}
+        return objectives, {
+            row["system"]: row["weights"] for row in snapshot_rows(folder, "systems")
+        }
     except EmorlError as error:
         log.warning("No weights of run %s: %s", run_id, error)
-        return pd.DataFrame({"system": []})
-    rows = [
-        (system.name, *weights)
-        for system in plan.systems
-        if system.run_id == run_id
-        and (weights := system.weights or stored.get(system.name)) is not None
-        and any(weights)
-    ]
-    return pd.DataFrame(rows, columns=["system", *objectives])
+        return (), {}
 
 
 def _current_ratings(path: Path) -> pd.DataFrame:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import math
 import re
 import tempfile
 from collections import Counter
@@ -9,9 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dashboard.study.assignment import n_expected_ratings
+from dashboard.study.comparisons import fewest_shared_prompts
 from dashboard.study.creation import Prepared
-from dashboard.study.draft import StudyDraft, with_sources
-from dashboard.study.imported import read_responses
+from dashboard.study.draft import StudyDraft, check_not_sealed, with_sources
+from dashboard.study.imported import LONGEST_NAME, read_responses
 from dashboard.study.plan import StudyPlan, study_folder
 from dashboard.study.sources import RunOffer, Source, SourceSplit
 from engine.errors import DiskError, InputError, StudyError
@@ -54,20 +57,36 @@ def sources_of(
     )
 
 
+def weights_of(text: str) -> tuple[float, ...]:
+    """Return the weights that somebody typed, with commas between.
+
+    Raises:
+        StudyError: If they are no numbers.
+    """
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError as error:
+        raise StudyError(f"Weights are numbers with commas between, got {text!r}.") from error
+
+
 def with_file(
     artifacts: Path, draft: StudyDraft, path: Path
 ) -> tuple[StudyDraft, int, tuple[str, ...]]:
     """Copy a file of responses into the study's folder and add it to the draft.
 
+    A file that the draft has already changes nothing; one of the same name with other content
+    stands beside the first.
+
     Returns:
         The changed draft, the number of responses, and the names of the systems.
 
     Raises:
+        StudyError: If the study is sealed; nothing was copied.
         DataError: If the file cannot be read or a row does not fit; nothing was copied.
         DiskError: If it cannot be copied.
     """
     rows = read_responses(path)
-    changed = _kept(artifacts, draft, path.name, path.read_bytes())
+    changed = _kept(artifacts, draft, path, path.read_bytes())
     return changed, len(rows), tuple(dict.fromkeys(str(row["system"]) for row in rows))
 
 
@@ -75,34 +94,45 @@ def with_upload(artifacts: Path, draft: StudyDraft, name: str, content: bytes) -
     """Add a file that came through the browser; its name is untrusted.
 
     Raises:
+        StudyError: If the study is sealed; nothing was kept.
         DataError: If a row does not fit; nothing was kept.
         DiskError: If it cannot be kept.
     """
-    plain = re.sub(r"[^A-Za-z0-9_.-]+", "_", Path(name).name).lstrip(".") or "responses.csv"
+    plain = _plain(Path(name).name) or "responses.csv"
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / plain
         path.write_bytes(content)
         read_responses(path)
-    return _kept(artifacts, draft, plain, content)
+    return _kept(artifacts, draft, Path(plain), content)
 
 
-def _kept(artifacts: Path, draft: StudyDraft, name: str, content: bytes) -> StudyDraft:
+def _plain(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_.-]+", "_", name).lstrip(".")
+
+
+def _kept(artifacts: Path, draft: StudyDraft, file: Path, content: bytes) -> StudyDraft:
+    check_not_sealed(artifacts, draft.study_id)
     folder = study_folder(artifacts, draft.study_id)
+    # By content: of two files of one name, none may take the other's place.
+    digest = hashlib.sha256(content).hexdigest()[:8]
+    name = f"{_plain(file.stem)[:LONGEST_NAME]}-{digest}{file.suffix.lower()}"
     try:
         (folder / "sources").mkdir(parents=True, exist_ok=True)
         (folder / "sources" / name).write_bytes(content)
     except OSError as error:
         raise DiskError(f"Cannot copy {name} into {folder}: {error}.") from error
-    return with_sources(draft, Source(kind="file", path=f"sources/{name}"))
+    return with_sources(
+        draft, Source(kind="file", path=f"sources/{name}", data_set=file.stem.strip())
+    )
 
 
 def detectable_difference(plan: StudyPlan) -> float | None:
     """Return the smallest difference of means that the study could find, on its scale.
 
-    None where the plan has no fixed number of ratings, is pairwise, or too small for it.
+    Of two systems that have the fewest prompts in common. None where the plan has no fixed number
+    of ratings, is pairwise, or too small for it; infinite where not even the whole scale would do.
     """
     systems = {name for item in plan.items if item.kind == "rating" for name in item.systems}
-    n_items = len({item.source_item for item in plan.items if item.kind == "rating"})
     if plan.n_ratings_per_item is None or plan.mode != "rating" or len(systems) < 2:
         return None
     # Imported here: it simulates, and other pages need none of what it loads.
@@ -111,7 +141,7 @@ def detectable_difference(plan: StudyPlan) -> float | None:
     criterion = plan.guidelines.criteria[0]
     try:
         return minimal_detectable_difference(
-            n_items=n_items,
+            n_items=fewest_shared_prompts(plan.items),
             n_annotators_per_item=plan.n_ratings_per_item,
             n_systems=len(systems),
             scale=(criterion.minimum, criterion.maximum),
@@ -139,9 +169,13 @@ def summary_lines(prepared: Prepared) -> list[str]:
         )
     difference = detectable_difference(plan)
     if difference is not None:
+        told = (
+            "none: more than the whole scale"
+            if math.isinf(difference)
+            else f"{difference:.2f} on the scale"
+        )
         lines.append(
-            f"Smallest difference of means found with 80 % power at 5 %: {difference:.2f} on the "
-            "scale (by simulation)."
+            f"Smallest difference of means found with 80 % power at 5 %: {told} (by simulation)."
         )
     return [*lines, *(f"{finding.weight}: {finding.message}" for finding in prepared.findings)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +25,7 @@ from dashboard.study.draft import (
 from dashboard.study.guidelines import criteria_of, guidelines_for, level_rows, safe_markdown
 from dashboard.study.plan import Mode
 from dashboard.study.sources import Source, SourceSplit, offers
-from engine.errors import EmorlError, StudyError
+from engine.errors import EmorlError
 
 _PAPER = ("reflection", "empathy", "fluency")
 
@@ -128,15 +129,10 @@ def _add_from_run(artifacts: Path, draft: StudyDraft) -> None:
             return
     chosen: list[Source] = [Source(kind="system", run_id=run_id, system=name) for name in systems]
     if weights.strip():
-        chosen += owner.sources_of(offer, (), [_numbers(weights)], cast("SourceSplit", split))
+        chosen += owner.sources_of(
+            offer, (), [owner.weights_of(weights)], cast("SourceSplit", split)
+        )
     _store(artifacts, with_sources(draft, *chosen))
-
-
-def _numbers(text: str) -> tuple[float, ...]:
-    try:
-        return tuple(float(part) for part in text.split(","))
-    except ValueError as error:
-        raise StudyError(f"Weights are numbers with commas between, got {text!r}.") from error
 
 
 def _add_from_file(artifacts: Path, draft: StudyDraft) -> None:
@@ -147,7 +143,10 @@ def _add_from_file(artifacts: Path, draft: StudyDraft) -> None:
     uploaded = st.file_uploader("File", type=["csv", "jsonl"], key=f"study-file-{_version(draft)}")
     if uploaded is not None:
         changed = owner.with_upload(artifacts, draft, uploaded.name, uploaded.getvalue())
-        _store(artifacts, changed)
+        if changed == draft:  # a rerun would find the file again, and again
+            st.caption("This file is in the study already.")
+        else:
+            _store(artifacts, changed)
 
 
 def _settings(artifacts: Path, draft: StudyDraft) -> None:
@@ -235,9 +234,10 @@ def _numbers_of(prepared: Prepared) -> None:
         st.metric("Gold · repeated", copies, width=150)
         st.metric(
             "Smallest difference found",
-            "none" if difference is None else f"{difference:.2f}",
+            "none" if difference is None or math.isinf(difference) else f"{difference:.2f}",
             help="Difference of two systems' means on the scale that this plan finds with 80 % "
-            "power at 5 % over all pairs of systems, by simulation.",
+            "power at 5 % over all pairs of systems, by simulation. None: it would be more than "
+            "the whole scale, or the plan has no scale or no number of ratings.",
             width=230,
         )
 
@@ -268,11 +268,21 @@ def _seal(artifacts: Path, draft: StudyDraft, prepared: Prepared) -> None:
         "Sealing fixes texts, codes, questions and shares for good, and writes the manifest with "
         "its hash."
     )
-    accepted = st.checkbox("I have read the checks above.", key=f"study-accept-{_version(draft)}")
+    # By the plan, not the draft alone: a run or an imported file may have changed as well.
+    shown = prepared.plan.seal
+    accepted = st.checkbox("I have read the checks above.", key=f"study-accept-{shown}")
+    read = f"study-read-{draft.study_id}"
+    if accepted:
+        st.session_state[read] = shown
+    elif st.session_state.get(read, shown) != shown:
+        st.warning(
+            "The draft or its texts have changed since you read the checks, here or in another "
+            "tab. Nothing was sealed: read the checks again, then seal."
+        )
     if st.button(
         "Seal the study", type="primary", disabled=not (accepted and prepared.can_be_sealed)
     ):
-        seal(artifacts, draft.study_id)
+        seal(artifacts, draft.study_id, expected=shown)
         st.rerun()
     if st.button("Discard this draft", type="tertiary"):
         discard_draft(artifacts, draft.study_id)
@@ -285,5 +295,5 @@ def _store(artifacts: Path, draft: StudyDraft) -> None:
 
 
 def _version(draft: StudyDraft) -> str:
-    """Name the content of a draft: widgets of an earlier one must not act on this one."""
+    """Name what the widgets with this key change: those of an earlier draft must not act on it."""
     return f"{draft.study_id}-{abs(hash((draft.sources, draft.guidelines))):x}"

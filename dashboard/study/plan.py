@@ -20,7 +20,7 @@ from dashboard.study.files import create_once
 from dashboard.study.guidelines import Guidelines, parse_guidelines
 from engine.errors import DiskError, SchemaVersionError, StoreError, StudyError
 
-PLAN_FORMAT = 2
+PLAN_FORMAT = 3
 """Raised whenever the file's layout changes; older formats are read, newer ones refused."""
 
 Mode = Literal["rating", "pairwise"]
@@ -67,7 +67,8 @@ class PlanSystem:
     name: str
     origin: str
     """For example ``run demo, split inference`` or ``file answers.csv``."""
-    run_id: str = ""
+    run_ids: tuple[str, ...] = ()
+    """Runs that the texts came from, one or more per data set; of a file: none."""
     weights: tuple[float, ...] | None = None
 
 
@@ -248,10 +249,7 @@ def _plan(table: dict[str, Any]) -> StudyPlan:
         for item in table["items"]
     )
     systems = (
-        tuple(
-            PlanSystem(**system | {"weights": system["weights"] and tuple(system["weights"])})
-            for system in table["systems"]
-        )
+        tuple(_system(system) for system in table["systems"])
         if "systems" in table
         else _systems_of_format_1(table, items)
     )
@@ -266,12 +264,21 @@ def _plan(table: dict[str, Any]) -> StudyPlan:
     )
 
 
+def _system(table: dict[str, Any]) -> PlanSystem:
+    rest = {name: value for name, value in table.items() if name != "run_id"}
+    # Format 2 knew one run per system, and an empty name where there was none.
+    run_ids = table["run_ids"] if "run_ids" in table else filter(None, [table["run_id"]])
+    weights = table["weights"] and tuple(table["weights"])
+    return PlanSystem(**rest | {"run_ids": tuple(run_ids), "weights": weights})
+
+
 def _systems_of_format_1(
     table: dict[str, Any], items: tuple[PlanItem, ...]
 ) -> tuple[PlanSystem, ...]:
     names = sorted({name for item in items for name in item.systems})
     origin = f"run {table['run_id']}, split inference"
-    return tuple(PlanSystem(name=name, origin=origin, run_id=table["run_id"]) for name in names)
+    run_ids = (table["run_id"],)
+    return tuple(PlanSystem(name=name, origin=origin, run_ids=run_ids) for name in names)
 
 
 def _damaged(path: Path, what: str) -> str:

@@ -6,21 +6,19 @@ and the plan keeps them.
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import combinations
 from statistics import mean
-from typing import Literal
 
 from dashboard.study.assignment import preview
+from dashboard.study.comparisons import groups, shared_prompts
 from dashboard.study.draft import StudyDraft
+from dashboard.study.finding import MOST_LISTED, Finding, counted, listed
+from dashboard.study.leaks import leaks
 from dashboard.study.plan import PlanItem
 from dashboard.study.sources import SystemText
-
-Weight = Literal["stop", "warning", "note"]
 
 NEAR_DUPLICATE = 0.95
 """Two responses to a prompt that share so much of their text are hardly worth comparing."""
@@ -30,14 +28,6 @@ LENGTH_RATIO = 1.5
 
 _TOO_COMMON = 0.5
 """A system that answers more of its prompts with one text has lost variety."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """Something the owner should know."""
-
-    weight: Weight
-    message: str
 
 
 def findings(
@@ -56,7 +46,8 @@ def findings(
     """
     found = [
         *_cannot_work(draft, items),
-        *_leaks(draft, chosen),
+        *_not_compared(draft, chosen, items),
+        *leaks(draft, chosen),
         *_empty(chosen),
         *_near_duplicates(chosen),
         *_without_variety(chosen),
@@ -84,21 +75,39 @@ def _cannot_work(draft: StudyDraft, items: Sequence[PlanItem]) -> Iterable[Findi
         )
 
 
-def _leaks(draft: StudyDraft, chosen: Sequence[SystemText]) -> Iterable[Finding]:
-    """Find names of systems and runs inside of responses."""
-    names = {text.system for text in chosen} | {source.run_id for source in draft.sources}
-    for name in sorted(names - {""}):
-        pattern = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)", re.IGNORECASE)
-        where = [text for text in chosen if pattern.search(text.text)]
-        if where:
-            owners = Counter(text.system for text in where)
-            shares = ", ".join(f"{n} of {system}" for system, n in sorted(owners.items()))
-            yield Finding(
-                weight="warning",
-                message=f"The name {name!r} stands in {_counted(len(where), 'response')} "
-                f"({shares}): an annotator could learn which system wrote them. Rename the "
-                "system, or accept it if the word is ordinary language and not a signature.",
-            )
+def _not_compared(
+    draft: StudyDraft, chosen: Sequence[SystemText], items: Sequence[PlanItem]
+) -> Iterable[Finding]:
+    shared = shared_prompts(items)
+    lacking = [pair for pair, n_prompts in shared.items() if not n_prompts]
+    if not lacking:
+        return
+    sets: dict[str, set[str]] = defaultdict(set)
+    for text in chosen:
+        sets[text.prompt].add(text.data_set)
+    names = sorted({name for found in sets.values() if len(found) > 1 for name in found})
+    todo = (
+        f"The same prompts stand in data sets {listed(names)}: give their sources one data_set "
+        "(a column of the file; without it, the file's name)."
+        if names
+        else "Add their responses to the same prompts, under one data_set."
+    )
+    if len(lacking) == len(shared):
+        yield Finding(
+            weight="stop",
+            message=f"No two systems have a prompt in common, so nothing can be compared. {todo}",
+        )
+        return
+    differently = " that both answered differently" if draft.mode == "pairwise" else ""
+    pairs = listed([f"{one} with {other}" for one, other in lacking])
+    apart = groups(shared)
+    told = "; ".join(listed(group) for group in apart[:MOST_LISTED])
+    split = "" if len(apart) == 1 else f" Nothing compares these groups with each other: {told}."
+    yield Finding(
+        weight="warning",
+        message=f"Without a common prompt{differently}, and so never compared: {pairs}.{split} "
+        f"{todo}",
+    )
 
 
 def _empty(chosen: Sequence[SystemText]) -> Iterable[Finding]:
@@ -107,7 +116,7 @@ def _empty(chosen: Sequence[SystemText]) -> Iterable[Finding]:
         is_are = "is" if n_empty == 1 else "are"
         yield Finding(
             weight="warning",
-            message=f"{_counted(n_empty, 'response')} of {system} {is_are} empty.",
+            message=f"{counted(n_empty, 'response')} of {system} {is_are} empty.",
         )
 
 
@@ -124,14 +133,14 @@ def _near_duplicates(chosen: Sequence[SystemText]) -> Iterable[Finding]:
     if n_equal:
         yield Finding(
             weight="note",
-            message=f"{_counted(n_equal, 'response')} the same as another system's to the same "
+            message=f"{counted(n_equal, 'response')} the same as another system's to the same "
             "prompt: such a text is shown once, and its rating counts for every system that gave "
             "it.",
         )
     if n_near:
         yield Finding(
             weight="note",
-            message=f"{_counted(n_near, 'pair')} of responses to the same prompt with at least "
+            message=f"{counted(n_near, 'pair')} of responses to the same prompt with at least "
             f"{100 * NEAR_DUPLICATE:.0f} % of the text in common: expect ties.",
         )
 
@@ -222,11 +231,7 @@ def _balance(draft: StudyDraft, items: Sequence[PlanItem]) -> Iterable[Finding]:
     balance = (
         "all see every system equally often"
         if gap == 0
-        else f"how often two of them see one system differs by at most {_counted(gap, 'item')}"
+        else f"how often two of them see one system differs by at most {counted(gap, 'item')}"
     )
     n_items = f"{min(sizes)} to {max(sizes)}" if min(sizes) < max(sizes) else f"{max(sizes)}"
     yield Finding(weight="note", message=f"Each annotator gets {n_items} items; {balance}.")
-
-
-def _counted(n: int, thing: str) -> str:
-    return f"{n} {thing}" if n == 1 else f"{n} {thing}s"

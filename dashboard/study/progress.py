@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from dashboard.study.assignment import Standing, left_by_others, may_have, share
+from dashboard.study.assignment import Standing, is_served, left_by_others, may_have, share
 from dashboard.study.blinding import presentation_order
-from dashboard.study.plan import StudyPlan
+from dashboard.study.plan import PlanItem, StudyPlan
 from dashboard.study.ratings import ItemState
 
 
@@ -79,8 +79,8 @@ def progress_of(
 ) -> Progress:
     """Combine a plan with the stored answers.
 
-    Items of the share that have all their ratings from others are no longer the annotator's;
-    items that were taken over are.
+    Items of the share that have all their ratings from others are no longer the annotator's, nor
+    are those that an earlier holder of the place has rated; items that were taken over are.
 
     Args:
         plan: The sealed study.
@@ -95,12 +95,16 @@ def progress_of(
         if annotator in answers
     }
     shared = share(plan, place)
+    known = {item.code: item for item in plan.items}
     own = [
         code
         for code in shared
-        if code in states or may_have(plan, standing, code, annotator=annotator)
+        if code in states
+        or (
+            may_have(plan, standing, code, annotator=annotator)
+            and not _is_done_before(standing, known, code, place)
+        )
     ]
-    known = {item.code: item for item in plan.items}
     taken_over = [
         code
         for code in states
@@ -114,6 +118,17 @@ def progress_of(
             plan, annotator, [item.code for item in plan.items if item.kind == "practice"]
         ),
         extra=_ordered(plan, annotator, [code for code in extra if code not in set(own)]),
+    )
+
+
+def _is_done_before(
+    standing: Standing, known: Mapping[str, PlanItem], code: str, place: int | None
+) -> bool:
+    # Of a copy the original decides: only who rated both can tell a difference.
+    item = known[code]
+    return place is not None and (
+        is_served(standing, item, place)
+        or (item.copy_of in known and is_served(standing, known[item.copy_of], place))
     )
 
 

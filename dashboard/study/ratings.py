@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
@@ -62,6 +62,8 @@ class Submission:
     """When the item was shown, UTC; unknown in early studies."""
     shown_first: SideFirst = ""
     """Which response of a pair stood first on the page."""
+    replaces: str | None = None
+    """Request of the only answer that this may take the place of, "" for none; None: of any."""
 
     def __post_init__(self) -> None:
         names = [answer.criterion for answer in self.answers]
@@ -102,6 +104,8 @@ class ItemState:
     kind: Kind
     values: Mapping[str, int]
     """By criterion; empty when skipped."""
+    request_id: str = field(default="", compare=False)
+    """Of the submission that it came with."""
 
 
 PAIR_LABELS = {-1: "a is better", 0: "tie", 1: "b is better"}

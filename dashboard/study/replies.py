@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dashboard.study.blinding import completion_code, stands_first
 from dashboard.study.plan import PlanItem, StudyPlan
 from dashboard.study.ratings import Answer, SideFirst, Submission, preferred, rated, skipped
+from engine.errors import EmorlError, InputError
 
 __all__ = [
     "completion_code",
@@ -14,10 +15,17 @@ __all__ = [
     "form_values",
     "listed",
     "rated_answers",
+    "reason",
     "said",
     "shown_first",
     "texts_in_order",
 ]
+
+FAILED = (
+    "The server cannot read or write its files now. Try again in a minute; if that does not help, "
+    "tell the study's owner. Everything that was called saved is kept."
+)
+"""In place of errors that speak of files, which are the owner's business."""
 
 FIRST, TIE, SECOND = 1, 0, 2
 """Values of a pairwise form, and its keys: the response shown first, neither, the second."""
@@ -83,6 +91,13 @@ def said(plan: StudyPlan, submission: Submission) -> str:
     if submission.kind == "skip":
         return "Exercise skipped."
     return " ".join(["Exercise saved.", *_expected(plan, item, submission)])
+
+
+def reason(plan: StudyPlan, error: EmorlError) -> str:
+    """Return what an annotator reads of an error: who was invited sees no path of the server."""
+    if not plan.requires_invite or isinstance(error, InputError):
+        return str(error)
+    return FAILED
 
 
 def listed(names: Sequence[str]) -> str:

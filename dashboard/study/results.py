@@ -13,6 +13,7 @@ from dashboard.study.analysis.report import Tables, blind_tables, blinded, study
 from dashboard.study.export import SEED, bundle_bytes
 from dashboard.study.material import StudyMaterial, ratings_path, read_material, system_weights
 from dashboard.study.plan import plan_path, study_folder
+from dashboard.study.refresh import refresh
 
 Stamps = tuple[tuple[str, int, int], ...]
 
@@ -42,6 +43,7 @@ def results_of(artifacts: Path, study_id: str) -> Results:
         StudyError: If there is no such study.
         StoreError: If the plan, the ratings or the log are damaged.
     """
+    refresh(artifacts, study_id)  # before the stamps: what is kept holds until a file changes
     return _results(str(artifacts), study_id, _stamps(artifacts, study_id))
 
 

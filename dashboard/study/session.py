@@ -208,6 +208,12 @@ def desk(artifacts: Path, who: Visitor) -> Desk:
     return found
 
 
+def desk_so_far() -> Desk | None:
+    """Return the desk of this tab, if it has one."""
+    found = st.session_state.get(_DESK)
+    return found if isinstance(found, Desk) else None
+
+
 def suggested() -> tuple[str, str]:
     """Return study and name as far as the URL gives them, for the entrance form."""
     return st.query_params.get("study", ""), st.query_params.get("annotator", "")

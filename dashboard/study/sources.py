@@ -33,6 +33,8 @@ class Source:
     """Of an ensemble; looked up in the run's atlases, or among its evaluations."""
     path: str = ""
     """Of a file, which was copied into the study's folder."""
+    data_set: str = ""
+    """Of the rows of a file that name none; empty: the name of the file."""
 
     @property
     def name(self) -> str:
@@ -72,7 +74,8 @@ def texts_of(artifacts: Path, folder: Path, source: Source) -> list[SystemText]:
         StoreError: If the run's snapshots cannot be read.
     """
     if source.kind == "file":
-        return [SystemText(**row) for row in read_responses(folder / source.path)]
+        rows = read_responses(folder / source.path, data_set=source.data_set)
+        return [SystemText(**row) for row in rows]
     run = existing_run(artifacts, source.run_id)
     _check_finished(run)
     prompts = {

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from dashboard.study.assignment import n_expected_ratings
 from dashboard.study.invites import invited
 from dashboard.study.plan import StudyPlan, plan_path, read_plan, study_folder
+from dashboard.study.refresh import refresh
 from dashboard.study.unblinding import State, study_state
 from engine.errors import StoreError
 
@@ -85,6 +86,7 @@ def status(artifacts: Path, study_id: str) -> StudyStatus:
             )
         read_plan(artifacts, study_id)  # says what there is instead
     plan = read_plan(artifacts, study_id)
+    refresh(artifacts, study_id)
     answers = _answers(artifacts, plan)
     counted = {item.code for item in plan.items if item.kind != "practice"}
     by_item = Counter(

@@ -7,7 +7,6 @@ one connection used by two threads can hand a thread the other's rows.
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
@@ -18,18 +17,27 @@ from typing import Any
 
 import duckdb
 
-from dashboard.study.assignment import Standing, may_have
+from dashboard.study.assignment import HeldPlace, Standing, may_have
 from dashboard.study.index import ItemNotes, StudyIndex
 from dashboard.study.plan import StudyPlan
 from dashboard.study.publisher import Publisher
 from dashboard.study.ratings import ItemState, Note, Submission
 from dashboard.study.rows import INSERT_EVENT, INSERT_NOTE, answers_of, event_rows, note_row
 from dashboard.study.schema import EVENT_COLUMNS, PUBLISHED
-from dashboard.study.store_file import connect, load_index, prepare, readable, rollback
+from dashboard.study.store_file import (
+    PUBLISHING,
+    connect,
+    copy_to,
+    disconnect,
+    load_index,
+    prepare,
+    readable,
+    rollback,
+)
 from engine.errors import DiskError, ItemTakenError, StudyError
 
-Places = Mapping[str, tuple[int, datetime]]
-"""Active annotator -> the place held, and since when."""
+Places = Mapping[str, HeldPlace]
+"""By active annotator."""
 
 Parameters = list[Any]
 
@@ -47,7 +55,8 @@ class AnnotationStore:
 
         Raises:
             SchemaVersionError: If a later version of this project wrote the file.
-            StoreError: If another dashboard holds it, or it is no database of ratings.
+            StoreInUseError: If another dashboard holds it.
+            StoreError: If it is no database of ratings.
         """
         self.studies = studies
         self.path = studies / "annotations.duckdb"
@@ -57,7 +66,6 @@ class AnnotationStore:
         self._writing = threading.RLock()
         # What is in memory: whoever reads does not wait until another's answer is on disk.
         self._looking = threading.RLock()
-        self._publishing = threading.Lock()
         self._connection = connect(self.path)
         try:
             with readable(self.path):
@@ -65,14 +73,14 @@ class AnnotationStore:
                 self._index: dict[str, StudyIndex] = defaultdict(StudyIndex)
                 self._index.update(load_index(self._connection))
         except BaseException:
-            self._connection.close()
+            disconnect(self._connection, self.path)
             raise
         self._publisher = Publisher(self.publish)
 
     def close(self) -> None:
         """Write the last snapshots and let the file go."""
         self._publisher.close()
-        self._connection.close()
+        disconnect(self._connection, self.path)
 
     def record(self, submission: Submission, plan: StudyPlan | None = None) -> bool:
         """Store the answers of one submission, all or none; when it returns, they are on disk.
@@ -86,6 +94,7 @@ class AnnotationStore:
 
         Raises:
             ItemTakenError: If the item has its ratings from others; nothing was stored.
+            AnswerChangedError: If it replaces another answer than the current one.
             StudyError: If the request's id was used for other answers.
             DiskError: If nothing could be stored; the same submission can be tried again.
         """
@@ -93,8 +102,7 @@ class AnnotationStore:
             with self._writing:
                 stored_before = self._stored_before(submission)
                 if not stored_before:
-                    if plan is not None and submission.kind == "rating":
-                        self._check_room(submission, plan)
+                    self._check(submission, plan)
                     self._insert(submission)
         except duckdb.Error as error:
             raise DiskError(
@@ -195,10 +203,10 @@ class AnnotationStore:
         folder = self.studies / study_id / "published"
         literal = "'" + study_id.replace("'", "''") + "'"
         written = []
-        with self._publishing:
+        with PUBLISHING:
             for name, query in PUBLISHED.items():
                 target = folder / f"{name}.parquet"
-                self._copy(query.format(study=literal), target)
+                copy_to(self._connection, self.path, query.format(study=literal), target)
                 written.append(target)
         return written
 
@@ -215,7 +223,11 @@ class AnnotationStore:
         with self.standing(plan, {}) as standing:
             return may_have(plan, standing, code, annotator=annotator)
 
-    def _check_room(self, submission: Submission, plan: StudyPlan) -> None:
+    def _check(self, submission: Submission, plan: StudyPlan | None) -> None:
+        with self._index_of(submission.study_id) as index:
+            index.check_current(submission)
+        if plan is None or submission.kind != "rating":
+            return
         if not self._may_have(plan, submission.item_code, submission.annotator):
             raise ItemTakenError(
                 "This item has been given to somebody else in the meantime and needs no further "
@@ -257,7 +269,8 @@ class AnnotationStore:
             cursor.close()
         values = {a.criterion: a.value for a in submission.answers if a.value is not None}
         with self._index_of(submission.study_id) as index:
-            index.answer(submission.item_code, submission.annotator, submission.kind, values, now)
+            about = (submission.item_code, submission.annotator, submission.kind)
+            index.answer(*about, values, now, submission.request_id)
 
     def _execute(self, sql: str, values: Parameters) -> None:
         cursor = self._connection.cursor()
@@ -278,19 +291,3 @@ class AnnotationStore:
                 return cursor.execute(sql, values).fetchall()
             finally:
                 cursor.close()
-
-    def _copy(self, sql: str, target: Path) -> None:
-        beside = target.with_suffix(".parquet.tmp")
-        quoted = str(beside).replace("'", "''")
-        cursor = self._connection.cursor()
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            cursor.execute(f"COPY ({sql}) TO '{quoted}' (FORMAT parquet)")
-            os.replace(beside, target)  # noqa: PTH105 - atomic on every platform
-        except (duckdb.Error, OSError) as error:
-            raise DiskError(
-                f"Cannot write {target}: {error}. All ratings are safe in {self.path}; the copy "
-                "is written with the next answer."
-            ) from error
-        finally:
-            cursor.close()

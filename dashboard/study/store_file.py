@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+import os
+import threading
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +14,12 @@ import duckdb
 
 from dashboard.study.index import StudyIndex
 from dashboard.study.schema import SCHEMA, SCHEMA_VERSION, UPGRADES
-from engine.errors import SchemaVersionError, StoreError
+from engine.errors import DiskError, SchemaVersionError, StoreError, StoreInUseError
+
+PUBLISHING = threading.RLock()
+"""One snapshot at a time, whichever store of this process writes it."""
+
+_open_here: Counter[Path] = Counter()
 
 
 def connect(path: Path) -> duckdb.DuckDBPyConnection:
@@ -20,10 +27,10 @@ def connect(path: Path) -> duckdb.DuckDBPyConnection:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # One thread: every statement is small, and idle workers would only wait busily.
-        return duckdb.connect(str(path), config={"threads": 1})
+        connection = duckdb.connect(str(path), config={"threads": 1})
     except (duckdb.Error, OSError) as error:
         if "lock" in str(error).lower():
-            raise StoreError(
+            raise StoreInUseError(
                 f"Another dashboard has {path} open, and one dashboard alone may write ratings. "
                 "Use that one, stop it, or start this one with another artifacts folder "
                 "(EMORL_ARTIFACTS)."
@@ -33,6 +40,43 @@ def connect(path: Path) -> duckdb.DuckDBPyConnection:
             "backup in its place; the snapshots in the studies' published folders hold the "
             "ratings too."
         ) from error
+    with PUBLISHING:
+        _open_here[path.resolve()] += 1
+    return connection
+
+
+def disconnect(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Let the file go."""
+    connection.close()
+    with PUBLISHING:
+        _open_here[path.resolve()] -= 1
+
+
+def is_open_here(path: Path) -> bool:
+    """Tell whether this very process has the file open."""
+    return _open_here[path.resolve()] > 0
+
+
+def copy_to(connection: duckdb.DuckDBPyConnection, path: Path, query: str, target: Path) -> None:
+    """Write what a query of the file ``path`` gives as Parquet, in one step.
+
+    Raises:
+        DiskError: If the disk refuses; an old file stays.
+    """
+    beside = target.with_suffix(".parquet.tmp")
+    quoted = str(beside).replace("'", "''")
+    cursor = connection.cursor()
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        cursor.execute(f"COPY ({query}) TO '{quoted}' (FORMAT parquet)")
+        os.replace(beside, target)  # noqa: PTH105 - atomic on every platform
+    except (duckdb.Error, OSError) as error:
+        raise DiskError(
+            f"Cannot write {target}: {error}. All ratings are safe in {path}; the copy "
+            "is written with the next answer."
+        ) from error
+    finally:
+        cursor.close()
 
 
 def prepare(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
@@ -100,7 +144,7 @@ def load_index(connection: duckdb.DuckDBPyConnection) -> dict[str, StudyIndex]:
 
 def _load_answers(connection: duckdb.DuckDBPyConnection, found: dict[str, StudyIndex]) -> None:
     rows = connection.execute(
-        "SELECT study_id, item_code, annotator, kind, stored_at, criterion, value "
+        "SELECT study_id, item_code, annotator, kind, stored_at, request_id, criterion, value "
         "FROM current_ratings ORDER BY event_number"
     ).fetchall()
     values: dict[tuple[Any, ...], dict[str, int]] = defaultdict(dict)
@@ -108,8 +152,8 @@ def _load_answers(connection: duckdb.DuckDBPyConnection, found: dict[str, StudyI
         answered = values[tuple(answer)]
         if value is not None:
             answered[criterion] = value
-    for (study, code, annotator, kind, stored_at), answered in values.items():
-        found[study].answer(code, annotator, kind, answered, stored_at)
+    for (study, code, annotator, kind, stored_at, request), answered in values.items():
+        found[study].answer(code, annotator, kind, answered, stored_at, request)
 
 
 @contextmanager

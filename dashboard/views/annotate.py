@@ -22,9 +22,11 @@ def render() -> None:
     try:
         _lay_out(artifacts)
     except StudyError as error:
+        _say_not_saved()
         entrance.complain("This link does not lead to a study.", error)
         entrance.show(artifacts)
     except EmorlError as error:
+        _say_not_saved()
         entrance.complain("Ratings cannot be given now.", error)
     with st.container(key="page-ready"):
         st.empty()
@@ -37,6 +39,7 @@ def _lay_out(artifacts: Path) -> None:
         return
     reason = session.closed_because(artifacts, who.study_id)
     if reason:
+        _say_not_saved()
         st.info(reason)
         return
     _work(artifacts, who)
@@ -63,6 +66,7 @@ def _item(artifacts: Path, who: session.Visitor) -> None:
     try:
         reason = session.closed_because(artifacts, who.study_id)
         if reason:
+            _say_not_saved()
             st.info(reason)
             return
         desk = session.desk(artifacts, who)
@@ -74,4 +78,12 @@ def _item(artifacts: Path, who: session.Visitor) -> None:
         else:
             form.show_item(desk, progress, code)
     except EmorlError as error:
+        _say_not_saved()
         entrance.complain("Ratings cannot be given now.", error)
+
+
+def _say_not_saved() -> None:
+    """Say what became of the last click, before the page says why it shows no item."""
+    desk = session.desk_so_far()
+    if desk is not None:
+        form.show_not_saved(desk)

@@ -15,6 +15,7 @@ import pytest
 from playwright.sync_api import Page, WebSocket, expect
 
 from dashboard.study.creation import seal
+from dashboard.study.desk import DOUBLE_CLICK_SECONDS
 from dashboard.study.draft import create_draft
 from dashboard.study.invites import invite
 from dashboard.study.material import automatic_scores, system_weights
@@ -230,6 +231,8 @@ def answer_all(page: Page, heard: Heard, n_items: int) -> None:
             page.get_by_role("button", name="Flag").click()
             expect(page.get_by_text("You flagged this item.")).to_be_visible()
             wait_until_ready(page)
+            # Sooner after a save it would count as the second half of a double click.
+            page.wait_for_timeout(1000 * DOUBLE_CLICK_SECONDS)
             page.get_by_role("button", name="Back").click()
             expect(page.get_by_text("An earlier item, rated.")).to_be_visible()
             heard.look()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -24,6 +24,7 @@ from tests.synthetic import RunSpec, config_of
 
 OBJECTIVES = ("reflection", "empathy", "fluency")
 GUIDELINES = guidelines_for(OBJECTIVES)
+_BEST = {"best": (0.9375, 0.59375, 0.09375)}
 SYSTEMS = ("base", "adapter:reflection", "adapter:empathy", "adapter:fluency", "best")
 
 
@@ -156,6 +157,7 @@ def write_finished_run(
     name: str = "demo",
     prompts: list[str] | None = None,
     score: Callable[[str, int], float] | None = None,
+    weights: Mapping[str, tuple[float, ...]] = _BEST,
 ) -> None:
     """Write a finished run whose systems answered as ``texts`` says, one text per prompt.
 
@@ -186,7 +188,7 @@ def write_finished_run(
                 SystemScore(
                     system=system,
                     decoding=decoding,
-                    weights=(0.9375, 0.59375, 0.09375) if system == "best" else None,
+                    weights=weights.get(system),
                     means=(0.5, 0.5, 0.5),
                     standard_errors=(0.1, 0.1, 0.1),
                     responses=tuple(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from dashboard.study.assignment import Standing, assigned_places, preview, share
+from dashboard.study.assignment import HeldPlace, Standing, assigned_places, preview, share
 from dashboard.study.building import damaged, practice_items
 from dashboard.study.plan import StudyPlan
 from dashboard.study.progress import progress_of
@@ -20,7 +20,9 @@ from engine.errors import ItemTakenError
 from tests.dashboard.study.samples import GUIDELINES, SYSTEMS, rating, shared_plan, skip
 
 START = datetime(2030, 1, 1)
-PLACES = {"ada": (1, START), "bob": (2, START), "cy": (3, START), "dee": (4, START)}
+PLACES = {
+    name: HeldPlace(number, START) for number, name in enumerate(("ada", "bob", "cy", "dee"), 1)
+}
 
 
 @dataclass
@@ -183,7 +185,7 @@ def test_what_an_absent_annotator_left_comes_to_who_helps(
 ) -> None:
     plan = shared_plan(6, systems=("base",), n_annotators=3)
 
-    def extra(annotator: str, places: dict[str, tuple[int, datetime]]) -> tuple[str, ...]:
+    def extra(annotator: str, places: dict[str, HeldPlace]) -> tuple[str, ...]:
         with store.standing(plan, places) as standing:
             return progress_of(
                 plan, annotator, standing, place=places[annotator][0], helps=True
@@ -212,3 +214,40 @@ def test_a_withdrawn_answer_is_gone_and_its_event_is_kept(store: AnnotationStore
         *["withdrawn"] * 3,
     ]
     assert store.record(rating(1, 1, 1, item_code=code, annotator="cy"), plan)
+
+
+def test_who_gets_the_place_of_another_is_not_given_what_that_one_has_rated(
+    store: AnnotationStore,
+) -> None:
+    plan = shared_plan(4, n_annotators=2, n_gold=1)
+    (gold,) = [item for item in plan.items if item.kind == "gold"]
+    originals = [item.code for item in plan.items if item.kind == "rating"]
+    done = {*originals[:5], gold.copy_of}
+    for code in done:
+        store.record(rating(1, 1, 1, item_code=code), plan)
+
+    def left(places: dict[str, HeldPlace], name: str, *, helps: bool = False) -> set[str]:
+        with store.standing(plan, places) as standing:
+            found = progress_of(plan, name, standing, place=places[name].place, helps=helps)
+        return {*found.open_items, *found.extra}
+
+    # Ada, who had place 1, is replaced by bob; cy has place 2 and does not lose her share.
+    places = {"bob": HeldPlace(1, START, frozenset({"ada"})), "cy": HeldPlace(2, START)}
+    assert left(places, "bob") == set(originals) - done
+    assert left(places, "bob", helps=True) == set(originals) - done
+    for code in set(originals) - done:
+        store.record(rating(1, 1, 1, item_code=code, annotator="bob"), plan)
+    assert left(places, "cy") == {*originals, gold.code}
+    # If nobody has place 2, bob may step in for it.
+    alone = {"bob": places["bob"]}
+    assert left(alone, "bob") == set()
+    assert left(alone, "bob", helps=True) == done
+
+
+def test_a_rating_counts_for_the_place_that_its_annotator_has_now(store: AnnotationStore) -> None:
+    plan = shared_plan(1, systems=("base",), n_annotators=2)
+    code = plan.items[0].code
+    store.record(rating(1, 1, 1, item_code=code), plan)
+    places = {"bob": HeldPlace(1, START, frozenset({"ada"})), "ada": HeldPlace(2, START)}
+    with store.standing(plan, places) as standing:
+        assert progress_of(plan, "bob", standing, place=1).open_items == (code,)

@@ -15,6 +15,7 @@ from dashboard.study.cli import main
 from dashboard.study.draft import read_draft
 from dashboard.study.guidelines import criteria_of, guidelines_for, level_rows, versioned
 from dashboard.study.invites import holder_of
+from dashboard.study.owner import with_upload
 from dashboard.study.plan import read_plan
 from dashboard.study.store import AnnotationStore
 from dashboard.study.unblinding import unblinded_at
@@ -131,7 +132,47 @@ def test_a_file_of_responses_is_copied_into_the_study(
     file.unlink()
     assert say(artifacts, "seal", "own", "--accept") == 0
     plan = read_plan(artifacts, "own")
-    assert [system.origin for system in plan.systems] == ["file sources/own.csv"] * 2
+    (origin,) = {system.origin for system in plan.systems}
+    assert re.fullmatch(r"file sources/own-[0-9a-f]{8}\.csv", origin)
+    assert {item.data_set for item in plan.items if item.kind == "rating"} == {"own"}
+
+
+def test_two_files_of_one_name_are_both_kept_and_one_file_is_taken_once(
+    artifacts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    say(artifacts, "create", "own")
+    for system in ("gpt", "llama"):
+        file = tmp_path / system / "answers.csv"
+        file.parent.mkdir()
+        file.write_text(f"system,prompt,response\n{system},p,I am here\n", encoding="utf-8")
+        assert say(artifacts, "import", "own", str(file)) == 0
+    before = read_draft(artifacts, "own")
+    assert say(artifacts, "import", "own", str(file)) == 0
+    assert "in the study already" in capsys.readouterr().out
+    assert read_draft(artifacts, "own") == before
+    assert say(artifacts, "seal", "own", "--accept") == 0
+    plan = read_plan(artifacts, "own")
+    assert [system.name for system in plan.systems] == ["gpt", "llama"]
+    assert {one.source_item for one in plan.items if one.kind == "rating"} == {"answers/0"}
+
+
+def test_an_import_into_a_sealed_study_is_refused_and_its_files_stay(
+    artifacts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "own.csv"
+    file.write_text("system,prompt,response\na,p,one\nb,p,two\n", encoding="utf-8")
+    say(artifacts, "create", "own")
+    say(artifacts, "import", "own", str(file))
+    draft = read_draft(artifacts, "own")
+    say(artifacts, "seal", "own", "--accept")
+    folder = artifacts / "studies" / "own" / "sources"
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    file.write_text("system,prompt,response\nz,p,other\n", encoding="utf-8")
+    assert say(artifacts, "import", "own", str(file)) == 2
+    assert "is sealed" in capsys.readouterr().err
+    with pytest.raises(StudyError, match="is sealed"):
+        with_upload(artifacts, draft, file.name, file.read_bytes())
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
 def test_own_guidelines_have_a_version_of_their_own(artifacts: Path, tmp_path: Path) -> None:

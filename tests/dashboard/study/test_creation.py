@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from dashboard.study import owner
+from dashboard.study import sources as source_texts
+from dashboard.study.comparisons import fewest_shared_prompts
 from dashboard.study.creation import prepare, seal
 from dashboard.study.draft import create_draft, list_drafts, read_draft, with_sources, write_draft
-from dashboard.study.plan import StudyPlan, read_plan
+from dashboard.study.plan import Mode, StudyPlan, read_plan
 from dashboard.study.sources import Source, offers
 from engine.artifacts import Phase, Status, run_folder
 from engine.errors import DataError, RunNotFoundError, StudyError
@@ -181,6 +184,9 @@ def test_systems_of_a_file_are_taken_over(tmp_path: Path) -> None:
     line = '{"system": "s", "prompt": "p\u2028q", "response": "r", "prompt_index": 7}\n'
     (item,) = imported(tmp_path, "more.jsonl", line + "\n").items
     assert (item.prompt, item.prompt_index, item.source_item) == ("p\u2028q", 7, "more/7")
+    csv = "system,prompt,response\ns,p,one\u2028two\x0bthree\x85four\n"
+    (item,) = imported(tmp_path, "last.csv", csv).items
+    assert item.response == "one\u2028two\x0bthree\x85four"
 
 
 @pytest.mark.parametrize(
@@ -206,6 +212,24 @@ def test_systems_of_a_file_are_taken_over(tmp_path: Path) -> None:
         ("a.jsonl", "[1]\n", "row 1: must be an object"),
         ("a.jsonl", '{"system": "a"\n', "row 1: is no JSON"),
         ("a.txt", "x", "must end in"),
+        ("a.csv", "system,prompt,response,response\na,b,c,d\n", "more than one column response"),
+        ("a.csv", "system,prompt,response\nall,b,c\n", "system must not be 'all'"),
+        ("all.csv", "system,prompt,response\na,b,c\n", "data_set must not be 'all'"),
+        (
+            "a.jsonl",
+            '{"system": "a", "prompt": "p", "response": "r", "prompt_index": 1e999}',
+            "from 0 to 2147483647, got inf",
+        ),
+        (
+            "a.jsonl",
+            '{"system": "a", "prompt": "p", "response": "r", "prompt_index": 2147483648}',
+            "from 0 to 2147483647",
+        ),
+        (
+            "a.jsonl",
+            '{"system": "a", "prompt": "p", "response": "r \\ud800"}',
+            "response holds half of a character",
+        ),
     ],
 )
 def test_a_bad_file_is_refused_with_its_row(
@@ -240,6 +264,94 @@ def test_the_checks_find_leaks_empty_and_equal_responses_and_poor_variety(tmp_pa
     leaks = messages(tmp_path, sources=system_sources("base", "best", run_id="leaks"))
     assert "warning: The name 'base' stands in 1 response (1 of base)" in leaks
     assert "'best'" not in leaks
+
+
+def test_a_draft_that_changed_since_it_was_read_is_not_sealed(tmp_path: Path) -> None:
+    write_finished_run(tmp_path, TEXTS)
+    draft = draft_of(sources=system_sources())
+    create_draft(tmp_path, draft)
+    read = prepare(tmp_path, draft).plan.seal
+    write_draft(tmp_path, replace(draft, n_ratings_per_item=1))
+    with pytest.raises(StudyError, match="has changed since its checks were shown"):
+        seal(tmp_path, "demo", expected=read)
+    write_draft(tmp_path, draft)
+    assert seal(tmp_path, "demo", expected=read).n_ratings_per_item is not None
+
+
+def own_files(artifacts: Path, **systems: list[str]) -> tuple[Source, ...]:
+    """Write one file per system, named like it, with an answer to each of its prompts."""
+    folder = artifacts / "studies" / "demo" / "sources"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, prompts in systems.items():
+        rows = [f"{name},{prompt},{name} answers {prompt}" for prompt in prompts]
+        text = "\n".join(["system,prompt,response", *rows, ""])
+        (folder / f"{name}.csv").write_text(text, encoding="utf-8")
+    return tuple(Source(kind="file", path=f"sources/{name}.csv") for name in systems)
+
+
+@pytest.mark.parametrize("mode", ["rating", "pairwise"])
+def test_systems_without_a_common_prompt_are_no_study(tmp_path: Path, mode: Mode) -> None:
+    prompts = ["p1", "p2", "p3"]
+    sources = own_files(tmp_path, one=prompts, two=prompts)
+    prepared = prepare(tmp_path, draft_of(sources=sources))
+    assert not prepared.can_be_sealed
+    assert owner.detectable_difference(prepared.plan) is None
+    told = messages(tmp_path, sources=sources)
+    assert "stop: No two systems have a prompt in common" in told
+    assert "same prompts stand in data sets one, two: give their sources one data_set" in told
+    # Under one data set they can be compared.
+    joined = tuple(replace(source, data_set="talks") for source in sources)
+    assert prepare(tmp_path, draft_of(sources=joined, mode=mode)).can_be_sealed
+
+
+def test_systems_that_are_never_compared_are_named(tmp_path: Path) -> None:
+    one, two, three, four = own_files(
+        tmp_path, one=["p", "q"], two=["p", "q"], three=["x"], four=["x"]
+    )
+    sources = (
+        *(replace(source, data_set="first") for source in (one, two)),
+        *(replace(source, data_set="second") for source in (three, four)),
+    )
+    prepared = prepare(tmp_path, draft_of(sources=sources))
+    assert prepared.can_be_sealed
+    told = messages(tmp_path, sources=sources)
+    assert "warning: Without a common prompt, and so never compared: four with one," in told
+    assert "these groups with each other: four, three; one, two." in told
+    # What can be found depends on the pair with the fewest prompts: here one.
+    assert fewest_shared_prompts(prepared.plan.items) == 1
+
+
+def test_names_in_what_stands_beside_every_response_are_told(tmp_path: Path) -> None:
+    prompts = ["I feel down", "My model-x broke"]
+    sources = own_files(tmp_path, **{"model-x": prompts, "model-y": prompts})
+    sources = tuple(replace(source, data_set="talks") for source in sources)
+    guidelines = replace(draft_of().guidelines, text="Judge model-y kindly.")
+    told = messages(
+        tmp_path, sources=sources, guidelines=guidelines, study_id="demo", n_items_per_data_set=2
+    )
+    assert "warning: The name 'model-y' stands in the guidelines: annotators read it" in told
+    assert "note: The name 'model-x' stands in 1 prompt" in told
+    write_finished_run(tmp_path, TEXTS, name="r1")
+    own = system_sources("base", "adapter:empathy", run_id="r1")
+    named = messages(tmp_path, sources=own, study_id="adapter-base")
+    assert "warning: The name 'base' stands in the name of the study" in named
+    assert "stands in" not in messages(tmp_path, sources=own)
+
+
+def test_a_data_set_that_is_called_like_the_total_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_finished_run(tmp_path, TEXTS)
+    monkeypatch.setattr(source_texts, "_data_set", lambda _run: "all")
+    with pytest.raises(StudyError, match="is called 'all'"):
+        prepare(tmp_path, draft_of(sources=system_sources()))
+
+
+def test_a_plan_too_small_for_any_difference_says_so(tmp_path: Path) -> None:
+    write_finished_run(tmp_path, TEXTS)
+    lines = owner.summary_lines(prepare(tmp_path, draft_of(sources=system_sources())))
+    (told,) = (line for line in lines if "Smallest difference" in line)
+    assert "none: more than the whole scale" in told
 
 
 def test_a_study_of_nothing_or_of_equal_texts_in_pairs_cannot_be_sealed(tmp_path: Path) -> None:

@@ -238,6 +238,56 @@ def test_two_tabs_on_one_item_leave_one_current_answer(desk: Desk, clock: Clock)
     assert events(desk, code) == [2, 1]
 
 
+@pytest.mark.parametrize("values", [ALL_1, ALL_2])
+def test_undo_takes_back_no_answer_of_another_tab(
+    desk: Desk, clock: Clock, values: dict[str, int]
+) -> None:
+    tab = new_tab(desk.store, clock)
+    code = shown(desk)
+    assert shown(tab) == code
+    desk.rate(code, ALL_2)
+    tab.rate(code, values)
+    clock.now += 5
+    desk.undo()
+    assert desk.notice is not None
+    assert desk.notice.outcome == "refused"
+    assert desk.progress().states[code].values == values
+    assert shown(desk) == code
+    desk.undo()  # there is nothing of this tab left to take back
+    assert len(events(desk, code)) == 2
+
+
+def test_a_skip_in_a_stale_tab_keeps_the_rating_and_shows_it(desk: Desk, clock: Clock) -> None:
+    tab = new_tab(desk.store, clock)
+    code = shown(desk)
+    assert shown(tab) == code
+    desk.rate(code, ALL_2)
+    tab.skip(code)
+    assert tab.notice is not None
+    assert tab.notice.outcome == "refused"
+    assert "answered in another tab" in tab.notice.message
+    assert events(desk, code) == [2]
+    assert shown(tab) == code
+    clock.now += 5
+    tab.skip(code)  # now that the rating was seen, it may be replaced
+    assert events(desk, code) == [2, None]
+
+
+def test_after_a_restart_what_was_seen_is_known_by_the_same_name(
+    tmp_path: Path, clock: Clock
+) -> None:
+    first = AnnotationStore(tmp_path)
+    desk = new_tab(first, clock)
+    code = shown(desk)
+    desk.rate(code, ALL_2)
+    first.close()
+    desk.store = AnnotationStore(tmp_path)
+    clock.now += 5
+    desk.undo()
+    assert events(desk, code) == [2, None]
+    desk.store.close()
+
+
 def test_an_annotator_sees_no_answer_of_another(desk: Desk, clock: Clock) -> None:
     for code in desk.progress().order:
         desk.rate(code, ALL_2)
@@ -311,6 +361,28 @@ def test_nothing_is_stored_once_the_page_may_store_nothing(desk: Desk, clock: Cl
         assert (desk.notice.outcome, desk.notice.message) == ("failed", "This study is closed.")
     assert desk.store._rows("SELECT * FROM rating_events ORDER BY event_number") == before
     assert desk.store._rows("SELECT * FROM notes") == []
+
+
+def test_nothing_is_leased_to_somebody_who_may_store_nothing(desk: Desk) -> None:
+    def refuse() -> None:
+        raise StudyError("Your invite was ended.")
+
+    desk.admit = refuse
+    with pytest.raises(StudyError, match="was ended"):
+        desk.show(desk.progress())
+    assert desk.store._rows("SELECT * FROM leases") == []
+
+
+def test_who_was_invited_sees_no_path_of_the_server(tmp_path: Path, clock: Clock) -> None:
+    store = RefusingStore(tmp_path)
+    desk = Desk(plan=shared_plan(), annotator="ada", store=store, clock=clock, place=1)
+    store.is_full = True
+    desk.rate(shown(desk), ALL_2)
+    assert desk.notice is not None
+    assert desk.notice.outcome == "failed"
+    assert "No room left" not in desk.notice.message
+    assert "tell the study's owner" in desk.notice.message
+    store.close()
 
 
 def test_an_item_that_others_took_meanwhile_is_refused_and_passed_over(

@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from dashboard.study import export
+from dashboard.study import datasheet, export
 from dashboard.study.analysis import replicate
 from dashboard.study.analysis.records import as_records, differences
 from dashboard.study.analysis.report import study_tables
@@ -25,6 +25,7 @@ from dashboard.study.plan import write_plan
 from dashboard.study.unblinding import unblind
 from engine.errors import StudyError
 from tests.dashboard.study.analysis.studies import plan_for, write_ratings, write_study
+from tests.dashboard.study.samples import shared_plan
 
 TRUTH = Truth(
     systems={"base": -0.4, "best": 0.4},
@@ -55,6 +56,12 @@ def run_bundle(folder: Path) -> subprocess.CompletedProcess[str]:
     # -P: nothing of the working folder; PYTHONPATH is not inherited either.
     command = [sys.executable, "-P", "-B", str(folder / "replicate.py")]
     return subprocess.run(command, capture_output=True, text=True, cwd="/", env={}, check=False)
+
+
+def test_the_datasheet_of_a_pairwise_study_does_not_deny_its_ratings_per_item() -> None:
+    plan = shared_plan(mode="pairwise", n_ratings_per_item=2)
+    (power,) = (text for number, _, text in datasheet._sample(plan) if number == "3.1.3.1")
+    assert power.startswith("N/A: the simulation is of ratings on a scale")
 
 
 def test_the_bundle_prints_every_number_of_the_page_again(artifacts: Path, exported: Path) -> None:

@@ -178,6 +178,57 @@ def test_every_action_is_refused_and_changes_nothing_without_a_right_to_it(
     press(app, action)
     assert stored(artifacts) == before
     assert app.button_group.len == 0
+    # "Start" has a form of its own, and in a tab that was read-only before nothing was chosen.
+    assert ("Not saved: what you chose last is not stored." in texts(app)) == (action != "Start")
+
+
+@pytest.mark.usefixtures("plan")
+def test_answers_that_came_too_late_are_there_when_the_study_opens_again(artifacts: Path) -> None:
+    app = agree(opened(invite(artifacts, "demo", "ada")))
+    app.text_area[0].set_value("typed in vain")
+    close_study(artifacts, "demo", by="owner")
+    rate(app, 2, 0, 1)
+    assert "Not saved" in texts(app)
+    assert "This study is closed" in texts(app)
+    app.run()
+    assert "Not saved" in texts(app)
+    open_study(artifacts, "demo", by="owner")
+    app.run()
+    assert "Your answers are still here" in texts(app)
+    assert [question.value for question in app.button_group] == [2, 0, 1]
+    assert app.text_area[0].value == "typed in vain"
+    press(app, "Try again")
+    (state,) = session.open_store(artifacts).states("demo", "ada").values()
+    assert list(state.values.values()) == [2, 0, 1]
+    assert "Not saved" not in texts(app)
+
+
+@pytest.mark.usefixtures("plan")
+def test_a_failed_skip_claims_no_answers(artifacts: Path) -> None:
+    app = agree(opened(invite(artifacts, "demo", "ada")))
+    close_study(artifacts, "demo", by="owner")
+    press(app, "Skip")
+    open_study(artifacts, "demo", by="owner")
+    app.run()
+    assert "Not saved. Try again." in texts(app)
+    assert "still here" not in texts(app)
+
+
+@pytest.mark.usefixtures("plan")
+def test_damaged_invites_of_one_study_stop_no_annotator_of_another(artifacts: Path) -> None:
+    token = invite(artifacts, "demo", "ada")
+    other = sealed(artifacts, study_id="secret", requires_invite=True, n_annotators=2)
+    theirs = invite(artifacts, other.study_id, "bob")
+    with (artifacts / "studies" / "secret" / "invites.jsonl").open("ab") as file:
+        file.write(b"rubbish\n")
+    app = rate(agree(opened(token)), 1, 1, 1)
+    assert "Exercise saved." in texts(app)
+    # Who may be of the damaged study learns no name and no path either.
+    for unknown in (theirs, "wrong"):
+        said = texts(opened(unknown))
+        assert "tell the study's owner" in said
+        assert "secret" not in said
+        assert str(artifacts) not in said
 
 
 @pytest.mark.usefixtures("plan")

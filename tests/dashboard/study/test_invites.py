@@ -12,7 +12,14 @@ import pytest
 
 from dashboard.study import invites
 from dashboard.study.files import append_record, read_records
-from dashboard.study.invites import deactivate, holder_of, invite, invited, invites_path
+from dashboard.study.invites import (
+    active_places,
+    deactivate,
+    holder_of,
+    invite,
+    invited,
+    invites_path,
+)
 from dashboard.study.plan import write_plan
 from dashboard.study.throttle import BURST, SECONDS_PER_TRY, Throttle
 from dashboard.study.unblinding import (
@@ -85,6 +92,11 @@ def test_a_new_annotator_takes_the_first_free_place(study: Path) -> None:
     invite(study, "demo", "dee")
     places = {one.annotator: one.place for one in invited(study, "demo") if one.is_active}
     assert places == {"bob": 2, "cy": 3, "dee": 1}
+    before = {name: held.before for name, held in active_places(study, "demo").items()}
+    assert before == {"bob": set(), "cy": set(), "dee": {"ada"}}
+    invite(study, "demo", "ada")  # back, at the next free place: the ratings were of place 1
+    before = {name: held.before for name, held in active_places(study, "demo").items()}
+    assert before == {"ada": set(), "bob": set(), "cy": set(), "dee": {"ada"}}
 
 
 def test_invites_made_at_once_have_places_of_their_own(study: Path) -> None:

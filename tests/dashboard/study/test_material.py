@@ -9,10 +9,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from dashboard.study import sources
 from dashboard.study.guidelines import guidelines_for
 from dashboard.study.material import automatic_scores, read_material, system_weights
 from dashboard.study.plan import PlanItem, PlanSystem, StudyPlan, write_plan
-from tests.dashboard.study.samples import OBJECTIVES, write_finished_run
+from tests.dashboard.study.samples import OBJECTIVES, sealed, system_sources, write_finished_run
 
 TEXTS = {"base": ["B0", "same"], "best": ["E0", "same"]}
 SCORES = dict(zip(OBJECTIVES, (0.1234, 0.2345, 0.3456), strict=True))
@@ -43,7 +44,9 @@ def plan_of_run() -> StudyPlan:
             )
             for code, index, text, systems in shown
         ),
-        systems=tuple(PlanSystem(name=name, origin="run demo", run_id="demo") for name in TEXTS),
+        systems=tuple(
+            PlanSystem(name=name, origin="run demo", run_ids=("demo",)) for name in TEXTS
+        ),
         n_ratings_per_item=2,
     )
 
@@ -78,6 +81,37 @@ def test_weights_are_those_of_the_run_and_the_base_has_none(artifacts: Path) -> 
     found = system_weights(artifacts, plan_of_run())
     assert found.columns.tolist() == ["system", *OBJECTIVES]
     assert found.to_numpy().tolist() == [["best", 0.9375, 0.59375, 0.09375]]
+
+
+def test_systems_of_two_runs_keep_the_scores_of_both_and_a_place_if_the_runs_agree(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for run_id, place in (("one", (1.0, 0.0, 0.0)), ("two", (0.0, 1.0, 0.0))):
+        texts = {name: [f"{name} of {run_id}"] for name in ("base", "adapter:empathy", "best")}
+        write_finished_run(
+            tmp_path,
+            texts,
+            name=run_id,
+            prompts=[f"A prompt of {run_id}."],
+            weights={"adapter:empathy": (0.0, 1.0, 0.0), "best": place},
+        )
+    # Both runs read data of one name in this test; the study has two data sets.
+    monkeypatch.setattr(sources, "_data_set", lambda run: run.run_id)
+    plan = sealed(
+        tmp_path,
+        sources=(
+            *system_sources("base", "adapter:empathy", "best", run_id="one"),
+            *system_sources("base", "adapter:empathy", "best", run_id="two"),
+        ),
+    )
+    assert {system.run_ids for system in plan.systems} == {("one", "two")}
+    found = automatic_scores(tmp_path, plan)
+    assert sorted(found["source_item"].unique()) == ["one/0", "two/0"]
+    assert len(found) == 2 * 3 * 3
+    # "best" has other weights in each run: its ratings belong to no single place.
+    assert system_weights(tmp_path, plan).to_numpy().tolist() == [
+        ["adapter:empathy", 0.0, 1.0, 0.0]
+    ]
 
 
 def test_a_run_that_is_gone_leaves_the_study_readable(artifacts: Path, tmp_path: Path) -> None:

@@ -108,11 +108,11 @@ def test_a_plan_of_format_1_is_read_as_before(tmp_path: Path) -> None:
         read_plan(tmp_path, "demo")
 
 
-def test_a_plan_with_all_that_format_2_knows_is_read_as_it_was_written(tmp_path: Path) -> None:
+def test_a_plan_with_all_that_the_format_knows_is_read_as_it_was_written(tmp_path: Path) -> None:
     plan = shared_plan(6, mode="pairwise", n_gold=1, n_repeats=1, n_practice=2, n_annotators=3)
     plan = replace(
         plan,
-        systems=(PlanSystem(name="w", origin="run x", run_id="x", weights=(1.0, 0.5)),),
+        systems=(PlanSystem(name="w", origin="run x", run_ids=("x", "y"), weights=(1.0, 0.5)),),
         findings=("one", "two"),
     )
     write_plan(tmp_path, plan)
@@ -120,11 +120,30 @@ def test_a_plan_with_all_that_format_2_knows_is_read_as_it_was_written(tmp_path:
     assert read_plan(tmp_path, "demo").seal == plan.seal
 
 
+def test_a_plan_of_format_2_keeps_its_seal_and_the_run_of_each_system(tmp_path: Path) -> None:
+    systems = tuple(PlanSystem(name=name, origin="?", weights=(1.0, 0.5)) for name in "ab")
+    table = asdict(replace(plan_of(), systems=systems)) | {"format": 2}
+    for system, run_id in zip(table["systems"], ("x", ""), strict=True):
+        del system["run_ids"]
+        system["run_id"] = run_id
+    canonical = json.dumps(table, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    seal = hashlib.sha256(canonical.encode()).hexdigest()
+    path = plan_path(tmp_path, "demo")
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(table | {"seal": seal}), encoding="utf-8")
+    plan = read_plan(tmp_path, "demo")
+    assert plan.seal == seal
+    assert [(one.run_ids, one.weights) for one in plan.systems] == [
+        (("x",), (1.0, 0.5)),
+        ((), (1.0, 0.5)),
+    ]
+
+
 def test_a_plan_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     path = write_plan(tmp_path, plan_of())
     table = json.loads(path.read_text(encoding="utf-8"))
-    path.write_text(json.dumps(table | {"format": 3}), encoding="utf-8")
-    with pytest.raises(SchemaVersionError, match="format 3, this version of emorl reads 1 to 2"):
+    path.write_text(json.dumps(table | {"format": 4}), encoding="utf-8")
+    with pytest.raises(SchemaVersionError, match="format 4, this version of emorl reads 1 to 3"):
         read_plan(tmp_path, "demo")
 
 

@@ -72,7 +72,7 @@ def test_a_second_dashboard_on_the_same_artifacts_is_refused_with_what_to_do(
     store.close()
     assert second.returncode != 0
     last_line = complaint.strip().splitlines()[-1]
-    assert last_line.startswith("engine.errors.StoreError: Another dashboard has")
+    assert last_line.startswith("engine.errors.StoreInUseError: Another dashboard has")
     assert "EMORL_ARTIFACTS" in last_line
 
 

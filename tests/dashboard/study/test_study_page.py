@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,11 +12,24 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import TextInput
 
-from dashboard.study.draft import list_drafts, read_draft
+from dashboard.study import owner_draft
+from dashboard.study.draft import (
+    StudyDraft,
+    create_draft,
+    list_drafts,
+    read_draft,
+    write_draft,
+)
 from dashboard.study.invites import holder_of, invited
-from dashboard.study.plan import list_studies
+from dashboard.study.plan import list_studies, read_plan
 from dashboard.study.unblinding import study_state
-from tests.dashboard.study.samples import SYSTEMS, sealed, write_finished_run
+from tests.dashboard.study.samples import (
+    SYSTEMS,
+    draft_of,
+    sealed,
+    system_sources,
+    write_finished_run,
+)
 
 TEXTS = {
     system: [f"Answer {n} has some words", f"Reply {n} has others"]
@@ -85,6 +99,62 @@ def test_from_a_name_to_a_sealed_study_with_links(artifacts: Path) -> None:
     assert [one[1].annotator for one in found if one] == ["ada", "bob"]
     # Another session of the page cannot show the links again.
     assert opened().code.len == 0
+
+
+def ticked(app: AppTest) -> list[bool]:
+    return [box.value for box in app.checkbox if "I have read" in box.label]
+
+
+def test_what_the_owner_has_not_read_is_not_sealed(artifacts: Path) -> None:
+    write_finished_run(artifacts, TEXTS)
+    create_draft(artifacts, draft_of(study_id="pilot", sources=system_sources()))
+    app = opened()
+    next(box for box in app.checkbox if "I have read" in box.label).check().run()
+    assert ticked(app) == [True]
+    # Another tab changes the design.
+    write_draft(artifacts, replace(read_draft(artifacts, "pilot"), mode="pairwise"))
+    press(app, "Seal the study")
+    assert list_studies(artifacts) == []
+    assert "have changed since you read the checks" in texts(app)
+    assert ticked(app.run()) == [False]
+    next(box for box in app.checkbox if "I have read" in box.label).check().run()
+    press(app, "Seal the study")
+    assert read_plan(artifacts, "pilot").mode == "pairwise"
+
+
+def test_the_tick_goes_with_the_design_that_it_was_set_for(artifacts: Path) -> None:
+    write_finished_run(artifacts, TEXTS)
+    create_draft(artifacts, draft_of(study_id="pilot", sources=system_sources()))
+    app = opened()
+    next(box for box in app.checkbox if "I have read" in box.label).check().run()
+    next(n for n in app.number_input if n.label == "Ratings per item").set_value(1)
+    press(app, "Keep the design")
+    assert ticked(app) == [False]
+
+
+def test_a_file_that_is_chosen_again_is_taken_once(
+    artifacts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Upload:
+        name = "own.csv"
+
+        def getvalue(self) -> bytes:
+            return b"system,prompt,response\na,p,one two\nb,p,three\n"
+
+    written: list[StudyDraft] = []
+
+    def write(artifacts: Path, draft: StudyDraft) -> None:
+        written.append(draft)
+        assert len(written) < 5, "the page writes the draft without end"
+        write_draft(artifacts, draft)
+
+    create_draft(artifacts, draft_of(study_id="pilot"))
+    monkeypatch.setattr(owner_draft, "write_draft", write)
+    # A browser keeps the chosen file, whatever the page does.
+    monkeypatch.setattr(st, "file_uploader", lambda *_, **__: Upload())
+    app = opened()
+    assert len(written) == 1
+    assert "in the study already" in texts(app)
 
 
 def test_a_changed_design_is_kept(artifacts: Path) -> None:

@@ -41,7 +41,11 @@ def plan_for(answers: pd.DataFrame, *, study_id: str, run_id: str = "") -> Study
             for row in once.to_dict("records")
         ),
         systems=tuple(
-            PlanSystem(name=name, origin=f"run {run_id or 'far'}", run_id=run_id)
+            PlanSystem(
+                name=name,
+                origin=f"run {run_id or 'far'}",
+                run_ids=(run_id,) if run_id else (),
+            )
             for name in sorted(once["system"].unique())
         ),
         n_ratings_per_item=answers["annotator"].nunique(),

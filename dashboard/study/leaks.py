@@ -1,0 +1,70 @@
+"""Names of systems and runs where annotators could read them."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from dashboard.study.draft import StudyDraft
+from dashboard.study.finding import Finding, counted
+from dashboard.study.guidelines import level_rows
+from dashboard.study.sources import SystemText
+
+
+def leaks(draft: StudyDraft, chosen: Sequence[SystemText]) -> list[Finding]:
+    """Return where names stand: in responses, and in what is shown beside every response."""
+    return [*_in_responses(draft, chosen), *_beside(draft, chosen)]
+
+
+def _in_responses(draft: StudyDraft, chosen: Sequence[SystemText]) -> Iterable[Finding]:
+    """Find names of systems and runs inside of responses."""
+    for name, pattern in _names(draft, chosen):
+        where = [text for text in chosen if pattern.search(text.text)]
+        if where:
+            owners = Counter(text.system for text in where)
+            shares = ", ".join(f"{n} of {system}" for system, n in sorted(owners.items()))
+            yield Finding(
+                weight="warning",
+                message=f"The name {name!r} stands in {counted(len(where), 'response')} "
+                f"({shares}): an annotator could learn which system wrote them. Rename the "
+                "system, or accept it if the word is ordinary language and not a signature.",
+            )
+
+
+def _beside(draft: StudyDraft, chosen: Sequence[SystemText]) -> Iterable[Finding]:
+    """Find names of systems and runs in what stands beside every response."""
+    guidelines = draft.guidelines
+    questions = [str(value) for row in level_rows(guidelines) for value in row.values()]
+    beside = {
+        "the name of the study": [draft.study_id],
+        "the guidelines": [guidelines.text, guidelines.example_prompt],
+        "the questions": questions,
+    }
+    prompts = sorted({text.prompt for text in chosen})
+    for name, pattern in _names(draft, chosen):
+        places = [
+            place for place, texts in beside.items() if any(pattern.search(one) for one in texts)
+        ]
+        if places:
+            yield Finding(
+                weight="warning",
+                message=f"The name {name!r} stands in {' and in '.join(places)}: annotators read "
+                "it and could learn what is compared. Reword it, or accept it if the word is "
+                "ordinary language.",
+            )
+        n_prompts = sum(pattern.search(prompt) is not None for prompt in prompts)
+        if n_prompts:
+            yield Finding(
+                weight="note",
+                message=f"The name {name!r} stands in {counted(n_prompts, 'prompt')}: annotators "
+                "read it beside every system's response.",
+            )
+
+
+def _names(
+    draft: StudyDraft, chosen: Sequence[SystemText]
+) -> Iterable[tuple[str, re.Pattern[str]]]:
+    names = {text.system for text in chosen} | {source.run_id for source in draft.sources}
+    for name in sorted(names - {""}):
+        yield name, re.compile(rf"(?<!\w){re.escape(name)}(?!\w)", re.IGNORECASE)

@@ -98,15 +98,15 @@ def with_upload(artifacts: Path, draft: StudyDraft, name: str, content: bytes) -
         DataError: If a row does not fit; nothing was kept.
         DiskError: If it cannot be kept.
     """
-    plain = _plain(Path(name).name) or "responses.csv"
+    file = _safe_name(Path(name).name) or "responses.csv"
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / plain
+        path = Path(folder) / file
         path.write_bytes(content)
         read_responses(path)
-    return _kept(artifacts, draft, Path(plain), content)
+    return _kept(artifacts, draft, Path(file), content)
 
 
-def _plain(name: str) -> str:
+def _safe_name(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]+", "_", name).lstrip(".")
 
 
@@ -115,7 +115,7 @@ def _kept(artifacts: Path, draft: StudyDraft, file: Path, content: bytes) -> Stu
     folder = study_folder(artifacts, draft.study_id)
     # By content: of two files of one name, none may take the other's place.
     digest = hashlib.sha256(content).hexdigest()[:8]
-    name = f"{_plain(file.stem)[:LONGEST_NAME]}-{digest}{file.suffix.lower()}"
+    name = f"{_safe_name(file.stem)[:LONGEST_NAME]}-{digest}{file.suffix.lower()}"
     try:
         (folder / "sources").mkdir(parents=True, exist_ok=True)
         (folder / "sources" / name).write_bytes(content)

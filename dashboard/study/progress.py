@@ -48,11 +48,6 @@ class Progress:
         """Items without any answer, in order: exercises first."""
         return tuple(code for code in (*self.practice, *self.order) if code not in self.states)
 
-    @property
-    def next_open(self) -> str | None:
-        """First item in order without any answer; None when all have one."""
-        return next(iter(self.open_items), None)
-
     def position(self, code: str) -> int:
         """Return an item's place in the order, from 1; an exercise's place among exercises."""
         if code in self.practice:

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import sys
 from collections.abc import Sequence
-from types import FrameType
 
 from engine.commands.parser import build_parser
 from engine.errors import EmorlError
+from engine.interruption import interruptible, was_interrupted
 
 INTERRUPTED = 130
 
@@ -25,31 +24,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
         level=logging.ERROR if options.quiet else logging.WARNING,
         format="%(levelname)s %(message)s",
     )
-    signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        return int(options.command(options))
-    except EmorlError as error:
-        print(f"emorl: {error}", file=sys.stderr)
+    with interruptible():
+        try:
+            return int(options.command(options))
+        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # each is told below
+            return _exit_code(error)
+
+
+def _exit_code(error: BaseException) -> int:
+    """Say what ended the command; return the exit code that says it to scripts."""
+    if was_interrupted(error):
+        _say("stopped; the same command goes on from what is stored.")
+        return INTERRUPTED
+    if isinstance(error, EmorlError):
+        _say(str(error))
         return error.exit_code
-    except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
+    if isinstance(error, BrokenPipeError):  # who reads our output, such as `head`, has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except KeyboardInterrupt:
-        print("\nemorl: stopped; the same command goes on from what is stored.", file=sys.stderr)
-        return INTERRUPTED
-    except Exception as error:
-        if os.environ.get("EMORL_DEBUG"):
-            raise
-        print(
-            f"emorl: unexpected {type(error).__name__}: {error}. What was stored is kept. Set "
-            "EMORL_DEBUG=1 to see where it happened.",
-            file=sys.stderr,
-        )
-        return 1
+    if os.environ.get("EMORL_DEBUG"):
+        raise error
+    _say(
+        f"unexpected {type(error).__name__}: {error}. What was stored is kept. Set "
+        "EMORL_DEBUG=1 to see where it happened."
+    )
+    return 1
 
 
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+def _say(text: str) -> None:
+    print(f"emorl: {text}", file=sys.stderr)
 
 
 if __name__ == "__main__":

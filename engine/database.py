@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-import signal
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 
 import duckdb
 
 from engine.errors import DiskError, RunLockedError, SchemaVersionError, StoreError
+from engine.interruption import deferred
 from engine.schema import SCHEMA, SCHEMA_VERSION, UPGRADES, create_table, wide_view
 
 
@@ -46,31 +44,15 @@ def connect(path: Path) -> duckdb.DuckDBPyConnection:
 def our_errors(path: Path) -> Iterator[None]:
     """Turn the database's errors into ours, and let Ctrl-C wait until the database is done."""
     try:
-        with _ctrl_c_deferred():
+        # DuckDB runs Python's signal handlers in the middle of a query and turns the exception
+        # of one into several of its own. A call of the store takes milliseconds: it ends first.
+        with deferred():
             yield
     except (duckdb.Error, OSError) as error:
         raise DiskError(
             f"Cannot read or write {path}: {error}. What was stored before is kept: free some "
             "room and start the same command again, it goes on from there."
         ) from error
-
-
-@contextmanager
-def _ctrl_c_deferred() -> Iterator[None]:
-    # DuckDB runs Python's signal handlers in the middle of a query and turns the exception of
-    # one into several of its own. A call of the store takes milliseconds: it ends first.
-    handler = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(handler):
-        yield
-        return
-    received: list[tuple[int, FrameType | None]] = []
-    signal.signal(signal.SIGINT, lambda number, frame: received.append((number, frame)))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, handler)
-        if received:
-            handler(*received[0])
 
 
 def rollback(connection: duckdb.DuckDBPyConnection) -> None:

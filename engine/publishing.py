@@ -10,8 +10,10 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
+from engine import interruption
 from engine.artifacts import HEARTBEAT_SECONDS, RunFolder, Status
 from engine.errors import DiskError, EmorlError, StoreError
+from engine.interruption import was_interrupted
 from engine.store import RunStore
 
 _log = logging.getLogger(__name__)
@@ -68,7 +70,7 @@ class Heartbeat:
                 self.say(phase="finished", detail="")
             self._write()
             return
-        if isinstance(error, KeyboardInterrupt):
+        if was_interrupted(error):
             self.say(phase="interrupted", message="Stopped by the user; run again to go on.")
         else:
             self.say(phase="failed", message=_message(error))
@@ -91,7 +93,8 @@ class Heartbeat:
                 self._status = replace(self._status, warnings=(*self._status.warnings, text))
 
     def check(self) -> None:
-        """Raise the error that a beat has met, in the thread that works."""
+        """Raise in the thread that works what a beat has met, or Ctrl-C if it was dropped."""
+        interruption.check()
         if self._error is not None:
             raise self._error
 

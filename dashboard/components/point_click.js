@@ -11,6 +11,7 @@
 // and a camera given to it can be overruled, so we insist for that long.
 const MOVED_PIXELS = 5;
 const LOOK_EVERY_MS = 60;
+const LOOK_FIRST_MS = 15;
 const SETTLE_MS = 600;
 const SAME = 1e-6;
 // A cube in a narrow window is seen from further away, or its axes are cut off.
@@ -18,6 +19,22 @@ const NARROW_PIXELS = 560;
 const FINEST = 2;
 const FURTHEST = 1.5;
 const cameras = new Map();
+// Charts whose picture is to be saved as soon as they stand still.
+const pictures = new Set();
+const SAVE = '.modebar-btn[data-title^="Download plot"]';
+const RUNNING = '[data-testid="stApp"][data-test-script-state="running"]';
+
+// Saving a picture takes Plotly a while, and at its end a message in the chart's language. If
+// Streamlit has put another chart there meanwhile, the old one has forgotten its language: a copy
+// behind it answers then, and the picture is saved all the same.
+function keepSettings(chart) {
+  const settings = { value: chart._context, writable: true, configurable: true };
+  if (!chart._context) return;
+  Object.setPrototypeOf(
+    chart,
+    Object.create(Object.getPrototypeOf(chart), { _context: settings }),
+  );
+}
 
 function fromFurtherAway(camera, width) {
   const away = Math.min(NARROW_PIXELS / width, FURTHEST);
@@ -92,6 +109,18 @@ export default function (component) {
   const onTurn = () => {
     isTurned = true;
   };
+  const isStill = () =>
+    (chart.dataset.steady || !chart._fullLayout?.scene) && !document.querySelector(RUNNING);
+  const onSave = (event) => {
+    if (!event.target.closest?.(SAVE) || isStill()) return;
+    event.stopPropagation();
+    pictures.add(data.chart);
+  };
+  const saveWhenStill = () => {
+    if (!pictures.has(data.chart) || !isStill()) return;
+    pictures.delete(data.chart);
+    chart.querySelector(SAVE)?.dispatchEvent(new MouseEvent("click", { bubbles: true }));
+  };
   const giveCamera = (camera) => {
     const layout = chart._fullLayout.scene;
     // The first is what any later layout of this chart starts from, the others what shows now.
@@ -131,6 +160,7 @@ export default function (component) {
     for (const [name, listener] of listeners) chart.removeListener?.(name, listener);
     chart.removeEventListener("pointerdown", onPress, true);
     chart.removeEventListener("wheel", onTurn, true);
+    chart.removeEventListener("click", onSave, true);
     delete chart.dataset.clickable;
     delete chart.dataset.steady;
     chart = null;
@@ -140,7 +170,10 @@ export default function (component) {
   const attach = () => {
     const found = document.querySelector(`.st-key-${data.chart} .js-plotly-plot`);
     if (found === chart) {
-      keepCamera();
+      if (chart) {
+        keepCamera();
+        saveWhenStill();
+      }
       return;
     }
     const layout = found?._fullLayout;
@@ -155,6 +188,8 @@ export default function (component) {
     for (const [name, listener] of listeners) chart.on(name, listener);
     chart.addEventListener("pointerdown", onPress, true);
     chart.addEventListener("wheel", onTurn, true);
+    chart.addEventListener("click", onSave, true);
+    keepSettings(chart);
     drawnAt = performance.now();
     wanted = cameras.get(data.chart) ?? null;
     isTurned = wanted !== null;
@@ -165,11 +200,15 @@ export default function (component) {
     sharpen();
     chart.dataset.clickable = "yes";
   };
-  attach();
-  const timer = setInterval(attach, LOOK_EVERY_MS);
+  let timer = null;
+  const look = () => {
+    attach();
+    timer = setTimeout(look, chart ? LOOK_EVERY_MS : LOOK_FIRST_MS);
+  };
+  look();
   window.addEventListener("pointerup", onRelease, true);
   return () => {
-    clearInterval(timer);
+    clearTimeout(timer);
     window.removeEventListener("pointerup", onRelease, true);
     detach();
   };

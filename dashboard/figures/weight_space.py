@@ -11,25 +11,20 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from dashboard.figures.cones import N_FACES, cone_mesh
+from dashboard.figures.fields import add_field
 from dashboard.figures.palette import FONT, Ink, style
 from dashboard.figures.points import MANY_POINTS, flat_kind, named, ring, score_axis, scores_of
 from dashboard.frames.numbers import weights_text
 from dashboard.frames.weight_space import Box
 from engine.records import Weights
 
-_NAMES = {"measured": "measured", "shared": "shares a measured score", "zero": "not evaluated"}
-_SYMBOLS = {"measured": "circle", "shared": "diamond", "zero": "circle-open"}
-_SURFACES_FROM = 0.5
-_LAST_SURFACE = 0.9
-_N_SURFACES = 4
-_SURFACE_OPACITY = 0.3
-_FLAT_LIGHT = {"ambient": 1.0, "diffuse": 0.0, "specular": 0.0}
-"""Without shadows, so that colours keep their meaning."""
-_IMAGE_OPACITY = 0.55
-FIELD_NAME = "field of all weights"
-"""Name of the trace of a field."""
-_SIZES = {"measured": 7, "shared": 5, "zero": 5}
+_SYMBOLS = {"measured": "circle", "shared": "diamond"}
+_KEY = "● measured   ◆ shares a measured score"
+"""What the symbols mean. An entry each in the legend would need a trace of its own: Plotly paints
+the symbols of coloured points black there."""
+_SIZES = {"measured": 7, "shared": 5}
+_ZERO_SIZE = 5
+_CORNER_PIXELS = 18
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,10 +59,12 @@ def weight_map(content: MapContent, colours: Ink) -> go.Figure:
     Without points the same axes are drawn.
     """
     figure = go.Figure()
-    _add_field(figure, content)
+    if content.field is not None:
+        add_field(figure, content.field, len(content.axes), n_weights=len(content.objectives))
     _add_boxes(figure, content, colours)
-    for kind in _NAMES:
-        _add_points(figure, content, kind, colours)
+    evaluated = content.points[content.points["kind"] != "zero"]
+    _add_points(figure, content, evaluated, colours)
+    _add_zero(figure, content, colours)
     _add_path(figure, content, colours)
     _add_selected(figure, content, colours)
     is_flat = len(content.axes) == 2
@@ -82,44 +79,75 @@ def weight_map(content: MapContent, colours: Ink) -> go.Figure:
             "y": -0.14 if is_flat else 0.0,
             "x": 0.0,
             "font": {"size": 12},
+            "title": _key_of(evaluated, colours),
         },
         uirevision="keep the camera",
         **(_flat_axes if is_flat else _space_axes)(content.axes, colours),
     )
 
 
-def _axis(colours: Ink, title: str) -> dict[str, Any]:
-    font = {"color": colours.text, "size": 14, "family": FONT}
-    return {
-        "range": [-0.04, 1.04],
-        "dtick": 0.25,
-        "gridcolor": colours.grid,
-        "zeroline": False,
-        "tickfont": {"color": colours.muted, "size": 12, "family": FONT},
-        "title": {"text": title, "font": font},
-    }
-
-
 def _flat_axes(names: Sequence[str], colours: Ink) -> dict[str, Any]:
-    across, up = (_axis(colours, f"weight of {name}") for name in names)
+    font = {"color": colours.text, "size": 14, "family": FONT}
+    across, up = (
+        _axis(colours)
+        | {
+            "tickfont": {"color": colours.muted, "size": 12, "family": FONT},
+            "title": {"text": f"weight of {name}", "font": font},
+        }
+        for name in names
+    )
     return {
         "xaxis": across | {"constrain": "domain"},
         "yaxis": up | {"scaleanchor": "x", "constrain": "domain"},
-        "margin": {"l": 56, "r": 12, "t": 56, "b": 90},
+        "margin": {"l": 56, "r": 12, "t": 56, "b": 110},
     }
 
 
 def _space_axes(names: Sequence[str], colours: Ink) -> dict[str, Any]:
-    # Not along the diagonal, where points with equal weights would hide each other.
-    walls = {"backgroundcolor": "rgba(0,0,0,0)", "showbackground": False, "showspikes": False}
-    # Short titles: in space every letter is cut into triangles, which takes milliseconds.
-    axes = {
-        f"{letter}axis": _axis(colours, name) | walls
-        for letter, name in zip("xyz", names, strict=True)
+    # The corners are named by annotations, which are text of the page. Titles and numbers of axes
+    # in space are cut into triangles letter by letter: without a GPU a third of the time until
+    # the cube is there.
+    walls = {
+        "backgroundcolor": "rgba(0,0,0,0)",
+        "showbackground": False,
+        "showspikes": False,
+        "showticklabels": False,
+        "title": {"text": ""},
     }
+    axes = {f"{letter}axis": _axis(colours) | walls for letter in "xyz"}
+    # Not along the diagonal, where points with equal weights would hide each other.
     camera = {"eye": {"x": 1.6, "y": 1.0, "z": 0.85}, "center": {"z": -0.1}}
-    scene = {"aspectmode": "cube", "camera": camera, "uirevision": "keep the camera"}
+    scene = {
+        "aspectmode": "cube",
+        "camera": camera,
+        "uirevision": "keep the camera",
+        "annotations": _corner_names(names, colours),
+    }
     return {"scene": axes | scene, "margin": {"l": 0, "r": 0, "t": 44, "b": 0}}
+
+
+def _axis(colours: Ink) -> dict[str, Any]:
+    return {"range": [-0.04, 1.04], "dtick": 0.25, "gridcolor": colours.grid, "zeroline": False}
+
+
+def _corner_names(names: Sequence[str], colours: Ink) -> list[dict[str, Any]]:
+    """Return the text at the origin, and at the corners where just one weight is 1."""
+
+    def named(place: Sequence[int], text: str, colour: str) -> dict[str, Any]:
+        is_high = place[-1] == 1
+        return {
+            **dict(zip("xyz", place, strict=True)),
+            "text": text,
+            "showarrow": False,
+            "yshift": _CORNER_PIXELS if is_high else -_CORNER_PIXELS,
+            "font": {"color": colour, "size": 14, "family": FONT},
+        }
+
+    corners = np.eye(3, dtype=int).tolist()
+    return [
+        named((0, 0, 0), "0", colours.muted),
+        *(named(at, f"{name} = 1", colours.text) for at, name in zip(corners, names, strict=True)),
+    ]
 
 
 def _add(figure: go.Figure, axes: Sequence[str], coordinates: np.ndarray, **trace: object) -> None:
@@ -132,115 +160,62 @@ def _add(figure: go.Figure, axes: Sequence[str], coordinates: np.ndarray, **trac
         figure.add_scatter3d(x=columns[0], y=columns[1], z=columns[2], **trace)
 
 
-def _add_field(figure: go.Figure, content: MapContent) -> None:
-    if content.field is None or not np.isfinite(content.field).any():
-        return
-    if len(content.axes) == 2:
-        _add_image(figure, content.field)
-    elif len(content.objectives) == len(content.axes):
-        _add_cones(figure, content.field)
-    else:
-        _add_surfaces(figure, content.field)
+def _key_of(rows: pd.DataFrame, colours: Ink) -> dict[str, Any]:
+    has_shared = len(rows) <= MANY_POINTS and (rows["kind"] == "shared").any()
+    font = {"size": 12, "color": colours.text}
+    return {"text": _KEY, "side": "top", "font": font} if has_shared else {}
 
 
-def _add_image(figure: go.Figure, field: np.ndarray) -> None:
-    n_steps = round(field.size**0.5)
-    ticks = np.linspace(0.0, 1.0, n_steps, dtype=np.float32)
-    figure.add_heatmap(
-        x=ticks,
-        y=ticks,
-        z=field.reshape(n_steps, n_steps).T,
-        coloraxis="coloraxis",
-        opacity=_IMAGE_OPACITY,
-        hoverinfo="skip",
-        name=FIELD_NAME,
-    )
-
-
-def _add_cones(figure: go.Figure, field: np.ndarray) -> None:
-    n_steps = round((field.size / N_FACES) ** 0.5)
-    low, high = _levels(field)
-    corners, levels = cone_mesh(
-        field.reshape(N_FACES, n_steps, n_steps), np.linspace(low, high, _N_SURFACES).tolist()
-    )
-    points = corners.reshape(-1, 3).astype(np.float32).T
-    places = np.arange(points.shape[1], dtype=np.int32).reshape(-1, 3).T
-    figure.add_mesh3d(
-        **dict(zip("xyz", points, strict=True)),
-        **dict(zip("ijk", places, strict=True)),
-        intensity=np.repeat(levels, 3).astype(np.float32),
-        opacity=_SURFACE_OPACITY,
-        lighting=_FLAT_LIGHT,
-        coloraxis="coloraxis",
-        hoverinfo="skip",
-        name=FIELD_NAME,
-    )
-
-
-def _add_surfaces(figure: go.Figure, field: np.ndarray) -> None:
-    n_steps = round(field.size ** (1 / 3))
-    ticks = np.linspace(0.0, 1.0, n_steps, dtype=np.float32)
-    x, y, z = (axis.ravel() for axis in np.meshgrid(ticks, ticks, ticks, indexing="ij"))
-    low, high = _levels(field)
-    figure.add_isosurface(
-        x=x,
-        y=y,
-        z=z,
-        value=np.where(np.isnan(field), low - 1, field).astype(np.float32),
-        isomin=low,
-        isomax=high,
-        surface={"count": _N_SURFACES},
-        caps={f"{letter}_show": False for letter in "xyz"},
-        opacity=_SURFACE_OPACITY,
-        lighting=_FLAT_LIGHT,
-        coloraxis="coloraxis",
-        hoverinfo="skip",
-        name=FIELD_NAME,
-    )
-
-
-def _levels(field: np.ndarray) -> tuple[float, float]:
-    """Return the scores of the outermost and the innermost surface."""
-    low, high = float(np.nanquantile(field, _SURFACES_FROM)), float(np.nanmax(field))
-    return low, low + (high - low) * _LAST_SURFACE
-
-
-def _add_points(figure: go.Figure, content: MapContent, kind: str, colours: Ink) -> None:
-    rows = content.points[content.points["kind"] == kind]
+def _add_points(figure: go.Figure, content: MapContent, rows: pd.DataFrame, colours: Ink) -> None:
     if rows.empty:
         return
-    size = _SIZES[kind] * (2 if len(content.axes) == 2 else 1)
-    # Plotly paints legend symbols of coloured points black: this trace without points has one.
-    _add(
-        figure,
-        content.axes,
-        np.full((1, len(content.axes)), np.nan),
-        mode="markers",
-        name=_NAMES[kind],
-        legendgroup=kind,
-        marker={"symbol": _SYMBOLS[kind], "color": colours.muted, "size": size},
-        hoverinfo="skip",
-    )
-    # A circle is drawn as dozens of triangles, a square as two: thousands show where, not what.
-    symbol, size = (_SYMBOLS[kind], size) if len(rows) <= MANY_POINTS else ("square", size // 2)
-    marker: dict[str, object] = {"size": size, "symbol": symbol, "opacity": 1}
-    if kind == "zero":
-        marker |= {"color": colours.muted}
+    marker: dict[str, object] = {
+        "opacity": 1,
+        "color": scores_of(rows, content.value),
+        "coloraxis": "coloraxis",
+    }
+    if len(rows) <= MANY_POINTS:
+        marker |= {
+            "symbol": rows["kind"].map(_SYMBOLS).tolist(),
+            # Plotly takes half of sizes that differ in space, as it does in the plane of any size.
+            "size": rows["kind"].map(_SIZES).to_numpy() * 2,
+            "line": {"color": colours.muted, "width": 0.5},
+        }
     else:
-        marker |= {"color": scores_of(rows, content.value), "coloraxis": "coloraxis"}
-        if len(rows) <= MANY_POINTS:
-            marker |= {"line": {"color": colours.muted, "width": 0.5}}
+        # A circle is drawn as dozens of triangles, a square as two: thousands show where, not
+        # what.
+        marker |= {"symbol": "square", "size": _SIZES["measured"] * _enlarged(content) // 2}
     _add(
         figure,
         content.axes,
         rows[[f"w_{name}" for name in content.axes]].to_numpy(),
         mode="markers",
-        name=_NAMES[kind],
-        legendgroup=kind,
+        name="evaluated",
         showlegend=False,
         marker=marker,
         **named(rows, content.objectives, content.value),
     )
+
+
+def _add_zero(figure: go.Figure, content: MapContent, colours: Ink) -> None:
+    rows = content.points[content.points["kind"] == "zero"]
+    if rows.empty:
+        return
+    size = _ZERO_SIZE * _enlarged(content)
+    _add(
+        figure,
+        content.axes,
+        rows[[f"w_{name}" for name in content.axes]].to_numpy(),
+        mode="markers",
+        name="not evaluated",
+        marker={"symbol": "circle-open", "color": colours.muted, "size": size},
+        **named(rows, content.objectives, content.value),
+    )
+
+
+def _enlarged(content: MapContent) -> int:
+    # Plotly draws a marker in space about twice as large as one of the same size in the plane.
+    return 2 if len(content.axes) == 2 else 1
 
 
 def _add_path(figure: go.Figure, content: MapContent, colours: Ink) -> None:

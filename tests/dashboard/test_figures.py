@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -75,12 +76,30 @@ def test_the_map_draws_kinds_boxes_path_and_selection_apart() -> None:
     figure = weight_map(content(selected=(1.0, 0.0)), palette.LIGHT)
     assert {trace.name for trace in figure.data} == {
         "boxes of the rounds",
-        "measured",
-        "shares a measured score",
+        "evaluated",
         "not evaluated",
         "best point, round by round",
         "selected",
     }
+
+
+def test_the_map_tells_a_measured_point_from_one_that_shares_its_score() -> None:
+    figure = weight_map(content(), palette.LIGHT)
+    [points] = [trace for trace in figure.data if trace.name == "evaluated"]
+    symbols = dict(zip(points.customdata, points.marker.symbol, strict=True))
+    assert symbols == {
+        "1,0": "circle",
+        "0.5,0.5": "circle",
+        "1,1": "diamond",
+        "1,0.5": "circle",
+    }
+    assert "◆ shares a measured score" in figure.layout.legend.title.text
+
+
+def test_a_map_where_nothing_is_shared_has_no_key() -> None:
+    drawn = content()
+    measured = replace(drawn, points=drawn.points[drawn.points["kind"] == "measured"])
+    assert weight_map(measured, palette.LIGHT).layout.legend.title.text is None
 
 
 def test_the_zero_vector_has_no_colour_of_the_scale() -> None:
@@ -110,7 +129,13 @@ def test_three_axes_make_a_cube_and_its_camera_is_kept() -> None:
     figure = weight_map(drawn, palette.DARK)
     assert {trace.type for trace in figure.data} == {"scatter3d"}
     assert figure.layout.scene.uirevision == "keep the camera"
-    assert figure.layout.scene.zaxis.title.text == "c1"
+    corners = {note.text: (note.x, note.y, note.z) for note in figure.layout.scene.annotations}
+    assert corners == {
+        "0": (0, 0, 0),
+        "a1 = 1": (1, 0, 0),
+        "b1 = 1": (0, 1, 0),
+        "c1 = 1": (0, 0, 1),
+    }
     # 12 edges of a cube, two ends and a gap each.
     assert len(figure.data[0].x) == 36
 

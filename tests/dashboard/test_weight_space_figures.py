@@ -10,6 +10,7 @@ import pytest
 
 from dashboard.figures import points, slices, ternary
 from dashboard.figures.cones import cone_mesh
+from dashboard.figures.fields import FIELD_NAME
 from dashboard.figures.history import search_history
 from dashboard.figures.marginal import effect_panels
 from dashboard.figures.palette import DARK, LIGHT
@@ -21,7 +22,7 @@ from dashboard.figures.parallel import (
 )
 from dashboard.figures.simplex import HEIGHT, shares_at, to_plane
 from dashboard.figures.trade_off import TradeOffContent, trade_off
-from dashboard.figures.weight_space import FIELD_NAME, MapContent, weight_map
+from dashboard.figures.weight_space import MapContent, weight_map
 from dashboard.frames import trade_off as trades
 from dashboard.frames import weight_space as frames
 from dashboard.frames.field import face_grid

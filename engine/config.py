@@ -101,8 +101,9 @@ class PolicyConfig:
     """``float32`` is exact; ``bfloat16`` is faster and may change a greedy token."""
 
     memory_mib: int = 2048
-    """Bound on what ensemble decoding takes for prompts, texts being written and their scores, in
-    MiB, by estimate; prompts, weights and samples that do not fit together are decoded in turn."""
+    """Bound on what ensemble decoding takes beside the models, in MiB, by estimate: for prompts,
+    texts being written, their scores, and copies of weights that make it faster. Prompts, weights
+    and samples that do not fit together are decoded in turn."""
 
     def __post_init__(self) -> None:
         if not self.model:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from fractions import Fraction
+from typing import Any
 
 from engine.errors import WeightsError
 from engine.records import Weights
@@ -26,10 +27,9 @@ def check_weights(weights: Sequence[float], n_objectives: int) -> Weights:
     Raises:
         WeightsError: If there is not one finite number, 0 or above, per objective.
     """
-    try:
-        numbers = tuple(float(weight) for weight in weights)
-    except (TypeError, ValueError) as error:
-        raise WeightsError(f"Weights must be {n_objectives} numbers, got {weights!r}.") from error
+    numbers = _floats(weights)
+    if numbers is None:
+        raise WeightsError(f"Weights must be {n_objectives} numbers, got {weights!r}.")
     if len(numbers) != n_objectives:
         raise WeightsError(
             f"Need one weight per objective: {n_objectives} objectives, got {len(numbers)} "
@@ -38,6 +38,25 @@ def check_weights(weights: Sequence[float], n_objectives: int) -> Weights:
     if any(not math.isfinite(weight) or weight < 0 for weight in numbers):
         raise WeightsError(f"Weights must be finite and 0 or above, got {list(numbers)}.")
     return numbers
+
+
+def check_weight_vectors(vectors: Sequence[Sequence[float]], n_objectives: int) -> list[Weights]:
+    """Return weight vectors as tuples of floats.
+
+    Raises:
+        WeightsError: If they are no sequence of vectors, or one of them does not fit.
+    """
+    # Types that the annotation forbids come in from scripts.
+    try:
+        rows = list(vectors)
+    except TypeError:
+        rows = [vectors]  # type: ignore[list-item]
+    if not all(hasattr(row, "__iter__") for row in rows):
+        raise WeightsError(
+            f"weights must be a sequence of weight vectors with {n_objectives} numbers each, got "
+            f"{vectors!r}. Put a single vector into a list."
+        )
+    return [check_weights(row, n_objectives) for row in rows]
 
 
 def canonical_direction(weights: Weights) -> Weights:
@@ -63,3 +82,14 @@ def direction_key(weights: Weights) -> str:
     if not any(weights):
         return ZERO_KEY
     return ",".join(f"{part:.{_KEY_DIGITS}g}" for part in canonical_direction(weights))
+
+
+def _floats(weights: Any) -> Weights | None:
+    """Return numbers as floats, or None where there are other things."""
+    # A text would be read by letters, and "100" as three weights.
+    if isinstance(weights, str):
+        return None
+    try:
+        return tuple(float(weight) for weight in weights)
+    except (TypeError, ValueError, OverflowError):
+        return None

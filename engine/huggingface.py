@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from safetensors import SafetensorError
@@ -53,3 +55,14 @@ def first_line(error: BaseException) -> str:
     lines = str(error).strip().splitlines()
     text = lines[0] if lines else type(error).__name__
     return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
+@contextmanager
+def peft_at_work() -> Iterator[None]:
+    """Keep from our caller what PEFT makes Transformers say and nobody but PEFT can change.
+
+    2026-11: PEFT 0.21 asks Transformers 5.23 for ``is_gradient_checkpointing``, an old name.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is", FutureWarning)
+        yield

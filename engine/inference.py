@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from engine.adapters import load_adapters
 from engine.artifacts import RunFolder
 from engine.atlas.rows import ScoredAtlas
 from engine.config import PolicyConfig
@@ -22,7 +23,7 @@ from engine.errors import ModelError, RunNotFoundError
 from engine.evaluation import scored_responses
 from engine.mapping import map_prompts
 from engine.names import check_objective
-from engine.policy import Policy, load_adapters, load_policy
+from engine.policy import Policy, load_policy
 from engine.records import DecidedToken, Response, Weights
 from engine.rewards import RewardTable, load_rewards
 from engine.setting_checks import check_choice
@@ -171,9 +172,9 @@ def make_ensemble(
         ConfigError: If a name cannot be an adapter's, or there is no such level.
         ModelError: If there is no adapter, a model is missing or does not fit.
     """
-    if not adapters:
+    if not adapters or not isinstance(adapters, Mapping):
         raise ModelError(
-            "adapters must name at least one adapter with its folder, got none. Give "
+            f"adapters must name at least one adapter with its folder, got {adapters!r}. Give "
             "{name: folder}, or decode the base alone with "
             "`engine.ensemble.ensemble.base_alone`."
         )

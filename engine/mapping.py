@@ -21,7 +21,8 @@ Floats = NDArray[np.float64]
 Row = dict[str, Any]
 
 _PROMPTS_AT_ONCE = 8
-"""Prompts that are scored together: fewer cost time, of more are lost when a run is stopped."""
+"""Prompts whose responses are found and scored together on a CPU: of fewer it takes longer, of
+more are lost when a run is stopped."""
 
 
 def map_prompts(
@@ -46,33 +47,25 @@ def map_prompts(
         skip: Positions of prompts that are mapped already.
 
     Yields:
-        One scored atlas per prompt, in order: all prompts that are read together are decoded
-        before their first one, and scored a few at a time.
+        One scored atlas per prompt, in order: of prompts that are read together a few at a time
+        are decoded and scored.
     """
+    # Small steps cost a GPU as much as large ones.
+    at_once = _PROMPTS_AT_ONCE if ensemble.policy.device.type == "cpu" else None
     for start in range(0, len(prompts), PROMPTS_PER_TREE):
         group = list(prompts[start : start + PROMPTS_PER_TREE])
         places = range(first_index + start, first_index + start + len(group))
         if all(place in skip for place in places):
             continue
+        done = {position for position, place in enumerate(places) if place in skip}
         started = time.perf_counter()
-        atlases = ensemble.atlases(group, budget)
-        decoding = (time.perf_counter() - started) / len(group)
-        for part in _parts(len(group)):
-            if all(places[position] in skip for position in part):
-                continue
+        for part, atlases in ensemble.atlases_by_part(group, budget, at_once, done):
+            scores = _scores(rewards, [group[position] for position in part], atlases)
+            seconds = (time.perf_counter() - started) / len(part)
+            for position, atlas, own in zip(part, atlases, scores, strict=True):
+                if position not in done:
+                    yield ScoredAtlas(split, places[position], atlas, own, seconds)
             started = time.perf_counter()
-            scores = _scores(rewards, [group[i] for i in part], [atlases[i] for i in part])
-            seconds = decoding + (time.perf_counter() - started) / len(part)
-            for position, own in zip(part, scores, strict=True):
-                if places[position] not in skip:
-                    yield ScoredAtlas(split, places[position], atlases[position], own, seconds)
-
-
-def _parts(n_prompts: int) -> list[range]:
-    return [
-        range(start, min(start + _PROMPTS_AT_ONCE, n_prompts))
-        for start in range(0, n_prompts, _PROMPTS_AT_ONCE)
-    ]
 
 
 def _scores(

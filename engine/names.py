@@ -46,20 +46,30 @@ def check_name(key: str, value: str) -> None:
 
 
 def check_objective(name: str) -> None:
-    """Refuse what cannot name an objective.
+    """Refuse what cannot name an objective, and so the adapter of one.
 
     Raises:
         ConfigError: If the name is of the wrong form or reserved.
     """
     # An objective names an adapter inside the model too: no dots there, and nothing that PEFT
     # could take for a part of its own "lora_" prefix.
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{1,31}", name) or name in "lora_":
+    is_text = isinstance(name, str)  # names of adapters come in from scripts
+    if not is_text or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{1,31}", name) or name in "lora_":
         raise ConfigError(
             "objectives: a name has 2 to 32 letters, digits or '_', starts with a letter and is "
-            f"no part of 'lora_'; got {name!r}."
+            f"no part of 'lora_'; got {name!r}.{_without_dots(name)}"
         )
     if name.lower() in RESERVED_NAMES or name.startswith("w_") or name.endswith("_se"):
         raise ConfigError(
             f"objectives: {name!r} is a name that the results or the adapters' layers use "
             "themselves; choose another one."
         )
+
+
+def _without_dots(name: object) -> str:
+    if not isinstance(name, str) or "." not in name:
+        return ""
+    return (
+        " An adapter is a module of the model, and dots part the names of modules: call it "
+        f"{name.replace('.', '_')!r}."
+    )

@@ -11,17 +11,14 @@ from typing import Literal
 
 import torch
 
+from engine.adapters import load_adapters
 from engine.artifacts import RunFolder, write_atomically
 from engine.config import RunConfig
 from engine.config_file import config_text, read_config
 from engine.data import load_prompts
 from engine.ensemble.atlas import AtlasBudget
 from engine.errors import ConfigError, DataError, DiskError
-from engine.policy import (
-    load_adapters,
-    load_policy,
-    resolve_device,
-)
+from engine.policy import load_policy, resolve_device
 from engine.publishing import Heartbeat
 from engine.records import DataSplit, Prompt
 from engine.rewards import load_rewards

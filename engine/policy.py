@@ -1,21 +1,18 @@
-"""The policy: a base language model with its tokenizer, and LoRA adapters on it.
+"""The policy: a base language model with its tokenizer; ``engine.adapters`` puts adapters on it.
 
 Encoder-decoder and decoder-only models come through the same functions; the only difference a
-caller sees is ``Policy.is_encoder_decoder``. Adapters are kept in PEFT's own safetensors layout.
+caller sees is ``Policy.is_encoder_decoder``.
 """
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, cast
 
 import torch
-from peft import LoraConfig, PeftModel, TaskType, get_peft_model
-from safetensors import SafetensorError
+from peft import PeftModel
 from torch import Tensor
 from transformers import (
     AutoConfig,
@@ -26,11 +23,16 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from engine.adapter_folders import check_adapter_folder
-from engine.config import AdapterConfig, PolicyConfig
+from engine.config import PolicyConfig
 from engine.embedded import embedded_path
-from engine.errors import DiskError, ModelError, PromptError
-from engine.huggingface import LOAD_ERRORS, first_line, has_vocabulary, some_of, untrained_weights
+from engine.errors import ModelError, PromptError
+from engine.huggingface import (
+    LOAD_ERRORS,
+    first_line,
+    has_vocabulary,
+    some_of,
+    untrained_weights,
+)
 
 _LEAST_PROMPT_TOKENS = 4
 
@@ -202,76 +204,6 @@ def load_policy(config: PolicyConfig) -> Policy:
     return policy
 
 
-def add_adapter(policy: Policy, name: str, config: AdapterConfig, *, seed: int) -> Policy:
-    """Return the policy with a new, active LoRA adapter on every linear layer but the head.
-
-    A new adapter changes nothing: its B matrices are zero. The seed sets its A matrices.
-    """
-    lora = LoraConfig(
-        r=config.rank,
-        lora_alpha=config.alpha,  # type: ignore[arg-type]
-        lora_dropout=config.dropout,
-        bias="none",
-        target_modules="all-linear",
-        task_type=TaskType.SEQ_2_SEQ_LM if policy.is_encoder_decoder else TaskType.CAUSAL_LM,
-    )
-    with seeded(seed, policy.device):
-        if isinstance(policy.model, PeftModel):
-            policy.model.add_adapter(name, lora)
-            model = policy.model
-        else:
-            model = get_peft_model(policy.model, lora, adapter_name=name)
-    model.set_adapter(name)
-    model.eval()
-    return Policy(model, policy.tokenizer, policy.config, policy.device)
-
-
-def save_adapter(policy: Policy, name: str, folder: Path) -> None:
-    """Write one adapter as ``folder``, in PEFT's layout; an older one there is replaced."""
-    if not isinstance(policy.model, PeftModel):
-        raise ModelError(f"Cannot save adapter {name!r}: the policy has no adapters.")
-    beside = folder.with_name(f"{folder.name}.tmp")
-    shutil.rmtree(beside, ignore_errors=True)
-    try:
-        policy.model.save_pretrained(str(beside), selected_adapters=[name])
-        shutil.rmtree(folder, ignore_errors=True)
-        # PEFT puts an adapter of any name but "default" into a folder of that name.
-        (beside / name).rename(folder)
-        shutil.rmtree(beside)
-    except (OSError, SafetensorError) as error:
-        raise DiskError(
-            f"Cannot write the adapter {folder}: {error}. Free some room and start the same "
-            "command again, it goes on from the last checkpoint."
-        ) from error
-
-
-def load_adapters(policy: Policy, folders: dict[str, Path]) -> Policy:
-    """Return the policy with the adapters of ``folders`` (name -> folder) on it.
-
-    Raises:
-        ModelError: If a folder is missing, no LoRA adapter, made for a base of another shape, or
-            changes the base's head or biases (an ensemble shares them).
-    """
-    model: Any = policy.model
-    base, head = str(policy.base.config.name_or_path), _head_name(policy.base)
-    for name, folder in folders.items():
-        check_adapter_folder(name, folder, base=base, head=head)
-        try:
-            if isinstance(model, PeftModel):
-                model.load_adapter(str(folder), name, torch_device=str(policy.device))
-            else:
-                model = PeftModel.from_pretrained(
-                    model, str(folder), name, torch_device=str(policy.device)
-                )
-        except LOAD_ERRORS as error:
-            raise ModelError(
-                f"Cannot put adapter {name!r} ({folder}) on {policy.config.model!r}: "
-                f"{first_line(error)} Was it trained on another base?"
-            ) from error
-    model.eval()
-    return Policy(model, policy.tokenizer, policy.config, policy.device)
-
-
 def resolve_model(name: str) -> str:
     """Return what Hugging Face loads: our own folder for ``embedded:...``, else the name."""
     return str(embedded_path(name)) if name.startswith("embedded:") else name
@@ -307,12 +239,6 @@ def _check_complete(name: str, model: Any, tokenizer: Any, lacking: list[str]) -
             f"knows {n_known}: tokenizer files are missing or of another model. Copy the "
             "model's own tokenizer.json and tokenizer_config.json there."
         )
-
-
-def _head_name(base: PreTrainedModel) -> str | None:
-    head: Any = base.get_output_embeddings()  # type: ignore[no-untyped-call]
-    names = (name for name, module in base.named_modules() if module is head)
-    return next(names, None)
 
 
 @contextmanager

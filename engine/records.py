@@ -193,3 +193,12 @@ class DecidedToken:
     def margin(self) -> float:
         """How far the token is ahead of the runner-up."""
         return sum(self.margin_parts)
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratedText:
+    """One response before it is scored."""
+
+    text: str
+    n_tokens: int
+    """The end-of-sequence token included."""

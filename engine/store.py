@@ -17,7 +17,14 @@ import pyarrow as pa
 
 from engine.atlas.rows import ScoredAtlas, atlas_rows, scored_atlases
 from engine.database import connect, copy_to_parquet, our_errors, prepare, rollback
-from engine.directions import direction_key
+from engine.record_rows import (
+    evaluation_row,
+    own_responses,
+    prompt_row,
+    row_of,
+    system_responses,
+    system_row,
+)
 from engine.records import (
     AdapterSummary,
     Evaluation,
@@ -69,92 +76,43 @@ class RunStore:
 
     def add_prompts(self, prompts: Iterable[Prompt]) -> None:
         """Store the prompts of all splits."""
-        self._insert(
-            {
-                "prompts": [
-                    {
-                        "split": prompt.split,
-                        "prompt_index": prompt.index,
-                        "prompt": prompt.prompt,
-                        "reference": prompt.reference,
-                    }
-                    for prompt in prompts
-                ]
-            }
-        )
+        self._insert({"prompts": [prompt_row(prompt) for prompt in prompts]})
 
     def add_training_step(self, step: TrainingStep) -> None:
         """Store one optimiser step."""
-        self._insert(
-            {
-                "training_steps": [
-                    {name: getattr(step, name) for name in COLUMNS["training_steps"].names}
-                ]
-            }
-        )
+        self._insert({"training_steps": [row_of("training_steps", step)]})
 
     def add_validation(self, validation: Validation, samples: Sequence[TrainingSample]) -> None:
         """Store a validation and the texts kept of it."""
         self._insert(
             {
-                "validations": [
-                    {name: getattr(validation, name) for name in COLUMNS["validations"].names}
-                ],
-                "training_samples": [
-                    {name: getattr(sample, name) for name in COLUMNS["training_samples"].names}
-                    for sample in samples
-                ],
+                "validations": [row_of("validations", validation)],
+                "training_samples": [row_of("training_samples", sample) for sample in samples],
             }
         )
 
     def add_adapter(self, summary: AdapterSummary) -> None:
         """Store how the training of one adapter ended."""
-        self._insert(
-            {"adapters": [{name: getattr(summary, name) for name in COLUMNS["adapters"].names}]}
-        )
+        self._insert({"adapters": [row_of("adapters", summary)]})
 
     def add_evaluations(self, evaluations: Sequence[Evaluation]) -> None:
         """Store grid points, and the responses of those that were measured."""
         self._insert(
             {
-                "evaluations": [_evaluation_row(evaluation) for evaluation in evaluations],
+                "evaluations": [evaluation_row(evaluation) for evaluation in evaluations],
                 "responses": [
-                    _response_row(response) | {"direction_key": direction_key(evaluation.weights)}
-                    for evaluation in evaluations
-                    if evaluation.measurement is not None and evaluation.kind != "shared"
-                    for response in evaluation.measurement.responses
+                    row for evaluation in evaluations for row in own_responses(evaluation)
                 ],
             }
         )
 
     def add_round(self, round_: SearchRound) -> None:
         """Store the end of one round."""
-        self._insert(
-            {"rounds": [{name: getattr(round_, name) for name in COLUMNS["rounds"].names}]}
-        )
+        self._insert({"rounds": [row_of("rounds", round_)]})
 
     def add_system(self, score: SystemScore) -> None:
         """Store one system's scores and responses on the inference split."""
-        key = {"system": score.system, "decoding": score.decoding}
-        self._insert(
-            {
-                "systems": [
-                    key
-                    | {
-                        "weights": score.weights,
-                        "means": score.means,
-                        "standard_errors": score.standard_errors,
-                        "mean_reward": sum(score.means) / len(score.means),
-                        "n_distinct": len({response.text for response in score.responses}),
-                        "n_responses": len(score.responses),
-                    }
-                ],
-                "system_responses": [
-                    key | _response_row(response) | {"sample_index": index}
-                    for index, response in enumerate(score.responses)
-                ],
-            }
-        )
+        self._insert({"systems": [system_row(score)], "system_responses": system_responses(score)})
 
     def replace_atlas(self, scored: ScoredAtlas) -> None:
         """Store the atlas of one prompt; an earlier one goes."""
@@ -291,31 +249,3 @@ class RunStore:
         )
         # Not when that fails: no other statement may come between a failure and its rollback.
         self._connection.unregister("incoming")
-
-
-def _evaluation_row(evaluation: Evaluation) -> dict[str, Any]:
-    measured = evaluation.measurement
-    return {
-        "search": "hierarchical",
-        "round": evaluation.round,
-        "point": evaluation.point,
-        "weights": evaluation.weights,
-        "direction_key": direction_key(evaluation.weights),
-        "direction": measured.direction if measured else None,
-        "kind": evaluation.kind,
-        "box_lower": evaluation.box_lower,
-        "box_upper": evaluation.box_upper,
-        "means": measured.means if measured else None,
-        "standard_errors": measured.standard_errors if measured else None,
-        "mean_reward": measured.mean_reward if measured else None,
-        "seconds": measured.seconds if measured and evaluation.kind != "shared" else 0.0,
-    }
-
-
-def _response_row(response: Response) -> dict[str, Any]:
-    return {
-        "prompt_index": response.prompt_index,
-        "text": response.text,
-        "n_tokens": response.n_tokens,
-        "scores": response.scores,
-    }

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from peft import LoraConfig, PeftModel, get_peft_model
 
+from engine.adapters import load_adapters, save_adapter
 from engine.config import PolicyConfig
 from engine.errors import ModelError
-from engine.policy import Policy, load_adapters, load_policy, save_adapter
+from engine.policy import Policy, load_policy
 from tests.tiny_models import save_tiny_llama
 
 

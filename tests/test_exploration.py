@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from engine.artifacts import RunFolder, run_folder
 from engine.atlas.cells import PromptAtlas
 from engine.atlas.rows import ScoredAtlas, reward_field, scored_atlases
 from engine.config import AtlasConfig, RunConfig
+from engine.config_file import config_text
 from engine.ensemble.atlas import AtlasBudget
 from engine.ensemble.ensemble import Ensemble
 from engine.inference import load_ensemble, load_run_models
@@ -110,14 +112,16 @@ def test_an_atlas_that_meets_its_budget_is_told_and_completed_later(
     config = tiny_run(tmp_path, name="short")
     config = replace(config, atlas=AtlasConfig(nodes_per_prompt=2))
     folder = run_folder(tmp_path, "short")
-    execute(config, folder, Silent())
+    settings = tmp_path / "short.toml"
+    settings.write_text(config_text(config), encoding="utf-8")
+    command = ["--quiet", "--artifacts", str(tmp_path)]
+    assert main(["run", str(settings), *command]) == 0
     status = folder.read_status()
     assert status is not None
     assert any("Not all atlases are complete" in warning for warning in status.warnings)
     assert not all(one.atlas.is_complete for one in stored(folder))
     (proof,) = snapshot_rows(folder, "certificates")
     assert proof["upper_bound"] >= proof["mean_reward"]
-    command = ["--quiet", "--artifacts", str(tmp_path)]
     assert main(["atlas", "short", "--nodes", "5000", *command]) == 0
     assert all(one.atlas.is_complete for one in stored(folder))
     status = folder.read_status()
@@ -126,6 +130,20 @@ def test_an_atlas_that_meets_its_budget_is_told_and_completed_later(
     assert main(["search", "short", "--method", "certified", "--artifacts", str(tmp_path)]) == 0
     assert "(gap 0.0000)" in capsys.readouterr().out
     assert snapshot_rows(folder, "certificates")[0]["gap"] == 0.0
+    # The settings file names the run as well; changed settings are refused, not left out.
+    certify = ["search", str(settings), "--method", "certified", "--artifacts", str(tmp_path)]
+    assert main(certify) == 0
+    assert "(gap 0.0000)" in capsys.readouterr().out
+    before = snapshot_rows(folder, "certificates")
+    for changed in (["--set", "search.n_rounds=3"], ["--seed", "7"]):
+        assert main([*certify, *changed]) == 2
+        assert "a proof is about a run as it was trained" in capsys.readouterr().err
+    for changed in (["--set", "search.n_rounds=3"], ["--seed", "7"], ["--name", "other"]):
+        assert main(["search", "short", *certify[2:], *changed]) == 2
+        assert "its settings are fixed" in capsys.readouterr().err
+    assert main([*certify, "--name", "other"]) == 2
+    assert "other" in capsys.readouterr().err
+    assert snapshot_rows(folder, "certificates") == before
 
 
 def test_a_smaller_budget_does_not_replace_a_better_proof(
@@ -184,13 +202,46 @@ def test_of_two_proofs_the_smaller_gap_and_the_longer_front_are_kept() -> None:
     assert {**row, "searched_weights": None, "regret": None} == whole[0]
 
 
+def test_prompts_are_decoded_scored_and_handed_on_a_few_at_a_time(
+    finished: tuple[RunConfig, RunFolder],
+) -> None:
+    texts = [f"Prompt {n}." for n in range(10)]
+
+    def mapped(skip: Collection[int] = ()) -> tuple[Iterator[ScoredAtlas], Ensemble]:
+        models = load_run_models(finished[1])
+        found = map_prompts(
+            models.ensemble, models.rewards, "own", texts, AtlasBudget(), skip=skip
+        )
+        return found, models.ensemble
+
+    def reads(ensemble: Ensemble) -> list[int]:
+        [tree] = ensemble.trees.trees
+        return tree.forwards_by_prompt
+
+    undisturbed, ensemble = mapped()
+    first = [next(undisturbed) for _ in range(8)]
+    # All ten prompts are read, but of the responses to the last two nothing is yet.
+    assert min(reads(ensemble)[:8]) > 1
+    assert reads(ensemble)[8:] == [1, 1]
+    rest = list(undisturbed)
+    # After a stop only what was not handed on is decoded, and comes out the same.
+    resumed, ensemble = mapped(skip=range(8))
+    again = list(resumed)
+    assert reads(ensemble)[:8] == [1] * 8
+    assert [one.prompt_index for one in first + again] == list(range(10))
+    for one, other in zip(again, rest, strict=True):
+        assert one.atlas.cells[0].tokens == other.atlas.cells[0].tokens
+        for mine, theirs in zip(one.atlas.branches, other.atlas.branches, strict=True):
+            np.testing.assert_array_equal(mine.vectors, theirs.vectors)
+
+
 def test_a_stop_loses_no_prompt_that_is_scored(
     finished: tuple[RunConfig, RunFolder], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     models = load_run_models(finished[1])
     texts = [f"Prompt {n}." for n in range(10)]
     mapped = map_prompts(models.ensemble, models.rewards, "own", texts, AtlasBudget())
-    # Ten prompts are read together, and scored by eight.
+    # Ten prompts are decoded and scored by eight.
     assert [next(mapped).prompt_index for _ in range(8)] == list(range(8))
 
     def stopped(*_: object) -> None:

@@ -13,8 +13,6 @@ from engine.atlas.cells import PromptAtlas, checked_queries
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-_QUERIES_AT_ONCE = 65_536
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RewardField:
@@ -60,20 +58,6 @@ class RewardField:
             return np.full(by_prompt.shape[1:], np.nan)
         errors: Floats = by_prompt.std(axis=0, ddof=1) / np.sqrt(n)
         return errors
-
-
-def cube_grid(n_members: int, steps: int) -> Iterator[Floats]:
-    """Yield the points of a regular grid over the cube ``[0, 1]^n`` but the origin, in blocks.
-
-    Args:
-        n_members: Number n of weights.
-        steps: Points along each axis, ends included; at least 2.
-    """
-    n_points = steps**n_members
-    for start in range(0, n_points, _QUERIES_AT_ONCE):
-        flat = np.arange(start, min(start + _QUERIES_AT_ONCE, n_points))
-        points = np.stack(np.unravel_index(flat, (steps,) * n_members), axis=1) / (steps - 1)
-        yield points[points.any(axis=1)]
 
 
 def simplex_grid(n_members: int, steps: int) -> Floats:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 from tqdm import tqdm
@@ -12,7 +11,6 @@ def quieten_transformers() -> None:
     """Leave the terminal to our own bars and messages."""
     from transformers.utils import logging as transformers_logging
 
-    warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated")
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
 

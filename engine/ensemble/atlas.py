@@ -75,14 +75,18 @@ class _Draft:
 
 
 def build_atlases(
-    tree: PrefixTree, decode: Callable[[Sequence[int]], str], budget: AtlasBudget | None = None
+    tree: PrefixTree,
+    decode: Callable[[Sequence[int]], str],
+    budget: AtlasBudget | None = None,
+    prompts: Sequence[int] | None = None,
 ) -> list[PromptAtlas]:
-    """Find all responses to the prompts of a tree.
+    """Find all responses to the prompts of a tree, or to some of them.
 
     Args:
-        tree: Its prompts are the atlases' prompts; what it has read already is not read again.
+        tree: What it has read already is not read again.
         decode: Turns response tokens into text.
         budget: When to stop; without one, every atlas becomes complete.
+        prompts: Positions of the atlases' prompts in the tree; all by default.
 
     Returns:
         One atlas per prompt, in order; cells that the budget did not reach are open.
@@ -90,17 +94,22 @@ def build_atlases(
     Raises:
         MemoryBudgetError: If one response does not fit the tree's memory.
     """
-    return _Builder(tree, decode, budget or AtlasBudget()).build()
+    mapped = range(tree.n_prompts) if prompts is None else prompts
+    return _Builder(tree, decode, budget or AtlasBudget(), mapped).build()
 
 
 class _Builder:
     def __init__(
-        self, tree: PrefixTree, decode: Callable[[Sequence[int]], str], budget: AtlasBudget
+        self,
+        tree: PrefixTree,
+        decode: Callable[[Sequence[int]], str],
+        budget: AtlasBudget,
+        prompts: Sequence[int],
     ) -> None:
         self._tree = tree
         self._decode = decode
         self._budget = budget
-        self._drafts = [_Draft() for _ in range(tree.n_prompts)]
+        self._drafts = {prompt: _Draft() for prompt in prompts}
         self._frontier: list[tuple[float, int, _Part]] = []
         self._order = itertools.count()
         # The prompts were read for this, whoever built the tree.
@@ -108,7 +117,7 @@ class _Builder:
 
     def build(self) -> list[PromptAtlas]:
         started = time.monotonic()
-        prompts = list(range(self._tree.n_prompts))
+        prompts = list(self._drafts)
         self._tree.decide(prompts)
         for prompt in prompts:
             self._divide(prompt, prompt, whole_simplex(self._tree.n_members), None)
@@ -118,7 +127,7 @@ class _Builder:
         for _, _, part in self._frontier:
             self._leave_open(part)
         forwards = self._forwards()
-        return [self._finished(draft, n) for draft, n in zip(self._drafts, forwards, strict=True)]
+        return [self._finished(draft, forwards[p]) for p, draft in self._drafts.items()]
 
     def _forwards(self) -> list[int]:
         reads = self._tree.forwards_by_prompt

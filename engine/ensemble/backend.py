@@ -23,6 +23,14 @@ class Forward(Protocol):
     bytes_per_node: int
     """Memory that a held node takes, on the device."""
 
+    @property
+    def bytes_of_base(self) -> int:
+        """Memory of copies of the base's weights; all back ends of one model share them."""
+
+    @property
+    def bytes_of_adapters(self) -> int:
+        """Memory of copies of the adapters, which every back end has of its own."""
+
     def start(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Read the prompts, which become nodes ``0 .. n_prompts - 1`` and are held for good.
 

@@ -112,5 +112,5 @@ class Batches:
             prompts_together=together,
         )
         taken = at_once.n_prompts * (prompt + at_once.n_weights * text)
-        make_room(taken, costs.budget)
+        make_room(taken + costs.bytes_of_adapters, costs.budget)
         return at_once.n_prompts, at_once.n_weights

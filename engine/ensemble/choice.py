@@ -28,6 +28,8 @@ class ChosenBackend:
     """Makes a fresh one, for one set of prompts."""
     scores: Scores = "logits"
     """What its head gives; a single member's is always the model's logits."""
+    cap: float | None = None
+    """The soft cap between the head's scores and the logits; see ``SharedHead.cap``."""
 
     def check(self, level: Level, *, sampling: bool = False) -> None:
         """Make sure that the head's scores are enough for what is wanted of them.
@@ -72,7 +74,11 @@ def choose_backend(
             return ChosenBackend("generic", reason, lambda: HuggingFaceForward(policy, members))
         head = shared_head(policy)
         return ChosenBackend(
-            "generic", reason, lambda: HuggingFaceForward(policy, members, head), head.gives
+            "generic",
+            reason,
+            lambda: HuggingFaceForward(policy, members, head),
+            head.gives,
+            head.cap,
         )
     family = policy.base.config.model_type
     return ChosenBackend(

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator, Sequence
 from functools import cached_property
 
 import numpy as np
 
 from engine.atlas.cells import PromptAtlas
-from engine.directions import canonical_direction, check_weights
+from engine.directions import canonical_direction, check_weight_vectors, check_weights
 from engine.ensemble.aggregation import Level
-from engine.ensemble.atlas import AtlasBudget, build_atlases
+from engine.ensemble.atlas import AtlasBudget
+from engine.ensemble.atlas_parts import build_by_part
 from engine.ensemble.attribution import TokenAttribution, attribute
 from engine.ensemble.batches import Batches
 from engine.ensemble.choice import Backend, choose_backend
@@ -26,6 +25,7 @@ from engine.ensemble.prompts import Overlong, checked_prompts
 from engine.ensemble.tree import PrefixTree
 from engine.errors import ModelError, WeightsError
 from engine.policy import Policy
+from engine.records import GeneratedText
 from engine.setting_checks import check_choice
 
 NOT_EXACT = (
@@ -35,15 +35,6 @@ NOT_EXACT = (
 """What whoever decodes in this precision has to be told."""
 
 __all__ = ["NOT_EXACT", "PROMPTS_PER_TREE", "Ensemble", "GeneratedText", "base_alone"]
-
-
-@dataclass(frozen=True, slots=True)
-class GeneratedText:
-    """One response before it is scored."""
-
-    text: str
-    n_tokens: int
-    """The end-of-sequence token included."""
 
 
 class Ensemble:
@@ -117,7 +108,7 @@ class Ensemble:
             MemoryBudgetError: If ``policy.memory_mib`` is too small for one response.
         """
         prompts = checked_prompts(self.policy, prompts, self.overlong)
-        checked = [check_weights(vector, len(self.members)) for vector in weights]
+        checked = check_weight_vectors(weights, len(self.members))
         if self.level == "parameter":
             return [self._merged(prompts, vector)[0] for vector in checked]
         scaled = [canonical_direction(vector) if any(vector) else vector for vector in checked]
@@ -195,17 +186,25 @@ class Ensemble:
             PromptError: If there is no prompt, or one is blank or too long.
             MemoryBudgetError: If ``policy.memory_mib`` is too small for one response.
         """
+        parts = self.atlases_by_part(prompts, budget)
+        return [atlas for _, atlases in parts for atlas in atlases]
+
+    def atlases_by_part(
+        self,
+        prompts: Sequence[str],
+        budget: AtlasBudget | None = None,
+        most_at_once: int | None = None,
+        skip: Collection[int] = (),
+    ) -> Iterator[tuple[range, list[PromptAtlas]]]:
+        """Yield positions of prompts with their atlases as they are there; see ``build_by_part``.
+
+        Raises:
+            EmorlError: As ``atlases`` does.
+        """
         prompts = checked_prompts(self.policy, prompts, self.overlong)
         self._check_trees("An atlas")
-        started = time.monotonic()
-        atlases: list[PromptAtlas] = []
-        for tree in self._grown(prompts):
-            left = budget
-            if budget is not None and budget.seconds is not None:
-                spent = time.monotonic() - started
-                left = replace(budget, seconds=max(0.0, budget.seconds - spent))
-            atlases += build_atlases(tree, self.policy.decode, left)
-        return atlases
+        trees, n = self._grown(prompts), len(prompts)
+        yield from build_by_part(trees, self.policy.decode, budget, n, most_at_once, skip)
 
     def attribute(self, prompt: str, weights: Sequence[float]) -> list[TokenAttribution]:
         """Split every token of the greedy response by member.
@@ -228,7 +227,7 @@ class Ensemble:
         direction = canonical_direction(check_weights(weights, len(self.members)))
         [tree] = self._grown([prompt])
         [[tokens]] = tree.decode(np.array([direction]))
-        return attribute(tree, 0, direction, tokens)
+        return attribute(tree, 0, direction, tokens, cap=self.backend.cap)
 
     def forget(self) -> None:
         """Drop what was read: after the weights of a member changed."""
@@ -245,6 +244,7 @@ class Ensemble:
         for tree in self._grown(prompts) if directions else ():
             for texts, tokens in zip(generated, tree.decode(np.array(directions)), strict=True):
                 texts.extend(map(self._text, tokens))
+            del tree  # or it takes memory beside the one that is made in its place
         return generated
 
     def _check_trees(self, what: str) -> None:
@@ -256,15 +256,14 @@ class Ensemble:
             )
 
     def _grown(self, prompts: Sequence[str]) -> Iterator[PrefixTree]:
-        """Yield the trees of the prompts; see ``KeptTrees.grown``."""
         return self.trees.grown(prompts, self._costs)
 
     @cached_property
     def _costs(self) -> Costs:
         return costs_of(
             self.policy,
+            self.backend.make(),
             len(self.members),
-            self.backend.make().bytes_per_node,
             is_generic=self.backend.name == "generic",
         )
 

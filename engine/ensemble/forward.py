@@ -32,6 +32,8 @@ BASE = "__base__"
 class HuggingFaceForward:
     """Implements ``backend.Forward`` for any model. Not thread-safe."""
 
+    bytes_of_base = bytes_of_adapters = 0
+
     def __init__(
         self, policy: Policy, members: Sequence[str], head: SharedHead | None = None
     ) -> None:

@@ -32,6 +32,8 @@ class SharedHead:
     module: nn.Module
     """Head and, where the model scales its scores, the scaling."""
     gives: Scores
+    cap: float | None = None
+    """``c`` where the logits are ``c tanh(score / c)``."""
 
 
 class ScaledHead(nn.Module):
@@ -71,10 +73,13 @@ def shared_head(policy: Policy) -> SharedHead:
         return SharedHead(head, "other")
     if torch.equal(logits.to(scores.dtype), scores):
         return SharedHead(head, "logits")
-    return _behind(head, scores, logits)
+    settings = base.config.get_text_config(decoder=True)
+    return _behind(head, scores, logits, getattr(settings, "final_logit_softcapping", None))
 
 
-def _behind(head: nn.Module, scores: Tensor, logits: Tensor) -> SharedHead:
+def _behind(
+    head: nn.Module, scores: Tensor, logits: Tensor, named_cap: float | None
+) -> SharedHead:
     rounding = 4 * max(torch.finfo(scores.dtype).eps, torch.finfo(logits.dtype).eps)
     raw, final = scores.double().flatten(0, -2), logits.double().flatten(0, -2)
     factor = float((raw * final).sum() / (raw * raw).sum())
@@ -83,7 +88,13 @@ def _behind(head: nn.Module, scores: Tensor, logits: Tensor) -> SharedHead:
     ranked = final.flatten()[raw.flatten().argsort(stable=True)]
     # One rising function of every score keeps the order; it must be the same for all tokens.
     is_rising = bool((ranked.diff() >= 0).all()) and bool(ranked[-1] > ranked[0])
-    return SharedHead(head, "order" if is_rising else "other")
+    if not is_rising:
+        return SharedHead(head, "other")
+    if named_cap:
+        capped = named_cap * torch.tanh(raw / named_cap)
+        if torch.allclose(final, capped, rtol=4 * rounding, atol=0):
+            return SharedHead(head, "order", float(named_cap))
+    return SharedHead(head, "order")
 
 
 @contextmanager

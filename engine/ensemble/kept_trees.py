@@ -15,14 +15,15 @@ PROMPTS_PER_TREE = 32
 
 _TREES_KEPT = 4
 _SHARE_OF_PROMPTS = 0.5
-"""Most of a tree's memory that its prompts may take; the rest is for what is written."""
+"""Most of a tree's memory that its prompts may take, once it has its adapters' copies; the rest is
+for what is written."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
     tree: PrefixTree
     share: float
-    """Bytes that the tree may take, its prompts included."""
+    """Bytes that the tree may take, its prompts and its copies of the adapters included."""
 
 
 class KeptTrees:
@@ -67,7 +68,8 @@ class KeptTrees:
             if part not in self._kept:
                 # Whole shares add up to the budget but for the rounding of their division.
                 self.make_room(share * (1 - 1e-9), costs.budget)
-                room = share - len(part) * costs.held_by_prompt(length)
+                held = costs.bytes_of_adapters + len(part) * costs.held_by_prompt(length)
+                room = share - held
                 self._kept[part] = _Kept(self._made(part, room), share)
             yield self._kept[part].tree
 
@@ -89,12 +91,14 @@ class KeptTrees:
         )
         costs.check(least)
         most_kept = max(_TREES_KEPT, len(groups))
-        n_kept = min(most_kept, max(1, int(costs.budget // (least / (1 - _SHARE_OF_PROMPTS)))))
+        smallest = costs.bytes_of_adapters + least / (1 - _SHARE_OF_PROMPTS)
+        n_kept = min(most_kept, max(1, int(costs.budget // smallest)))
         share = costs.budget / n_kept
+        for_prompts = _SHARE_OF_PROMPTS * (share - costs.bytes_of_adapters)
         parts: list[tuple[str, ...]] = []
         lengths: list[int] = []
         for group, length in zip(groups, longest, strict=True):
-            size = max(1, int(_SHARE_OF_PROMPTS * share // costs.prompt(length)))
+            size = max(1, int(for_prompts // costs.prompt(length)))
             some = [group[start : start + size] for start in range(0, len(group), size)]
             parts += some
             lengths += [length] * len(some)

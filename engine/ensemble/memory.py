@@ -1,7 +1,8 @@
 """What ensemble decoding will take of ``policy.memory_mib``, estimated before it is taken.
 
 Counted are keys and values of prompts and of response tokens, what reading a prompt takes while
-it is read, and scores over the vocabulary. Not counted: the models, and the adapters' copies.
+it is read, scores over the vocabulary, and what a fast back end copies of the base's weights and
+of the adapters. Not counted: the models themselves.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.ensemble.aggregation import Level
+from engine.ensemble.backend import Forward
 from engine.errors import MemoryBudgetError
 from engine.policy import Policy
 
@@ -37,7 +39,7 @@ class Costs:
     """Bytes that prompts and texts of one ensemble take."""
 
     budget: float
-    """Bytes in all."""
+    """Bytes in all, but for ``bytes_of_base``."""
     n_members: int
     bytes_per_node: int
     """Keys and values of one token, of all members."""
@@ -49,6 +51,10 @@ class Costs:
     """Activations of one prompt token in the widest layer, of all members."""
     bytes_per_token_pair: int
     """Attention from one prompt token to another, one member at a time."""
+    bytes_of_base: int = 0
+    """Copies of the base's weights, which everything that is decoded shares."""
+    bytes_of_adapters: int = 0
+    """Copies of the adapters, which whatever is decoded together has of its own."""
 
     def held_by_prompt(self, length: int) -> int:
         """Keys and values of a prompt."""
@@ -71,14 +77,20 @@ class Costs:
     def check(self, needed: float) -> None:
         """Refuse a budget that one response does not fit.
 
+        Args:
+            needed: Bytes, those of the adapters' copies not included.
+
         Raises:
-            MemoryBudgetError: If ``needed`` bytes are more than there are.
+            MemoryBudgetError: If with them they are more than there are.
         """
-        if needed > self.budget:
+        needed += self.bytes_of_adapters + self.bytes_of_base
+        whole = self.budget + self.bytes_of_base
+        if needed > whole:
             raise MemoryBudgetError(
-                f"One response with its prompt needs about {needed / MIB:.1f} MiB and the budget "
-                f"is {self.budget / MIB:.1f} MiB (policy.memory_mib). Raise it, shorten the "
-                "prompt, or lower policy.max_new_tokens."
+                "One response with its prompt and the copied weights needs about "
+                f"{needed / MIB:.1f} MiB and the budget is {whole / MIB:.1f} MiB "
+                "(policy.memory_mib). Raise it, shorten the prompt, or lower "
+                "policy.max_new_tokens."
             )
 
     def batch(
@@ -101,19 +113,20 @@ class Costs:
         """
         least = n_prompts if prompts_together else 1
         self.check(least * (prompt + text))
-        fitting = max(least, int(self.budget // (prompt + n_weights * text)))
+        free = self.budget - self.bytes_of_adapters
+        fitting = max(least, int(free // (prompt + n_weights * text)))
         at_once = min(n_prompts, fitting)
-        room = self.budget - at_once * prompt
+        room = free - at_once * prompt
         return BatchSize(at_once, min(n_weights, int(room // (at_once * text))))
 
 
-def costs_of(policy: Policy, n_members: int, bytes_per_node: int, *, is_generic: bool) -> Costs:
+def costs_of(policy: Policy, reader: Forward, n_members: int, *, is_generic: bool) -> Costs:
     """Return what an ensemble's decoding costs.
 
     Args:
         policy: Base model and settings.
+        reader: A back end of the ensemble; it counts what is its own.
         n_members: Members that read together.
-        bytes_per_node: The back end's own count.
         is_generic: Whether the back end is the generic one.
     """
     config: Any = policy.base.config.get_text_config(decoder=True)
@@ -124,13 +137,15 @@ def costs_of(policy: Policy, n_members: int, bytes_per_node: int, *, is_generic:
     # A layer holds its input, sum and normed input, queries, keys and values, and both gates.
     numbers = 6 * width + 2 * int(inner or 4 * width)
     return Costs(
-        budget=policy.config.memory_mib * MIB,
+        budget=policy.config.memory_mib * MIB - reader.bytes_of_base,
         n_members=n_members,
-        bytes_per_node=bytes_per_node,
+        bytes_per_node=reader.bytes_per_node,
         is_generic=is_generic,
         max_new_tokens=policy.config.max_new_tokens,
         vocabulary=int(head.weight.shape[0]),
         bytes_read_per_token=n_members * numbers * itemsize,
         # The bias, the scores and their softmax.
         bytes_per_token_pair=3 * int(config.num_attention_heads) * itemsize,
+        bytes_of_base=reader.bytes_of_base,
+        bytes_of_adapters=reader.bytes_of_adapters,
     )

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from engine.ensemble.forward import BASE, check_members
 from engine.errors import ModelError
+from engine.huggingface import peft_at_work
 from engine.policy import Policy
 
 _MERGED = "__merged__"
@@ -94,7 +95,9 @@ def _add_sum(model: PeftModel, parts: dict[str, float]) -> None:
     }
     rank = max(sum(layer.r.get(name, 0) for name in parts) for layer in layers.values())
     # The scaling is alpha / rank = 1; each part's own goes into its matrix.
-    model.add_adapter(_MERGED, LoraConfig(r=rank, lora_alpha=rank, target_modules=list(layers)))
+    lora = LoraConfig(r=rank, lora_alpha=rank, target_modules=list(layers))
+    with peft_at_work():
+        model.add_adapter(_MERGED, lora)
     with torch.no_grad():
         for layer in layers.values():
             into_a, into_b = _matrices(layer, _MERGED)

@@ -20,11 +20,11 @@ def checked_prompts(policy: Policy, prompts: Sequence[str], overlong: Overlong) 
         PromptError: If they are no sequence of texts, there is none, or one is blank or refused.
     """
     # Types that the annotation forbids come in from scripts: a text would be read by letters.
-    if isinstance(prompts, str) or not hasattr(prompts, "__iter__"):
+    texts = None if isinstance(prompts, str) else _listed(prompts)
+    if texts is None:
         raise PromptError(
             f"prompts must be a sequence of texts, got {prompts!r}. Put a single text into a list."
         )
-    texts: list[object] = list(prompts)
     wrong = [text for text in texts if not isinstance(text, str)]
     if wrong:
         raise PromptError(f"Every prompt must be a text, got {wrong[0]!r}.")
@@ -33,3 +33,10 @@ def checked_prompts(policy: Policy, prompts: Sequence[str], overlong: Overlong) 
     if overlong == "cut":
         return [str(text) for text in texts]
     return [policy.check_prompt(str(text)) for text in texts]
+
+
+def _listed(prompts: Sequence[object]) -> list[object] | None:
+    try:
+        return list(prompts)
+    except TypeError:
+        return None

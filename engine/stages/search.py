@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from operator import itemgetter
 
+from engine.adapters import load_adapters
 from engine.atlas.cells import PromptAtlas
 from engine.ensemble.atlas import AtlasBudget
 from engine.ensemble.ensemble import NOT_EXACT, Ensemble
@@ -18,7 +19,7 @@ from engine.mapping import (
     tighter_proof,
     wrong_cells,
 )
-from engine.policy import Policy, load_adapters, load_policy
+from engine.policy import Policy, load_policy
 from engine.records import DataSplit, Prompt, SearchRound, Split, Weights
 from engine.rewards import RewardTable, load_rewards
 from engine.search.certified import SearchBudget

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from engine.adapters import add_adapter, save_adapter
 from engine.ensemble.ensemble import Ensemble
-from engine.policy import Policy, add_adapter, load_policy, save_adapter
+from engine.policy import Policy, load_policy
 from engine.records import AdapterSummary, TrainingStep
 from engine.rewards import RewardTable
 from engine.seeds import derived_seed

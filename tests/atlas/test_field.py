@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from engine.atlas.explain import explain_weights, same_response
-from engine.atlas.field import RewardField, cube_grid, simplex_grid
+from engine.atlas.field import RewardField, simplex_grid
 from engine.ensemble.atlas import AtlasBudget
 from engine.errors import WeightsError
 from tests.atlas_fields import fake_atlases, random_weights, scored
@@ -48,20 +48,6 @@ def test_means_are_unknown_where_a_cell_is_open() -> None:
     ).any(axis=1)
     assert is_open.any()
     assert (np.isnan(field.means(weights)).all(axis=1) == is_open).all()
-
-
-@pytest.mark.parametrize(("n", "steps"), [(2, 2), (3, 5), (4, 3)])
-def test_the_cube_grid_has_every_point_but_the_origin_once(n: int, steps: int) -> None:
-    points = np.concatenate(list(cube_grid(n, steps)))
-    assert len({tuple(point) for point in points.tolist()}) == len(points) == steps**n - 1
-    assert {*points.ravel().tolist()} == {k / (steps - 1) for k in range(steps)}
-
-
-def test_the_cube_grid_comes_in_blocks_without_losing_points() -> None:
-    # 42 ** 3 = 74,088 points are more than one block of 65,536.
-    blocks = list(cube_grid(3, 42))
-    assert len(blocks) == 2
-    assert sum(map(len, blocks)) == 42**3 - 1
 
 
 @pytest.mark.parametrize(("n", "steps"), [(2, 4), (3, 6), (4, 3)])

@@ -20,12 +20,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from engine.adapters import load_adapters
 from engine.artifacts import RunFolder
 from engine.atlas.rows import ScoredAtlas, scored_atlases
 from engine.config_file import read_config
 from engine.ensemble.ensemble import Ensemble
 from engine.errors import DataError
-from engine.policy import load_adapters, load_policy
+from engine.policy import load_policy
 from engine.snapshots import snapshot_rows
 
 Floats = NDArray[np.float64]

@@ -17,6 +17,7 @@ from transformers import (
 )
 
 from engine.config import PolicyConfig
+from engine.huggingface import peft_at_work
 from engine.policy import Policy
 
 MEMBERS = ("first", "second", "third")
@@ -103,9 +104,10 @@ def build_policy(shape: Shape, spread: str, *, device: str = "cpu", seed: int = 
     base.eval().requires_grad_(requires_grad=False)
     kind = TaskType.SEQ_2_SEQ_LM if base.config.is_encoder_decoder else TaskType.CAUSAL_LM
     lora = LoraConfig(r=RANK, lora_alpha=32, target_modules="all-linear", task_type=kind)
-    model: Any = get_peft_model(base, lora, adapter_name=MEMBERS[0])
-    for name in MEMBERS[1:]:
-        model.add_adapter(name, lora)
+    with peft_at_work():
+        model: Any = get_peft_model(base, lora, adapter_name=MEMBERS[0])
+        for name in MEMBERS[1:]:
+            model.add_adapter(name, lora)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if "lora_B" in name:

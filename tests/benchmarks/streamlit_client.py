@@ -59,13 +59,15 @@ class Tab:
         self.seen = Seen()
         self.received = bytearray()
         try:
-            self._socket: ClientConnection = connect(
+            connection = connect(
                 f"ws://{site.split('//')[1]}/_stcore/stream",
                 subprotocols=["streamlit"],  # type: ignore[list-item]
                 max_size=None,
                 open_timeout=timeout_seconds,
                 ping_interval=None,  # a tab that was cut on purpose needs no ping
             )
+            # Entered, as the library asks, for as long as the tab lives; ``close`` leaves it.
+            self._socket: ClientConnection = connection.__enter__()
             self.rerun({})
         except (OSError, WebSocketException, TimeoutError) as error:
             raise ConnectionLostError(str(error)) from error

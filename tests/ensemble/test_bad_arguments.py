@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from engine.adapters import add_adapter, load_adapters, save_adapter
+from engine.config import AdapterConfig, RunConfig
 from engine.ensemble.atlas import AtlasBudget
 from engine.ensemble.ensemble import NOT_EXACT, Ensemble
 from engine.errors import ConfigError, ModelError, PromptError, RunNotFoundError, WeightsError
 from engine.inference import load_ensemble, make_ensemble
-from engine.policy import Policy, save_adapter
+from engine.policy import Policy, load_policy
 from tests.atlas_fields import fake_atlases
 from tests.policies import ADAPTERS, PROMPTS, tiny_policy
 
@@ -78,7 +80,28 @@ def test_any_whole_seed_and_any_low_temperature_will_do(policy: Policy) -> None:
     assert ensemble.sample(PROMPTS[:1], WEIGHTS, n_samples=0, seed=-1) == []
 
 
-@pytest.mark.parametrize("prompts", ["Iam", None, 5, [None], [5], [], [" "]])
+@pytest.mark.parametrize(
+    "weights", [None, 1.0, WEIGHTS, [None], "abc", ["100"], [[10**400, 1, 1]]]
+)
+def test_what_is_no_list_of_weight_vectors_is_refused(policy: Policy, weights: Any) -> None:
+    ensemble = Ensemble(policy, ADAPTERS)
+    for ask in (
+        lambda: ensemble.generate(PROMPTS[:1], weights),
+        lambda: ensemble.sample(PROMPTS[:1], weights if weights != WEIGHTS else weights[0]),
+        lambda: ensemble.attribute(PROMPTS[0], weights if weights != WEIGHTS else weights[0]),
+    ):
+        with pytest.raises(WeightsError):
+            ask()
+
+
+def test_weight_vectors_may_be_arrays_and_come_one_by_one(policy: Policy) -> None:
+    ensemble = Ensemble(policy, ADAPTERS)
+    expected = ensemble.generate(PROMPTS, [WEIGHTS])
+    assert ensemble.generate(PROMPTS, np.array([WEIGHTS])) == expected  # type: ignore[arg-type]
+    assert ensemble.generate(PROMPTS, (row for row in [WEIGHTS])) == expected  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("prompts", ["Iam", None, 5, np.array("Iam"), [None], [5], [], [" "]])
 def test_what_is_no_list_of_texts_is_refused(policy: Policy, prompts: Any) -> None:
     ensemble = Ensemble(policy, ADAPTERS)
     for ask in (
@@ -143,11 +166,26 @@ def test_an_ensemble_needs_adapters_whose_names_fit(
 ) -> None:
     with pytest.raises(ModelError, match="at least one adapter"):
         make_ensemble(policy.config, {})
-    with pytest.raises(ConfigError, match="letters, digits or '_'"):
-        make_ensemble(policy.config, {"my.adapter": folders["warm"]})
+    unnamed: Any = [folders["warm"]]
+    with pytest.raises(ModelError, match=r"got \[.*Give \{name: folder\}"):
+        make_ensemble(policy.config, unnamed)
     bogus: Any = "bogus"
     with pytest.raises(ConfigError, match="level must be one of"):
         make_ensemble(policy.config, folders, bogus)
+
+
+def test_an_adapter_with_a_dot_in_its_name_is_told_why_and_what_to_call_it(
+    policy: Policy, folders: Mapping[str, Path]
+) -> None:
+    dotted = {"my.adapter": folders["warm"]}
+    for give in (
+        lambda: make_ensemble(policy.config, dotted),
+        lambda: load_adapters(load_policy(policy.config), dotted),
+        lambda: add_adapter(policy, "my.adapter", AdapterConfig(), seed=0),
+        lambda: RunConfig(objectives=("my.adapter", "warm")),
+    ):
+        with pytest.raises(ConfigError, match=r"dots part the names of modules.*'my_adapter'"):
+            give()
 
 
 def test_bfloat16_says_that_it_is_not_exact(policy: Policy, folders: Mapping[str, Path]) -> None:
@@ -174,6 +212,6 @@ def test_the_seconds_of_a_budget_are_those_of_all_prompts(
     # A clock that takes a second per look: the first tree leaves nothing to the others.
     monkeypatch.setattr("engine.ensemble.kept_trees.PROMPTS_PER_TREE", 1)
     looks = iter(np.arange(10_000.0))
-    monkeypatch.setattr("engine.ensemble.ensemble.time.monotonic", lambda: next(looks))
+    monkeypatch.setattr("engine.ensemble.atlas_parts.time.monotonic", lambda: next(looks))
     atlases = Ensemble(policy, ADAPTERS).atlases(PROMPTS, AtlasBudget(seconds=3.0))
     assert not any(atlas.is_complete for atlas in atlases[1:])

@@ -18,13 +18,14 @@ from transformers import (
     Gemma2ForCausalLM,
 )
 
+from engine.adapters import add_adapter
 from engine.config import AdapterConfig, PolicyConfig
 from engine.ensemble.aggregation import probability_scores
 from engine.ensemble.choice import choose_backend
 from engine.ensemble.ensemble import Ensemble
 from engine.ensemble.head import shared_head
 from engine.errors import ModelError
-from engine.policy import Policy, add_adapter, load_policy
+from engine.policy import Policy, load_policy
 from tests.policies import PROMPTS, tiny_policy
 from tests.tiny_models import (
     BOS_ID,
@@ -147,6 +148,22 @@ def test_a_capped_model_decodes_greedily_and_refuses_what_needs_sizes(
         # One member, and merged ones, write with the model's own logits.
         assert alone.sample(PROMPTS, (1.0,), seed=1)
         assert Ensemble(policy, MEMBERS, "parameter").sample(PROMPTS, (0.5, 0.5), seed=1)
+
+
+def test_the_parts_of_a_capped_models_logits_add_up_to_its_own(tmp_path: Path) -> None:
+    policy = policy_of(save_gemma2, tmp_path / "base")
+    assert shared_head(policy).cap == 3.0
+    together = Ensemble(policy, MEMBERS)
+    own = first_logits(policy, MEMBERS[0])[0].double()
+    first = together.attribute(PROMPTS[0], (1.0, 0.0))[0]
+    # The model computes in float32, and attribution in float64.
+    assert first.logit == pytest.approx(float(own.max()), abs=1e-5)
+    assert first.runner_up_logit == pytest.approx(float(own.topk(2).values[1]), abs=1e-5)
+    for step in together.attribute(PROMPTS[1], (0.6, 0.4)):
+        assert abs(step.logit) < 3.0
+        assert sum(step.logit_parts) == pytest.approx(step.logit, abs=1e-12)
+        assert sum(step.margin_parts) == pytest.approx(step.margin, abs=1e-12)
+        assert step.margin_parts[step.decided_by] == max(step.margin_parts)
 
 
 def test_a_model_that_shifts_single_tokens_takes_one_member_only(tmp_path: Path) -> None:

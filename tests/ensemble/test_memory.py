@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 from engine.ensemble import batches, kept_trees
 from engine.ensemble.decoding import decode, drawn
 from engine.ensemble.ensemble import Ensemble
 from engine.ensemble.kept_trees import KeptTrees
 from engine.ensemble.memory import MIB, Costs
+from engine.ensemble.stacked import base_product
+from engine.ensemble.stacked.linear import StackedLinears
 from engine.errors import MemoryBudgetError
 from engine.policy import Policy
 from tests.policies import ADAPTERS, FAMILIES, PROMPTS, tiny_policy
+from tests.tiny_models import save_tiny_t5
 
 MIXED = [(1.0, 0.1 * k, 0.05 * k) for k in range(40)]
 # A prompt of one token takes 3 (keys and values) + 7 + 1 bytes while it is read; a text takes
@@ -143,6 +150,57 @@ def test_trees_and_their_prompts_fit_the_budget_together(
     assert few.generate(prompts, MIXED[:3]) == expected
     assert len(sizes) > 2  # 32 prompts would have been one tree
     assert max(sizes) <= costs.budget * 1.001
+
+
+def copied_bytes(policy: Policy) -> tuple[int, int]:
+    """Return what is alive of copies of a policy's base weights, and of all adapters' copies."""
+    gc.collect()
+    layers = [module for module in policy.base.modules() if isinstance(module, nn.Linear)]
+    base = [layer.weight.nbytes for layer in layers if layer in base_product._laid_out]
+    stacks = [one for one in gc.get_objects() if type(one) is StackedLinears]
+    adapters = [copy for stack in stacks for copy in (stack._down, *stack._ups)]
+    return sum(base), sum(copy.nbytes for copy in adapters if copy is not None)
+
+
+def test_copies_of_weights_come_out_of_the_budget(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(
+        FAMILIES, "encoder-decoder", partial(save_tiny_t5, d_model=128, d_ff=512, num_heads=4)
+    )
+    policy = tiny_policy("encoder-decoder", tmp_path, max_new_tokens=6)
+    prompts = [f"{n} {PROMPTS[0]}" for n in range(8)]
+    _, others = copied_bytes(policy)
+    held: list[float] = []
+    made = KeptTrees._made
+
+    def watched(self: KeptTrees, part: tuple[str, ...], room: float) -> Any:
+        tree = made(self, part, room)
+        trees = [*self.trees, tree]
+        base, adapters = copied_bytes(policy)
+        read = sum(t.n_prompts * t._nodes.bytes_per_node + t._nodes.room for t in trees)
+        held.append(base + adapters - others + read)
+        return tree
+
+    monkeypatch.setattr(kept_trees.KeptTrees, "_made", watched)
+    few = Ensemble(with_memory(policy, 3), ADAPTERS)
+    texts = few.generate(prompts, MIXED[:3])
+    base, _ = copied_bytes(policy)
+    # Copies of all layers take 2.0 MiB, and those of the adapters 0.5 MiB in every tree.
+    assert 0 < base <= 1.5 * MIB
+    assert len(held) > 1
+    assert max(held) <= 3 * MIB
+    assert texts == Ensemble(policy, ADAPTERS).generate(prompts, MIXED[:3])
+    assert copied_bytes(policy)[0] > 1.9 * MIB
+
+
+def test_copies_that_leave_no_room_for_a_response_are_told() -> None:
+    costs = replace(COSTS, budget=600.0, bytes_of_base=400, bytes_of_adapters=550)
+    with pytest.raises(MemoryBudgetError, match="copied weights needs about"):
+        costs.batch(11, 54, 1, 1, prompts_together=False)
+    # 150 bytes are left: two prompts with a text each.
+    size = replace(costs, bytes_of_adapters=450).batch(11, 54, 50, 1, prompts_together=False)
+    assert (size.n_prompts, size.n_weights) == (2, 1)
 
 
 @pytest.mark.parametrize("level", ["hidden_state", "logit"])

@@ -27,12 +27,13 @@ from transformers import (
     Qwen3ForCausalLM,
 )
 
+from engine.adapters import add_adapter
 from engine.config import AdapterConfig, PolicyConfig
 from engine.ensemble.backend import Forward
 from engine.ensemble.forward import BASE
-from engine.ensemble.stacked import stacked_forward, unsupported_reason
+from engine.ensemble.stacked import buckets, stacked_forward, unsupported_reason
 from engine.errors import ModelError
-from engine.policy import Policy, add_adapter, load_policy
+from engine.policy import Policy, load_policy
 from tests.policies import PROMPTS
 from tests.tiny_models import (
     EOS_ID,
@@ -220,6 +221,19 @@ class Tree:
         return expected
 
 
+@pytest.fixture(params=["as many nodes as there are", "filled up as on CUDA"])
+def _both_sizes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(buckets, "pay_on", lambda _device: request.param.startswith("filled"))
+
+
+def test_calls_are_filled_up_to_few_sizes_by_at_most_a_half() -> None:
+    sizes = [buckets.bucket_size(n) for n in range(1, 1001)]
+    assert sorted(set(sizes))[:8] == [1, 2, 3, 4, 6, 8, 12, 16]
+    assert len(set(sizes)) == 20
+    assert all(n <= size <= 1.5 * n for n, size in enumerate(sizes, start=1))
+
+
+@pytest.mark.usefixtures("_both_sizes")
 def test_texts_side_by_side_have_the_states_of_each_adapter_alone(policy: Policy) -> None:
     tree = Tree(policy)
     tree.start()
@@ -241,6 +255,7 @@ def test_texts_side_by_side_need_no_memory_beside_the_cache(
     tree.check()
 
 
+@pytest.mark.usefixtures("_both_sizes")
 def test_branches_of_any_depth_in_one_call_have_the_states_of_whole_prefixes(
     policy: Policy,
 ) -> None:
@@ -256,6 +271,7 @@ def test_branches_of_any_depth_in_one_call_have_the_states_of_whole_prefixes(
     tree.check()
 
 
+@pytest.mark.usefixtures("_both_sizes")
 def test_a_part_of_the_prompts_can_go_on_alone_and_the_others_come_back(policy: Policy) -> None:
     tree = Tree(policy)
     tree.start()
@@ -267,6 +283,7 @@ def test_a_part_of_the_prompts_can_go_on_alone_and_the_others_come_back(policy: 
     tree.check()
 
 
+@pytest.mark.usefixtures("_both_sizes")
 def test_after_keep_the_held_nodes_grow_right_and_the_others_are_refused(policy: Policy) -> None:
     tree = Tree(policy)
     tree.start()

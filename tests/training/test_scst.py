@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 import torch
 
+from engine.adapters import add_adapter
 from engine.config import AdapterConfig, PolicyConfig, RewardConfig, RunConfig, TrainingConfig
 from engine.ensemble.forward import HuggingFaceForward
 from engine.errors import TrainingError
-from engine.policy import Policy, add_adapter, load_policy
+from engine.policy import Policy, load_policy
 from engine.records import TrainingStep, Validation
 from engine.rewards import load_rewards
 from engine.training.checkpoint import Checkpoint

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from engine.adapters import add_adapter
 from engine.config import AdapterConfig, PolicyConfig, RewardConfig, RunConfig, TrainingConfig
-from engine.policy import add_adapter, load_policy
+from engine.policy import load_policy
 from engine.records import TrainingStep, Validation
 from engine.rewards import load_rewards
 from engine.training.scst import ScstTrainer

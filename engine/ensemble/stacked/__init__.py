@@ -3,7 +3,8 @@
 ``linear`` has the adapters stacked on the base layers (``base_product``: their product),
 ``node_table`` the tree, ``path_cache`` and ``prompt_cache`` the keys and values, ``attention`` the
 sums over them, ``prefill`` the reading of whole prompts; ``t5`` and ``llama`` put them together
-for a family, ``support`` says what neither can read.
+for a family, ``buckets`` keep the sizes of calls few on a GPU, ``support`` says what neither can
+read.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from engine.ensemble.backend import Forward
+from engine.ensemble.stacked.base_product import CopyRoom
 from engine.ensemble.stacked.linear import Members
 from engine.ensemble.stacked.llama import StackedLlama
 from engine.ensemble.stacked.support import T5_CLASSES, unsupported_reason
@@ -19,6 +21,9 @@ from engine.errors import ModelError
 from engine.policy import Policy
 
 __all__ = ["StackedLlama", "StackedT5", "stacked_forward", "unsupported_reason"]
+
+_SHARE_OF_COPIES = 0.5
+"""Most of the memory budget that copies of the base's weights may take; they make it faster."""
 
 
 def stacked_forward(
@@ -40,7 +45,11 @@ def stacked_forward(
     reason = unsupported_reason(policy, members)
     if reason is not None:
         raise ModelError(f"{policy.config.model!r} needs the generic back end: {reason}.")
-    those = Members(tuple(members), None if n_prompts is None else tuple(n_prompts))
+    those = Members(
+        tuple(members),
+        None if n_prompts is None else tuple(n_prompts),
+        room=CopyRoom(_SHARE_OF_COPIES * policy.config.memory_mib * 2**20),
+    )
     if type(policy.base).__name__ in T5_CLASSES:
         return StackedT5(policy, those)
     return StackedLlama(policy, those)

@@ -2,7 +2,8 @@
 
 On a CPU in float32, oneDNN multiplies few rows about twice as fast as ``F.linear`` (MKL), if the
 weight is laid out for it. Such a copy is made when a layer first meets few rows, and shared by
-all decodings until the model is gone or its weight changes.
+all decodings until the model is gone or its weight changes. Copies take memory beside the model;
+where the room for them is used up, further layers do without.
 """
 
 from __future__ import annotations
@@ -29,15 +30,33 @@ class _LaidOut:
 _laid_out: WeakKeyDictionary[nn.Linear, _LaidOut] = WeakKeyDictionary()
 
 
+@dataclass(slots=True)
+class CopyRoom:
+    """Memory for copies of base weights; the layers that ask first get it."""
+
+    n_bytes: float
+    """What all copies together may take."""
+    taken: int = 0
+    """What those take that were granted, once they are made."""
+
+    def grant(self, n_bytes: int) -> bool:
+        """Set so many bytes aside, if they are there."""
+        if self.taken + n_bytes > self.n_bytes:
+            return False
+        self.taken += n_bytes
+        return True
+
+
 class BaseProduct:
     """Applies one base layer; the weights are those of the model at each call."""
 
-    def __init__(self, layer: nn.Linear) -> None:
+    def __init__(self, layer: nn.Linear, room: CopyRoom) -> None:
         """Look at the layer; nothing is copied yet."""
         self._layer = layer
         weight = layer.weight
         is_fit = weight.device.type == "cpu" and weight.dtype == torch.float32
-        self._has_onednn = is_fit and _ONEDNN_LINEAR is not None
+        is_known = is_fit and _ONEDNN_LINEAR is not None
+        self._has_onednn = is_known and room.grant(weight.numel() * weight.element_size())
 
     def __call__(self, rows: Tensor) -> Tensor:
         """Apply the layer to ``(..., in)``; gives ``(..., out)``."""
@@ -67,12 +86,12 @@ class BaseProduct:
 class FastHead(nn.Linear):
     """A language-model head with a fast product; its weight is the model's own."""
 
-    def __init__(self, head: nn.Linear) -> None:
+    def __init__(self, head: nn.Linear, room: CopyRoom) -> None:
         """Wrap the model's head."""
         has_bias = head.bias is not None
         super().__init__(head.in_features, head.out_features, bias=has_bias, device="meta")
         self.weight, self.bias = head.weight, head.bias
-        self._product = BaseProduct(head)
+        self._product = BaseProduct(head, room)
 
     def forward(self, input: Tensor) -> Tensor:
         """Turn states ``(..., d_model)`` into scores ``(..., vocab)``; has no gradient."""

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from engine.ensemble.stacked import buckets
 from engine.ensemble.stacked.attention import bias_against
 from engine.ensemble.stacked.base_product import FastHead
 from engine.ensemble.stacked.linear import Members
@@ -31,6 +32,16 @@ class StackedForward(ABC):
     n_members: int
     bytes_per_node: int
 
+    @property
+    def bytes_of_base(self) -> int:
+        """Copies of base weights, shared by all back ends of a model; see ``backend.Forward``."""
+        return self._members.room.taken
+
+    @property
+    def bytes_of_adapters(self) -> int:
+        """Copies of the adapters, of this back end alone; see ``backend.Forward``."""
+        return self._members.n_bytes
+
     def __init__(
         self,
         policy: Policy,
@@ -51,7 +62,7 @@ class StackedForward(ABC):
             d_head: Width of a head.
         """
         base: Any = policy.base
-        self.head = FastHead(base.get_output_embeddings())
+        self.head = FastHead(base.get_output_embeddings(), members.room)
         self._members = members
         self.n_members = members.n_blocks
         self._embed: nn.Module = base.get_input_embeddings()
@@ -96,6 +107,9 @@ class StackedForward(ABC):
 
     def _read(self, tokens: Tensor, step: Step) -> Tensor:
         """Return the states ``(n, m, d_model)`` of new nodes and store their keys and values."""
+        n_new = len(tokens)
+        if buckets.pay_on(tokens.device):
+            tokens, step = buckets.filled(tokens, step)
         if self._groups is None or step.paths is not None:
             self._groups = self._prompts.group(step.prompts)
             self._prompt_bias = self._bias_against(self._prompts.is_padding)
@@ -103,7 +117,7 @@ class StackedForward(ABC):
             n_prompts = sum(self._members.n_prompts)
             self._share_out(torch.bincount(step.prompts, minlength=n_prompts))
         hidden = self._embed(tokens).expand(self.n_members, -1, -1)
-        return self._through_layers(hidden, step, self._groups)
+        return self._through_layers(hidden, step, self._groups)[:, :n_new]
 
     def _share_out(self, n_rows: Tensor) -> None:
         """Tell the linear layers whose rows are whose.

@@ -14,7 +14,7 @@ import torch
 from peft.tuners.lora import LoraLayer
 from torch import Tensor, nn
 
-from engine.ensemble.stacked.base_product import BaseProduct
+from engine.ensemble.stacked.base_product import BaseProduct, CopyRoom
 
 
 @dataclass(slots=True)
@@ -30,6 +30,12 @@ class Members:
 
     n_rows: list[int] = field(default_factory=list)
     """Side by side: rows of each member in the call at hand; whoever lays out rows sets it."""
+
+    room: CopyRoom = field(default_factory=lambda: CopyRoom(0))
+    """For copies of the base's weights."""
+
+    n_bytes: int = 0
+    """What the copies of the adapters take, counted as layers are read."""
 
     @property
     def n_blocks(self) -> int:
@@ -52,12 +58,14 @@ class StackedLinears:
             members: A name that a layer does not know adds nothing to it.
         """
         self._members = members
-        self._products = [BaseProduct(_base(layer)) for layer in layers]
+        self._products = [BaseProduct(_base(layer), members.room) for layer in layers]
         adapters = [_stacked_adapter(layer, members.names) for layer in layers]
         self._ups = [None if adapter is None else adapter[1] for adapter in adapters]
         downs = [adapter[0] for adapter in adapters if adapter is not None]
         self._down = torch.cat(downs, dim=-1) if downs else None
         self._ranks = [0 if up is None else up.shape[1] for up in self._ups]
+        held = [self._down, *self._ups]
+        members.n_bytes += sum(copy.nbytes for copy in held if copy is not None)
 
     def __call__(self, rows: Tensor) -> list[Tensor]:
         """Apply every layer to ``(n_blocks, n_rows, in)``; each gives ``(..., out)``."""

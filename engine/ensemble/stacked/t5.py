@@ -47,8 +47,9 @@ class StackedT5(StackedForward):
         # MT5 has no such setting and never scales.
         is_scaled = getattr(config, "scale_decoder_outputs", False)
         self._output_scale = config.d_model**-0.5 if is_scaled else 1.0
-        self._encoder = [_EncoderLayer(block, members) for block in model.encoder.block]
+        # The decoder's layers, which are used at every step, are the first to ask for copies.
         self._decoder = [_DecoderLayer(block, members) for block in model.decoder.block]
+        self._encoder = [_EncoderLayer(block, members) for block in model.encoder.block]
         self._encoder_norm = model.encoder.final_layer_norm
         self._decoder_norm = model.decoder.final_layer_norm
         self._encoder_positions = model.encoder.block[0].layer[0].SelfAttention

@@ -16,6 +16,8 @@ from torch import Tensor, nn
 class FakeForward:
     """Implements ``engine.ensemble.backend.Forward``, and complains about wrong use."""
 
+    bytes_of_base = bytes_of_adapters = 0
+
     def __init__(
         self,
         n_members: int,

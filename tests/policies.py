@@ -7,8 +7,9 @@ from pathlib import Path
 
 import torch
 
+from engine.adapters import add_adapter
 from engine.config import AdapterConfig, PolicyConfig
-from engine.policy import Policy, add_adapter, load_policy
+from engine.policy import Policy, load_policy
 from tests.tiny_models import save_tiny_llama, save_tiny_t5
 
 FAMILIES: dict[str, Callable[[Path], Path]] = {

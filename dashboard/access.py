@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hmac
 import importlib.util
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,8 @@ from typing import Any
 import streamlit as st
 from streamlit.errors import StreamlitSecretNotFoundError
 
-READ_ONLY = "EMORL_READ_ONLY"
-"""Set in the environment by ``emorl dashboard --read-only``."""
+from dashboard.read_only import READ_ONLY as READ_ONLY
+from dashboard.read_only import is_read_only as is_read_only
 
 READ_ONLY_NOTE = (
     "This dashboard is read-only: nothing is generated or written here. "
@@ -30,11 +29,6 @@ LEAST_PASSWORD = 12
 """Shorter passwords are refused: there is no limit on guesses."""
 
 _ENTERED, _GIVEN = "entered by password", "password that was given"
-
-
-def is_read_only() -> bool:
-    """Tell whether pages may neither write nor generate anything."""
-    return os.environ.get(READ_ONLY, "").strip().lower() not in ("", "0", "false", "no")
 
 
 def may_enter() -> bool:

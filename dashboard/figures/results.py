@@ -133,7 +133,7 @@ def rating_triangle(
         placed: From ``frames.results.placed_ratings``.
         objectives: The three weight columns.
         colours: Inks of the theme.
-        title: Of the colour bar.
+        title: Of the colour bar; what the colour is, with its scale.
         value_range: Ends of the scale of ratings.
     """
     figure = go.Figure()
@@ -146,17 +146,17 @@ def rating_triangle(
         name="systems",
         showlegend=False,
         text=[
-            f"best {value:.2f}" if place == 0 else ""
+            _of_scale(value, value_range) if place == 0 else ""
             for place, value in enumerate(placed["value"])
         ],
-        textposition="top center",
+        textposition=[_inwards(x) for x in places[:, 0]],
         marker={
             "size": 18,
             "color": placed["value"],
             "coloraxis": "coloraxis",
             "line": {"color": colours.text, "width": 1.5},
         },
-        hovertext=_placed_hovers(placed, objectives),
+        hovertext=_placed_hovers(placed, objectives, title),
         hoverinfo="text",
     )
     triangle = triangle_layout(objectives, colours)
@@ -205,7 +205,7 @@ def rating_weights(
         f"{label} · {value:.2f}"
         for label, value in zip(placed["label"], placed["value"], strict=True)
     ]
-    hovers = _placed_hovers(placed, objectives)
+    hovers = _placed_hovers(placed, objectives, title)
     for position, name in enumerate(objectives):
         figure.add_bar(
             orientation="h",
@@ -221,13 +221,25 @@ def rating_weights(
     return style(figure, colours, height=height, **_stacked(labels, x_title, colours))
 
 
-def _placed_hovers(placed: pd.DataFrame, objectives: Sequence[str]) -> list[str]:
+def _inwards(x: float) -> str:
+    """Return where a text stands that is not to run over the sides, which are at 0 and 1."""
+    return "top right" if x < 0.2 else "top left" if x > 0.8 else "top center"
+
+
+def _of_scale(value: float, scale: tuple[float, float]) -> str:
+    """Say on which scale the highest rating is: weights and scores beside it go from 0 to 1."""
+    low, high = scale
+    told = f"highest: {value:.2f} of {high:g}" if low == 0 else f"highest: {value:.2f}"
+    return f"\u2003{told}\u2003"  # off the slanting side above a corner
+
+
+def _placed_hovers(placed: pd.DataFrame, objectives: Sequence[str], title: str) -> list[str]:
     texts = []
     for row in placed.to_dict("records"):
         weights = ", ".join(f"{escape(name)} {row[name]:.3g}" for name in objectives)
         rating = estimate_text(row["value"], row["low"], row["high"])
         texts.append(
-            f"<b>{escape(str(row['label']))}</b><br>mean rating {rating}<br>"
+            f"<b>{escape(str(row['label']))}</b><br>{escape(title)}: {rating}<br>"
             f"weights {weights}<br>{row['n_ratings']} ratings"
         )
     return texts

@@ -22,6 +22,7 @@ Floats = NDArray[np.float64]
 HEIGHT = math.sqrt(3) / 2
 _CORNERS = np.array([[0.0, 0.0], [1.0, 0.0], [0.5, HEIGHT]])
 """Of the first (left), second (right) and third objective (top)."""
+_N_CORNERS = len(_CORNERS)
 _NEAR = 0.05
 """A click this far outside means the border."""
 
@@ -88,21 +89,32 @@ def add_outline(figure: go.Figure, colours: Ink) -> None:
     )
 
 
-def triangle_layout(objectives: Sequence[str], colours: Ink) -> dict[str, Any]:
-    """Return the names of the corners, and axes that nobody sees, for ``palette.style``."""
+def triangle_layout(
+    objectives: Sequence[str], colours: Ink, axes: Sequence[int] | None = None
+) -> dict[str, Any]:
+    """Return the names of the corners, and axes that nobody sees, for ``palette.style``.
+
+    Args:
+        objectives: All of the run.
+        colours: Inks of the theme.
+        axes: Positions of those at the corners. Where there are others, which keep some weight, a
+            corner is most of its objective and not only that.
+    """
+    corners = range(_N_CORNERS) if axes is None else axes
+    share = "only" if len(objectives) == _N_CORNERS else "most"
     anchors = (("left", "top"), ("right", "top"), ("center", "bottom"))
     names = [
         {
             "x": x,
             "y": y,
-            "text": f"<b>only {name}</b>",
+            "text": f"<b>{share} {objectives[place]}</b>",
             "showarrow": False,
             "xanchor": xanchor,
             "yanchor": yanchor,
-            "font": {"color": objective_colour(position, colours), "size": 13},
+            "font": {"color": objective_colour(place, colours), "size": 13},
         }
-        for position, (name, (x, y), (xanchor, yanchor)) in enumerate(
-            zip(objectives, _CORNERS.tolist(), anchors, strict=True)
+        for place, (x, y), (xanchor, yanchor) in zip(
+            corners, _CORNERS.tolist(), anchors, strict=True
         )
     ]
     axis = {"visible": False, "fixedrange": False, "constrain": "domain"}

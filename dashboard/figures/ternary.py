@@ -91,7 +91,9 @@ def ternary_map(content: TernaryContent, colours: Ink) -> go.Figure:
         uirevision="keep the view",
         hovermode="closest",
         hoverdistance=_NEAR_PIXELS,
-        **triangle_layout(content.axes, colours),
+        **triangle_layout(
+            content.objectives, colours, [content.objectives.index(name) for name in content.axes]
+        ),
     )
 
 

@@ -114,10 +114,14 @@ def difference_rows(comparisons: pd.DataFrame, criterion: str) -> pd.DataFrame:
 
 
 def strength_rows(bradley_terry: pd.DataFrame, criterion: str) -> pd.DataFrame:
-    """Return Bradley-Terry strengths as rows of intervals, best first; ties are left out."""
+    """Return Bradley-Terry strengths as rows of intervals, best first; ties are left out.
+
+    Groups of systems that nothing compares are series of their own.
+    """
     part = bradley_terry[
         (bradley_terry["criterion"] == criterion) & (bradley_terry["system"] != "(tie)")
     ]
+    is_split = part["group"].nunique() > 1
     rows = []
     for row in part.to_dict("records"):
         estimate = {
@@ -126,8 +130,34 @@ def strength_rows(bradley_terry: pd.DataFrame, criterion: str) -> pd.DataFrame:
             "high": row["strength_high"],
         }
         told = f"{row['n_preferences']} preferences on {row['n_items']} prompts"
-        rows.append(_row(system_name(row["system"]), "strength", estimate, told))
+        if row["n_equal_texts"]:
+            told += f"<br>equal texts, not compared: {row['n_equal_texts']}"
+        series = f"strength within group {row['group']}" if is_split else "strength"
+        rows.append(_row(system_name(row["system"]), series, estimate, told))
     return _intervals(rows)
+
+
+def strength_sentences(bradley_terry: pd.DataFrame, criterion: str) -> list[str]:
+    """Return what has to be known to read the strengths of a criterion."""
+    part = bradley_terry[bradley_terry["criterion"] == criterion]
+    groups = part[part["system"] != "(tie)"].groupby("group")["system"]
+    found = []
+    if len(groups) > 1:
+        told = "; ".join(
+            f"group {number}: {', '.join(sorted(map(system_name, names)))}"
+            for number, names in groups
+        )
+        found.append(
+            "No chain of comparisons joins these groups, so strengths of different groups cannot "
+            f"be compared: {told}."
+        )
+    n_equal = int(part["n_equal_texts"].sum()) // 2
+    if n_equal:
+        found.append(
+            f"Left out: {n_equal} pairs of systems with the very same text to a prompt. Nobody "
+            "was asked about them, and they count neither as ties nor as preferences."
+        )
+    return found
 
 
 def human_automatic_rows(table: pd.DataFrame, criterion: str, data_set: str) -> pd.DataFrame:

@@ -30,6 +30,11 @@ def text_hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def short_seal(seal: str) -> str:
+    """Return the beginning of a seal, for people to compare: 48 bits."""
+    return seal[:12]
+
+
 def item_code(seed: str, *parts: str) -> str:
     """Return the code of what the parts name: 16 lower-case letters and digits."""
     digest = keyed(seed, "code", *parts)

@@ -12,8 +12,10 @@ from dashboard.study.finding import Finding
 from dashboard.study.guidelines import TOTAL, versioned
 from dashboard.study.plan import PlanSystem, StudyPlan, study_folder, write_plan
 from dashboard.study.preflight import findings
-from dashboard.study.sources import Source, SystemText, texts_of
+from dashboard.study.sources import Source, SystemText, texts_of, weights_of_source
+from dashboard.study.unblinding import log_sealing
 from engine.errors import StudyError
+from engine.records import Weights
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,11 +43,13 @@ def prepare(artifacts: Path, draft: StudyDraft) -> Prepared:
     folder = study_folder(artifacts, draft.study_id)
     texts: list[SystemText] = []
     systems: dict[str, PlanSystem] = {}
+    placed: dict[str, set[Weights | None]] = {}
     for source in draft.sources:
         own = texts_of(artifacts, folder, source)
         texts.extend(own)
         for name in dict.fromkeys(text.system for text in own):
             systems[name] = _joined(systems.get(name), name, source)
+            placed.setdefault(name, set()).add(weights_of_source(artifacts, source))
     _check_names(texts)
     _check_prompts(texts)
     chosen = chosen_texts(draft.seed, texts, draft.n_items_per_data_set)
@@ -60,7 +64,9 @@ def prepare(artifacts: Path, draft: StudyDraft) -> Prepared:
         guidelines=versioned(draft.guidelines),
         items=items,
         mode=draft.mode,
-        systems=tuple(systems.values()),
+        systems=tuple(
+            replace(system, weights=_only(placed[name])) for name, system in systems.items()
+        ),
         n_ratings_per_item=draft.n_ratings_per_item if draft.requires_invite else None,
         n_annotators=draft.n_annotators if draft.requires_invite else None,
         requires_invite=draft.requires_invite,
@@ -99,6 +105,7 @@ def seal(artifacts: Path, study_id: str, *, expected: str = "") -> StudyPlan:
     now = datetime.now(UTC).isoformat(timespec="seconds")
     plan = replace(prepared.plan, created_at=now)
     write_plan(artifacts, plan)
+    log_sealing(artifacts, plan)
     return plan
 
 
@@ -112,15 +119,20 @@ def _joined(known: PlanSystem | None, name: str, source: Source) -> PlanSystem:
         name=name,
         origin="; ".join(dict.fromkeys(origins)),
         run_ids=tuple(dict.fromkeys(run_ids)),
-        weights=known.weights or source.weights,
     )
+
+
+def _only(weights: set[Weights | None]) -> Weights | None:
+    """Return the weights that all sources of a system have; None where they differ."""
+    known = weights - {None}
+    return known.pop() if len(known) == 1 else None
 
 
 def _check_names(texts: list[SystemText]) -> None:
     if any(TOTAL in (text.system, text.data_set) for text in texts):
         raise StudyError(
             f"A system or data set is called {TOTAL!r}, which the results use for everything "
-            "together. Rename it in its source."
+            "together. Rename the system with `emorl study rename`, the data set in its source."
         )
 
 
@@ -137,6 +149,6 @@ def _check_prompts(texts: list[SystemText]) -> None:
         if answered.setdefault((text.system, *key), text.text) != text.text:
             raise StudyError(
                 f"Two sources have different responses of {text.system!r} to prompt {key[1]} of "
-                f"data set {key[0]!r}. Take one of them out on the Study page, or rename a "
-                "system."
+                f"data set {key[0]!r}. Take one of them out, or rename a system: both on the "
+                "Study page, or with `emorl study remove` and `emorl study rename`."
             )

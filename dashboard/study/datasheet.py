@@ -15,6 +15,7 @@ import pandas as pd
 from dashboard.study.analysis.identification import verdict
 from dashboard.study.analysis.power import minimal_detectable_difference
 from dashboard.study.analysis.report import Tables
+from dashboard.study.blinding import short_seal
 from dashboard.study.comparisons import fewest_shared_prompts
 from dashboard.study.datasheet_criteria import TO_FILL, Answers, criterion_answers, line
 from dashboard.study.material import StudyMaterial
@@ -182,7 +183,8 @@ def _design(material: StudyMaterial, tables: Tables) -> Answers:
         (
             "3.3.1",
             "Preregistered:",
-            f"sealed before rating (`{plan.seal}`). {TO_FILL} (Where filed.)",
+            f"sealed before rating (`{plan.seal}`). {_who_has_the_seal(material)} {TO_FILL} "
+            "(Where filed.)",
         ),
         (
             "3.3.2",
@@ -233,7 +235,21 @@ def _design(material: StudyMaterial, tables: Tables) -> Answers:
         ),
         ("", "Could texts betray their system (guessed across prompts):", _guessed(tables)),
         ("", "Findings of the checks before sealing, accepted by the owner:", findings),
+        (
+            "",
+            "Whether plan, log and ratings still vouch for each other:",
+            " ".join(map(line, material.remarks)) or "yes.",
+        ),
     ]
+
+
+def _who_has_the_seal(material: StudyMaterial) -> str:
+    seal, current = material.plan.seal, material.current
+    if "seal" not in current or current.empty or set(current["seal"]) != {seal}:
+        return "Not all ratings name the seal."
+    if not material.plan.requires_invite:
+        return "Every rating names it."
+    return f"Annotators were shown its beginning, `{short_seal(seal)}`; every rating names it."
 
 
 def _pace(tables: Tables) -> str:

@@ -2,6 +2,11 @@
 
 The desk lives as long as the tab. It holds no answer that is not in the store: closing the tab
 loses nothing that was called saved.
+
+The id of an answer is made here before its form is shown, and stands in the keys of the form's
+buttons: the message of a click carries it, and the same message twice is the same request. The
+browser does not make it: a form sends the values of Streamlit's own widgets only, and an id from
+a script would come in a message of its own, which a lost connection parts from the click.
 """
 
 from __future__ import annotations
@@ -10,29 +15,23 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 
 from dashboard.study import replies
 from dashboard.study.plan import StudyPlan
 from dashboard.study.progress import Progress, progress_of
 from dashboard.study.ratings import Answer, Kind, Note, NoteKind, Submission
 from dashboard.study.store import AnnotationStore, Places, utc_now
-from dashboard.study.visits import Notice, Outcome, Showing
+from dashboard.study.visits import Notice, Outcome, Showing, admit_all
 from engine.errors import AnswerChangedError, EmorlError, ItemTakenError
 
 log = logging.getLogger(__name__)
 
 DOUBLE_CLICK_SECONDS = 0.5
 """A second click this soon after the first is the same click: it must not act on the next item."""
-
-
-def _nobody() -> Places:
-    return {}
-
-
-def _anything() -> None:
-    """Allow everything."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -44,11 +43,12 @@ class Desk:
     store: AnnotationStore
     place: int | None = None
     """Whose share the annotator has; None where everybody rates everything."""
-    places: Callable[[], Places] = _nobody
+    places: Callable[[], Places] = dict
     """Who holds which place now."""
-    admit: Callable[[], None] = _anything
+    admit: Callable[[], AbstractContextManager[str]] = admit_all
     """Raises a StudyError when nothing may be stored any more: the study was closed, the invite
-    ended. Asked at every write, as the page may be older than that."""
+    ended. Asked at every write: the page may be older than that. Gives the log entry that allows
+    it; until its block ends nobody closes or unblinds the study."""
     clock: Callable[[], float] = time.monotonic
     revisited: str | None = None
     """An earlier item that the annotator went back to."""
@@ -90,11 +90,11 @@ class Desk:
             StudyError: If nothing may be stored any more: then nothing is shown, or leased.
             DiskError: If the lease cannot be stored.
         """
-        self.admit()
         wanted = (self.revisited,) if self.revisited else (*progress.open_items, *progress.extra)
-        for code in wanted:
-            if self._is_leased(code, progress):
-                return code
+        with self.admit():
+            for code in wanted:
+                if self._is_leased(code, progress):
+                    return code
         self.revisited = None
         return None
 
@@ -131,8 +131,7 @@ class Desk:
 
     def undo(self) -> None:
         """Take back the answer given last in this tab, and show its item again."""
-        # No guard against a double click: an answer is taken back only once, and somebody who saw
-        # a slip at once may well be quick.
+        # No guard against a double click: it is done only once, and a slip seen at once is quick.
         code = self.last_answered
         if code is None:
             return
@@ -176,10 +175,11 @@ class Desk:
             item_code=code,
             text=text,
             guideline_version=self.plan.guidelines.version,
+            seal=self.plan.seal,
         )
         try:
-            self.admit()
-            self.store.note(note)
+            with self.admit() as entry:
+                self.store.note(replace(note, log_entry=entry))
         except EmorlError as error:
             self._fail(code, error)
 
@@ -191,11 +191,13 @@ class Desk:
             if not self.has_failed(code):
                 self.unsaved_comments.pop(code, None)
 
-    def complete(self) -> str:
-        """Return the code that proves the whole share, and note that it was given."""
-        if not self.store.has_completed(self.plan.study_id, self.annotator):
+    def complete(self, progress: Progress) -> str:
+        """Return the code that proves the whole share, once that is noted; "" before."""
+        done = partial(self.store.has_completed, self.plan.study_id, self.annotator)
+        if progress.is_complete and not done():
             self.annotate("", "completed")
-        return replies.completion_code(self.plan.seed, self.annotator)
+        is_due = progress.is_complete and done()
+        return replies.completion_code(self.plan.seed, self.annotator) if is_due else ""
 
     def leave(self) -> None:
         """Give back items that were looked at and not answered."""
@@ -229,8 +231,8 @@ class Desk:
         ):
             return False  # the second half of a double click: its item is no longer shown
         try:
-            self.admit()
-            self.store.record(submission, self.plan)
+            with self.admit() as entry:
+                self.store.record(replace(submission, log_entry=entry), self.plan)
         except ItemTakenError as error:
             self._forget(code)
             self.revisited = None
@@ -273,6 +275,7 @@ class Desk:
             shown_first=replies.shown_first(self.plan, self.annotator, code),
             # A rating says what it is and may replace any; a skip and Undo would only destroy.
             replaces=None if kind == "rating" else self._seen(code),
+            seal=self.plan.seal,
         )
 
     def _seen(self, code: str) -> str:

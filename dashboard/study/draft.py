@@ -162,10 +162,7 @@ def read_draft(artifacts: Path, study_id: str) -> StudyDraft:
             **table
             | {
                 "guidelines": parse_guidelines(table["guidelines"]),
-                "sources": tuple(
-                    Source(**row | {"weights": row["weights"] and tuple(row["weights"])})
-                    for row in table["sources"]
-                ),
+                "sources": tuple(_source(row) for row in table["sources"]),
             }
         )
     except FileNotFoundError:
@@ -180,6 +177,18 @@ def read_draft(artifacts: Path, study_id: str) -> StudyDraft:
         ) from error
 
 
+def _source(row: dict[str, Any]) -> Source:
+    weights = row["weights"] and tuple(row["weights"])
+    labels = tuple((stored, label) for stored, label in row.get("labels", ()))
+    return Source(**row | {"weights": weights, "labels": labels})
+
+
 def with_sources(draft: StudyDraft, *sources: Source) -> StudyDraft:
-    """Return the draft with more sources; one that is there already is not taken twice."""
-    return replace(draft, sources=tuple(dict.fromkeys((*draft.sources, *sources))))
+    """Return the draft with more sources.
+
+    One that is there already is not taken twice, whatever its systems are called.
+    """
+    found = {replace(source, labels=()): source for source in draft.sources}
+    for source in sources:
+        found.setdefault(replace(source, labels=()), source)
+    return replace(draft, sources=tuple(found.values()))

@@ -9,9 +9,11 @@ import streamlit as st
 
 from dashboard.study import session
 from dashboard.study.annotators import LONGEST_NAME
+from dashboard.study.blinding import short_seal
 from dashboard.study.desk import Desk
 from dashboard.study.guidelines import safe_markdown
 from dashboard.study.plan import list_studies, read_plan
+from dashboard.study.progress import COMPLETE_RULE
 from dashboard.study.replies import FAILED
 from engine.errors import EmorlError, InputError
 
@@ -55,7 +57,12 @@ def show_consent(desk: Desk) -> None:
         "- With each answer are stored: your code name, the item, your answer, when the item was "
         "shown and how long you took. Comments and flags are stored as you write them.\n"
         "- Every answer is saved at once. You may stop at any time and go on later by the same "
-        "link; you may skip items.\n" + _exercises(n_practice)
+        f"link; you may skip items. {COMPLETE_RULE}\n" + _exercises(n_practice)
+    )
+    st.caption(
+        f"This study was fixed before anybody rated. Its seal begins with "
+        f"{short_seal(desk.plan.seal)}; it is stored with your answers, and you see it again at "
+        "the end."
     )
     st.subheader("Guidelines", anchor=False)
     with st.container(key="annotate-consent-text"):

@@ -7,33 +7,45 @@ from __future__ import annotations
 
 import io
 import json
+import platform
 import tempfile
 import zipfile
-from dataclasses import dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from dashboard.study.analysis.bootstrap import N_RESAMPLES
 from dashboard.study.analysis.records import as_records
 from dashboard.study.analysis.report import StudyData, Tables, study_tables
 from dashboard.study.datasheet import datasheet
+from dashboard.study.datasheet_criteria import line
+from dashboard.study.left_out import Exported, left_out
 from dashboard.study.material import StudyMaterial, read_material
-from dashboard.study.plan import StudyPlan, study_folder
-from dashboard.study.replication import write_bundle
+from dashboard.study.plan import StudyPlan
+from dashboard.study.replication import package_versions, write_bundle
 from engine.errors import DiskError, StudyError
 
 SEED = 0
 """Of the bootstrap, on the page and in every export."""
 
 
-@dataclass(frozen=True, slots=True)
-class LeftOut:
-    """What an export does not hold, in words."""
+_MORE = (
+    "scale_minimum",
+    "scale_maximum",
+    "label",
+    "guideline_version",
+    "shown_at",
+    "shown_first",
+    "seal",
+    "log_entry",
+)
+"""Of a stored answer, beside what the analysis reads. By name: a column that comes to be stored
+later could tell who an annotator is, and is left out until somebody has looked at it."""
 
-    lines: tuple[str, ...]
+_APART = ("seed", "items", "systems", "guidelines")
+"""Settings of the plan that ``study.json`` does not hold."""
 
 
 def export_study(artifacts: Path, study_id: str, out: Path) -> list[Path]:
@@ -57,13 +69,15 @@ def export_study(artifacts: Path, study_id: str, out: Path) -> list[Path]:
         )
     data = under_pseudonyms(material.data)
     tables = study_tables(data, n_resamples=N_RESAMPLES, seed=SEED)
-    left_out = _left_out(artifacts, material)
+    ratings = _ratings(material)
+    plan, exported = _plan_files(material.plan)
+    lacking = left_out(artifacts, material, {**exported, "ratings": tuple(map(str, ratings))})
     try:
         out.mkdir(parents=True, exist_ok=True)
-        written = _write_ratings(out, data)
-        written += _write_plan(out, material.plan)
+        written = _write_ratings(out, ratings, material.plan)
+        written += _write_plan(out, plan)
         written += _write_tables(out, tables)
-        written += _write_texts(out, material, tables, left_out)
+        written += _write_texts(out, material, tables, lacking)
         written += write_bundle(
             out / "replication",
             material.plan,
@@ -100,21 +114,34 @@ def bundle_bytes(artifacts: Path, study_id: str) -> bytes:
 
 def under_pseudonyms(data: StudyData) -> StudyData:
     """Return the data with ``A01``, ``A02``, ... for annotators, in the order of their names."""
+    codes = _pseudonyms(data)
+    pairs = None if data.pairs is None else _renamed(data.pairs, codes)
+    return replace(data, answers=_renamed(data.answers, codes), pairs=pairs)
+
+
+def _pseudonyms(data: StudyData) -> dict[str, str]:
     names = sorted(data.answers["annotator"].unique())
-    codes = {
+    return {
         name: f"A{place:0{max(2, len(str(len(names))))}d}" for place, name in enumerate(names, 1)
     }
 
-    def renamed(frame: pd.DataFrame) -> pd.DataFrame:
-        return frame.assign(annotator=frame["annotator"].map(codes))
 
-    pairs = None if data.pairs is None else renamed(data.pairs)
-    return replace(data, answers=renamed(data.answers), pairs=pairs)
+def _renamed(frame: pd.DataFrame, codes: dict[str, str]) -> pd.DataFrame:
+    return frame.assign(annotator=frame["annotator"].map(codes))
 
 
-def _write_ratings(out: Path, data: StudyData) -> list[Path]:
+def _ratings(material: StudyMaterial) -> pd.DataFrame:
+    """Return the answers that the analysis reads, with all else that is stored of each."""
+    data, current = material.data, material.current
     frame = data.answers if data.pairs is None else data.pairs
-    name = "ratings" if data.pairs is None else "preferences"
+    keys = ["item_code", "annotator", "criterion"]
+    more = [name for name in _MORE if name in current and name not in frame]
+    told = frame.merge(current[[*keys, *more]], on=keys, how="left", validate="many_to_one")
+    return _renamed(told, _pseudonyms(data))
+
+
+def _write_ratings(out: Path, frame: pd.DataFrame, plan: StudyPlan) -> list[Path]:
+    name = "preferences" if plan.mode == "pairwise" else "ratings"
     paths = [out / f"{name}.{kind}" for kind in ("parquet", "csv", "json")]
     frame.to_parquet(paths[0], index=False)
     frame.to_csv(paths[1], index=False)
@@ -123,35 +150,37 @@ def _write_ratings(out: Path, data: StudyData) -> list[Path]:
     return paths
 
 
-def _write_plan(out: Path, plan: StudyPlan) -> list[Path]:
-    items = pd.DataFrame(
-        [
-            {
-                "item_code": item.code,
-                "kind": item.kind,
-                "copy_of": item.copy_of,
-                "data_set": item.data_set,
-                "prompt_index": item.prompt_index,
-                "systems": list(item.systems),
-                "prompt": item.prompt,
-                "response": item.response,
-                "other_systems": list(item.other_systems),
-                "other_response": item.other_response,
-            }
-            for item in plan.items
-        ]
-    )
-    systems = pd.DataFrame(
-        [
-            {"system": one.name, "origin": one.origin, "weights": list(one.weights or ())}
-            for one in plan.systems
-        ]
-    )
-    paths = [out / "items.parquet", out / "systems.json"]
-    items.to_parquet(paths[0], index=False)
-    rows = as_records({"systems": systems})["systems"]
-    paths[1].write_text(json.dumps(rows, indent=1, ensure_ascii=False), encoding="utf-8")
-    return paths
+def _plan_files(plan: StudyPlan) -> tuple[dict[str, Any], Exported]:
+    """Return the content of the plan's files by name, and which settings they hold."""
+    table = asdict(plan)
+    guidelines = table["guidelines"]
+    settings = {name: value for name, value in table.items() if name not in _APART}
+    exported = {
+        "StudyPlan": {*settings, "items", "systems", "guidelines"},
+        "PlanItem": {name for item in table["items"] for name in item},
+        "PlanSystem": {name for system in table["systems"] for name in system},
+        "Guidelines": set(guidelines),
+    }
+    items = [{"item_code": item.pop("code"), **item} for item in table["items"]]
+    systems = [{"system": system.pop("name"), **system} for system in table["systems"]]
+    # By version: every rating names the version that its annotator read.
+    texts = {guidelines.pop("version"): guidelines}
+    return {
+        "study.json": settings | {"seal": plan.seal},
+        "systems.json": systems,
+        "guidelines.json": texts,
+        "items.parquet": pd.DataFrame(items),
+    }, exported
+
+
+def _write_plan(out: Path, files: dict[str, Any]) -> list[Path]:
+    for name, content in files.items():
+        if isinstance(content, pd.DataFrame):
+            content.to_parquet(out / name, index=False)
+        else:
+            text = json.dumps(content, indent=1, ensure_ascii=False)
+            (out / name).write_text(text, encoding="utf-8")
+    return [out / name for name in files]
 
 
 def _write_tables(out: Path, tables: Tables) -> list[Path]:
@@ -166,10 +195,10 @@ def _write_tables(out: Path, tables: Tables) -> list[Path]:
 
 
 def _write_texts(
-    out: Path, material: StudyMaterial, tables: Tables, left_out: LeftOut
+    out: Path, material: StudyMaterial, tables: Tables, lacking: tuple[str, ...]
 ) -> list[Path]:
     texts = {
-        "README.md": _readme(material.plan, left_out),
+        "README.md": _readme(material.plan, lacking, material.remarks),
         "datasheet.md": datasheet(material, tables, n_resamples=N_RESAMPLES, seed=SEED),
     }
     for name, text in texts.items():
@@ -177,57 +206,28 @@ def _write_texts(
     return [out / name for name in texts]
 
 
-def _readme(plan: StudyPlan, left_out: LeftOut) -> str:
-    lines = "\n".join(f"- {line}" for line in left_out.lines)
+def _readme(plan: StudyPlan, lacking: tuple[str, ...], remarks: tuple[str, ...]) -> str:
+    vouched = " ".join(map(line, remarks)) or "Plan, log and ratings vouch for each other."
+    lines = "\n".join(f"- {line}" for line in lacking)
     kind = "preferences" if plan.mode == "pairwise" else "ratings"
+    needs = ", ".join(f"{name} {version}" for name, version in package_versions().items())
     return f"""# Study {plan.study_id}
 
-Sealed {plan.created_at}; seal (SHA-256 of the plan): `{plan.seal}`.
+Sealed {plan.created_at}; seal (SHA-256 of the plan): `{plan.seal}`. {vouched}
 
 - `{kind}.parquet`, `.csv`, `.json`: the current answer of every annotator to every item and
   criterion, one row per system of the item; skipped items have no value.
-- `items.parquet`: prompts and responses; `systems.json`: where they came from.
+- `guidelines.json`: what annotators read, by the `guideline_version` of their answers.
+- `items.parquet`: prompts and responses; `systems.json`: where they came from; `study.json`: how
+  the study was planned.
 - `results/`: every number of the page Results, one CSV per table.
 - `datasheet.md`: a Human Evaluation Datasheet (HEDS 3.0); what only the study's owner knows is
   marked *to be filled in*.
-- `replication/`: `python replicate.py` there prints every number again and compares it.
+- `replication/`: `python replicate.py` there prints every number again and compares it. It ran
+  with Python {platform.python_version()} and {needs}:
+  `python -m pip install -r requirements.txt`.
 
 ## Left out
 
 {lines}
 """
-
-
-def _left_out(artifacts: Path, material: StudyMaterial) -> LeftOut:
-    folder = study_folder(artifacts, material.plan.study_id) / "published"
-    n_events = _n_rows(folder / "rating_events.parquet")
-    n_earlier = max(0, n_events - len(material.current))
-    n_notes = _n_rows(folder / "notes.parquet")
-    n_unrated = len(material.data.items) - material.data.answers["item_code"].nunique()
-    n_unscored = _n_unscored(material.data)
-    lines = [
-        f"{n_earlier} earlier answers that annotators changed later: the current ones are here.",
-        f"{n_notes} flags and comments: free text may tell who wrote it.",
-        "Names of annotators and their invitations: pseudonyms stand in their place, and the key "
-        "is not in the export.",
-        f"Answers to {n_unrated} of {len(material.data.items)} items: nobody has given any.",
-    ]
-    if material.plan.mode == "rating":
-        lines.append(
-            f"Automatic scores of {n_unscored} rated responses and criteria: the runs have none."
-        )
-    return LeftOut(tuple(lines))
-
-
-def _n_unscored(data: StudyData) -> int:
-    keys = ["source_item", "system", "criterion"]
-    rated = data.answers.loc[data.answers["kind"] == "rating", keys].drop_duplicates()
-    scored = rated.merge(data.automatic.drop_duplicates(keys), on=keys, how="left")["score"]
-    return int(scored.isna().sum())
-
-
-def _n_rows(path: Path) -> int:
-    try:
-        return int(pq.read_metadata(path).num_rows)
-    except (OSError, pa.ArrowException):
-        return 0

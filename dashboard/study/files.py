@@ -37,6 +37,25 @@ def create_once(path: Path, text: str) -> None:
         beside.unlink(missing_ok=True)
 
 
+def replace_whole(path: Path, text: str) -> None:
+    """Write a file in place of an earlier one: a reader sees the old or the new one, whole.
+
+    Raises:
+        OSError: If the disk refuses; the old file stays.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+    beside = Path(name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
 def append_record(path: Path, record: Record) -> None:
     """Add one line to a log of JSON objects; when it returns, the line is on disk.
 

@@ -12,10 +12,11 @@ from functools import partial
 import streamlit as st
 
 from dashboard.study import keyboard, replies
+from dashboard.study.blinding import short_seal
 from dashboard.study.desk import Desk
 from dashboard.study.guidelines import Criterion, safe_markdown
 from dashboard.study.plan import PlanItem, StudyPlan
-from dashboard.study.progress import Progress
+from dashboard.study.progress import COMPLETE_RULE, Progress
 from dashboard.study.ratings import LONGEST_COMMENT
 from dashboard.study.visits import Notice
 
@@ -87,9 +88,8 @@ def show_end(desk: Desk, progress: Progress) -> None:
     show_not_saved(desk)
     st.subheader("You have been through all your items", anchor=False)
     st.write(f"You rated {progress.n_rated} of {progress.n_items} items. Thank you!")
-    if desk.plan.requires_invite and progress.n_items > 0:
-        st.write("Your completion code, as proof for the study's owner:")
-        st.code(desk.complete(), language=None)
+    if desk.plan.requires_invite:
+        _completion(desk, progress)
     if progress.skipped:
         st.write(f"You skipped {len(progress.skipped)}. You can still rate them.")
         st.button(
@@ -107,6 +107,20 @@ def show_end(desk: Desk, progress: Progress) -> None:
         st.button(
             "Back to the last item", key="annotate-end-back", on_click=desk.go_back, args=(None,)
         )
+    # There is nothing to press, but what became of the last answer is read out as well.
+    keyboard.listen(item="annotate-end", questions=[], save="annotate-end", said=_said(desk))
+
+
+def _completion(desk: Desk, progress: Progress) -> None:
+    code = desk.complete(progress)
+    if code:
+        st.write("Your completion code, as proof for the study's owner:")
+        st.code(code, language=None)
+        st.caption(
+            f"The study's seal is {short_seal(desk.plan.seal)}: the same as when you started."
+        )
+    elif progress.n_items > 0:
+        st.write(f"{COMPLETE_RULE} Rate some of the items that you skipped to get yours.")
 
 
 def _earlier_answer(desk: Desk, progress: Progress, code: str) -> None:
@@ -168,8 +182,12 @@ def _form(desk: Desk, progress: Progress, code: str) -> None:
         questions=questions,
         save=f"{stem}-save",
         comment=comment,
-        said=desk.notice.message if desk.notice else "",
+        said=_said(desk),
     )
+
+
+def _said(desk: Desk) -> str:
+    return desk.notice.message if desk.notice else ""
 
 
 def _stem(desk: Desk, code: str) -> str:

@@ -51,7 +51,7 @@ def read_responses(path: Path, *, data_set: str = "") -> list[Row]:
     found = []
     for where, row in rows:
         system, prompt, text = (_text(row, name, where) for name in REQUIRED)
-        own = _name(row.get("data_set") or data_set or path.stem, "data_set", where)
+        own = checked_name(row.get("data_set") or data_set or path.stem, "data_set", where)
         index = _index(row.get("prompt_index"), where)
         if index is None:
             known = numbers.setdefault(own, {})
@@ -61,7 +61,7 @@ def read_responses(path: Path, *, data_set: str = "") -> list[Row]:
                 f"{where}: prompt {index} of data set {own!r} has two texts. Give each "
                 "prompt a number of its own, or leave the column prompt_index out."
             )
-        key = (_name(system, "system", where), own, index)
+        key = (checked_name(system, "system", where), own, index)
         if key in seen:
             raise DataError(
                 f"{where}: system {system!r} answers prompt {index} of data set {own!r} "
@@ -158,8 +158,13 @@ def _text(row: Row, name: str, where: str) -> str:
     return value
 
 
-def _name(value: Any, column: str, where: str) -> str:
-    if not isinstance(value, str) or not value.strip().isprintable():
+def checked_name(value: Any, column: str, where: str) -> str:
+    """Return a name of a system or data set without blanks around it.
+
+    Raises:
+        DataError: If it is no text of one line, too long, or means something else.
+    """
+    if not isinstance(value, str) or not value.strip() or not value.strip().isprintable():
         raise DataError(f"{where}: {column} must be a text of one line, got {value!r}.")
     if len(value.strip()) > LONGEST_NAME:
         raise DataError(

@@ -38,6 +38,8 @@ class StudyIndex:
     consents: set[tuple[str, str]] = field(default_factory=set)
     """(annotator, guideline version)."""
     completed: set[str] = field(default_factory=set)
+    admitted: set[tuple[str, str]] = field(default_factory=set)
+    """(seal of the plan, hash of the log entry) that something was stored under."""
     last_seen: dict[str, datetime] = field(default_factory=dict)
 
     def answer(
@@ -80,9 +82,17 @@ class StudyIndex:
             leases.pop(annotator, None)
 
     def note(
-        self, annotator: str, kind: str, code: str, text: str, version: str, stored_at: datetime
+        self,
+        annotator: str,
+        kind: str,
+        code: str,
+        text: str,
+        version: str,
+        stored_at: datetime,
+        admitted: tuple[str, str],
     ) -> None:
         """Take in a note."""
+        self.admitted.add(admitted)
         known = self.notes.get((annotator, code), ItemNotes())
         if kind == "consent":
             self.consents.add((annotator, version))

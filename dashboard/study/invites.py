@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 
-from dashboard.study.annotators import annotator_id
+from dashboard.study.annotators import annotator_id, spelled
 from dashboard.study.assignment import HeldPlace
 from dashboard.study.files import Record, append_record, read_records
 from dashboard.study.plan import list_studies, read_plan, study_folder
@@ -87,7 +87,7 @@ def deactivate(artifacts: Path, study_id: str, name: str) -> None:
         StudyError: If nobody of that name is invited.
         DiskError: If that cannot be stored.
     """
-    annotator = annotator_id(name)
+    annotator = spelled(name)  # who was invited under a name of before is ended as well
     known = {one.annotator for one in invited(artifacts, study_id) if one.is_active}
     if annotator not in known:
         raise StudyError(

@@ -7,6 +7,7 @@
 const EDITABLE = 'input, textarea, select, [contenteditable="true"]';
 const CHOSEN = '[role="radio"][aria-checked="true"]';
 const ACTS_ON_ENTER = 'button, a, summary, [role="button"], [role="combobox"], [role="option"]';
+const CONNECTION = "data-test-connection-state";
 
 // `movedOn`: a digit was the last act, so the focus no longer says which question comes next.
 // `answered`: questions answered by a digit; a fast second digit comes before they are repainted.
@@ -54,7 +55,8 @@ function say(parent, words) {
     region.style.cssText = "position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)";
     parent.append(region);
   }
-  region.textContent = words;
+  // A region is heard when its words change, not when it comes with them.
+  requestAnimationFrame(() => (region.textContent = words));
 }
 
 // The field stands in a folded part of the form: unfold it first.
@@ -100,7 +102,22 @@ function onKey(event) {
   choice.click();
 }
 
-export default function ({ data, parentElement }) {
+// Of an answer that was stored while the network was cut the page knows nothing, and it still shows
+// that item: once the connection is back, ask for the item that is due.
+function askAnewAfterACut(setTriggerValue, signal) {
+  const app = document.querySelector('[data-testid="stApp"]');
+  if (!app) return;
+  const isConnected = () => app.getAttribute(CONNECTION) === "CONNECTED";
+  let was = isConnected();
+  const watch = new MutationObserver(() => {
+    if (isConnected() && !was) setTriggerValue("reconnected", String(Date.now()));
+    was = isConnected();
+  });
+  watch.observe(app, { attributes: true, attributeFilter: [CONNECTION] });
+  signal.addEventListener("abort", () => watch.disconnect());
+}
+
+export default function ({ data, parentElement, setTriggerValue }) {
   const isNewItem = state.data?.save !== data.save;
   state.data = data;
   state.colour = getComputedStyle(parentElement).getPropertyValue("--st-primary-color") || "gray";
@@ -122,6 +139,7 @@ export default function ({ data, parentElement }) {
     subtree: true, attributes: true, attributeFilter: ["aria-checked"],
   });
   signal.addEventListener("abort", () => repainted.disconnect());
+  askAnewAfterACut(setTriggerValue, signal);
   // The form can be painted after this component: look for it for a second at most.
   let frames = 60;
   const arrive = () => {

@@ -1,7 +1,8 @@
 """Keys for the rating form: 0, 1, 2 answer the current question, Enter saves.
 
 A component of a few lines, as Streamlit's own shortcuts belong to buttons: a shortcut ``Enter``
-would also fire while the focus is on another button, and act twice.
+would also fire while the focus is on another button, and act twice. It also has the page drawn
+again when a cut connection comes back.
 """
 
 from __future__ import annotations
@@ -41,7 +42,12 @@ def listen(
             "questions": [{"key": key, "values": list(values)} for key, values in questions],
         },
         height=1,
+        on_reconnected_change=_draw_anew,
     )
+
+
+def _draw_anew() -> None:
+    """Nothing is to be done: that the page is drawn again is all."""
 
 
 @cache

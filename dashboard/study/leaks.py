@@ -27,8 +27,17 @@ def _in_responses(draft: StudyDraft, chosen: Sequence[SystemText]) -> Iterable[F
             yield Finding(
                 weight="warning",
                 message=f"The name {name!r} stands in {counted(len(where), 'response')} "
-                f"({shares}): an annotator could learn which system wrote them. Rename the "
-                "system, or accept it if the word is ordinary language and not a signature.",
+                f"({shares}): an annotator could learn which system wrote them. Take a "
+                "signature out of the texts. If the word is ordinary language, accept it, or give "
+                "the system another name (under Systems, or with `emorl study rename`).",
+            )
+    for stored, label, pattern in _renamed(draft, chosen):
+        n_found = sum(pattern.search(text.text) is not None for text in chosen)
+        if n_found:
+            yield Finding(
+                weight="note",
+                message=f"{stored!r}, which the study calls {label!r}, stands in "
+                f"{counted(n_found, 'response')}: a new name takes no signature out of texts.",
             )
 
 
@@ -67,4 +76,19 @@ def _names(
 ) -> Iterable[tuple[str, re.Pattern[str]]]:
     names = {text.system for text in chosen} | {source.run_id for source in draft.sources}
     for name in sorted(names - {""}):
-        yield name, re.compile(rf"(?<!\w){re.escape(name)}(?!\w)", re.IGNORECASE)
+        yield name, _pattern(name)
+
+
+def _renamed(
+    draft: StudyDraft, chosen: Sequence[SystemText]
+) -> Iterable[tuple[str, str, re.Pattern[str]]]:
+    """Give the stored names that the study does not use, with the names that it has for them."""
+    used = {text.system for text in chosen}
+    pairs = {pair for source in draft.sources for pair in source.labels}
+    for stored, label in sorted(pairs):
+        if label in used and stored not in used:
+            yield stored, label, _pattern(stored)
+
+
+def _pattern(name: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<!\w){re.escape(name)}(?!\w)", re.IGNORECASE)

@@ -17,9 +17,11 @@ import pyarrow.parquet as pq
 
 from dashboard.study.analysis.report import StudyData, pairs_as_answers
 from dashboard.study.answers import answer_frame, pair_frame
+from dashboard.study.integrity import foreign_seals, remarks_of, trouble_of
 from dashboard.study.plan import StudyPlan, read_plan, study_folder
 from dashboard.study.refresh import refresh
-from dashboard.study.unblinding import unblinded_at
+from dashboard.study.status import admitted_under
+from dashboard.study.unblinding import study_log, unblinded_at
 from engine.artifacts import RunFolder, existing_run
 from engine.config_file import read_config
 from engine.errors import EmorlError, StoreError
@@ -58,6 +60,8 @@ class StudyMaterial:
     current: pd.DataFrame
     """The snapshot ``current_ratings``."""
     unblinded_at: datetime | None
+    remarks: tuple[str, ...] = ()
+    """What is wrong with the study's files, in words."""
 
 
 def ratings_path(artifacts: Path, study_id: str) -> Path:
@@ -70,10 +74,12 @@ def read_material(artifacts: Path, study_id: str) -> StudyMaterial:
 
     Raises:
         StudyError: If there is no such study.
-        StoreError: If the plan, the ratings or the log are damaged.
+        StoreError: If the plan, the ratings or the log are damaged, or the ratings were given
+            under another plan.
     """
     plan = read_plan(artifacts, study_id)
     refresh(artifacts, study_id)
+    remarks = _remarks(artifacts, plan)
     current = _current_ratings(ratings_path(artifacts, study_id))
     pairs = pair_frame(plan, current) if plan.mode == "pairwise" else None
     answers = answer_frame(plan, current) if pairs is None else pairs_as_answers(pairs)
@@ -90,7 +96,7 @@ def read_material(artifacts: Path, study_id: str) -> StudyMaterial:
         automatic=automatic_scores(artifacts, plan),
         texts=system_texts(plan),
     )
-    return StudyMaterial(plan, data, current, unblinded_at(artifacts, study_id))
+    return StudyMaterial(plan, data, current, unblinded_at(artifacts, study_id), remarks)
 
 
 def automatic_scores(artifacts: Path, plan: StudyPlan) -> pd.DataFrame:
@@ -185,6 +191,15 @@ def _stored_weights(
     except EmorlError as error:
         log.warning("No weights of run %s: %s", run_id, error)
         return (), {}
+
+
+def _remarks(artifacts: Path, plan: StudyPlan) -> tuple[str, ...]:
+    log = study_log(artifacts, plan.study_id)
+    admitted = admitted_under(artifacts, plan.study_id)
+    trouble = trouble_of(plan, log, **admitted)
+    if foreign_seals(plan, admitted["seals"]):
+        raise StoreError(f"These ratings are not about this plan. {trouble}")
+    return tuple(remarks_of(trouble, log))
 
 
 def _current_ratings(path: Path) -> pd.DataFrame:

@@ -8,6 +8,7 @@ import re
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from dashboard.study.assignment import n_expected_ratings
@@ -15,9 +16,14 @@ from dashboard.study.comparisons import fewest_shared_prompts
 from dashboard.study.creation import Prepared
 from dashboard.study.draft import StudyDraft, check_not_sealed, with_sources
 from dashboard.study.imported import LONGEST_NAME, read_responses
+from dashboard.study.offers import RunOffer
 from dashboard.study.plan import StudyPlan, study_folder
-from dashboard.study.sources import RunOffer, Source, SourceSplit
+from dashboard.study.sources import Source, SourceSplit
 from engine.errors import DiskError, InputError, StudyError
+
+
+class FileKnownError(StudyError):
+    """A file of this name is in the study, with other content."""
 
 
 def sources_of(
@@ -25,11 +31,20 @@ def sources_of(
     systems: Sequence[str],
     weights: Sequence[tuple[float, ...]],
     split: SourceSplit,
+    methods: Sequence[str] = (),
 ) -> tuple[Source, ...]:
     """Return the chosen systems of a run; all stored ones if nothing was chosen.
 
+    Args:
+        offer: The run.
+        systems: Names of stored systems.
+        weights: Of ensembles.
+        split: Whose prompts are rated.
+        methods: Names of searches, for the weights that they found.
+
     Raises:
-        StudyError: If the run has no such system, or too few or many weights are given.
+        StudyError: If the run has no such system or method, a method no responses to these
+            prompts, or too few or many weights are given.
     """
     unknown = [name for name in systems if name not in offer.systems]
     if unknown:
@@ -43,7 +58,7 @@ def sources_of(
                 f"Give one weight per objective ({', '.join(offer.objectives)}), got "
                 f"{len(one)}: {','.join(map(str, one))}."
             )
-    if not systems and not weights:
+    if not systems and not weights and not methods:
         systems = offer.systems
     return (
         *(
@@ -54,7 +69,26 @@ def sources_of(
             Source(kind="weights", run_id=offer.run_id, split=split, weights=one)
             for one in weights
         ),
+        *(_method(offer, name, split) for name in methods),
     )
+
+
+def _method(offer: RunOffer, name: str, split: SourceSplit) -> Source:
+    found = [one for one in offer.methods if name in (one.name, one.name.removesuffix(" search"))]
+    if not found:
+        known = ", ".join(one.name for one in offer.methods)
+        raise StudyError(
+            f"No method {name!r} has found weights in run {offer.run_id!r}; it has "
+            f"{known or 'none'}. `emorl search` and `emorl atlas` search."
+        )
+    if split not in found[0].splits:
+        raise StudyError(
+            f"The weights of the {found[0].name} have no stored responses to the prompts of the "
+            f"{split} split of run {offer.run_id!r}. `emorl atlas {offer.run_id} --split {split}` "
+            "maps them."
+        )
+    source = Source(kind="weights", run_id=offer.run_id, split=split, weights=found[0].weights)
+    return replace(source, labels=((source.stored_name, found[0].name),))
 
 
 def weights_of(text: str) -> tuple[float, ...]:
@@ -70,30 +104,39 @@ def weights_of(text: str) -> tuple[float, ...]:
 
 
 def with_file(
-    artifacts: Path, draft: StudyDraft, path: Path
+    artifacts: Path, draft: StudyDraft, path: Path, *, replaces: bool = False
 ) -> tuple[StudyDraft, int, tuple[str, ...]]:
     """Copy a file of responses into the study's folder and add it to the draft.
 
-    A file that the draft has already changes nothing; one of the same name with other content
-    stands beside the first.
+    A file that the draft has already changes nothing.
+
+    Args:
+        artifacts: The artifacts folder.
+        draft: What to add to.
+        path: CSV or JSONL.
+        replaces: Whether it may take the place of a file of the same name with other content.
 
     Returns:
         The changed draft, the number of responses, and the names of the systems.
 
     Raises:
-        StudyError: If the study is sealed; nothing was copied.
+        StudyError: If the study is sealed, or has another file of this name that is not to be
+            replaced; nothing was copied.
         DataError: If the file cannot be read or a row does not fit; nothing was copied.
         DiskError: If it cannot be copied.
     """
     rows = read_responses(path)
-    changed = _kept(artifacts, draft, path, path.read_bytes())
+    changed = _kept(artifacts, draft, path, path.read_bytes(), replaces=replaces)
     return changed, len(rows), tuple(dict.fromkeys(str(row["system"]) for row in rows))
 
 
-def with_upload(artifacts: Path, draft: StudyDraft, name: str, content: bytes) -> StudyDraft:
+def with_upload(
+    artifacts: Path, draft: StudyDraft, name: str, content: bytes, *, replaces: bool = False
+) -> StudyDraft:
     """Add a file that came through the browser; its name is untrusted.
 
     Raises:
+        FileKnownError: If the draft has another file of this name that is not to be replaced.
         StudyError: If the study is sealed; nothing was kept.
         DataError: If a row does not fit; nothing was kept.
         DiskError: If it cannot be kept.
@@ -103,27 +146,39 @@ def with_upload(artifacts: Path, draft: StudyDraft, name: str, content: bytes) -
         path = Path(folder) / file
         path.write_bytes(content)
         read_responses(path)
-    return _kept(artifacts, draft, Path(file), content)
+    return _kept(artifacts, draft, Path(file), content, replaces=replaces)
 
 
 def _safe_name(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]+", "_", name).lstrip(".")
 
 
-def _kept(artifacts: Path, draft: StudyDraft, file: Path, content: bytes) -> StudyDraft:
+def _kept(
+    artifacts: Path, draft: StudyDraft, file: Path, content: bytes, *, replaces: bool
+) -> StudyDraft:
     check_not_sealed(artifacts, draft.study_id)
     folder = study_folder(artifacts, draft.study_id)
-    # By content: of two files of one name, none may take the other's place.
+    plain = f"{_safe_name(file.stem)[:LONGEST_NAME]}{file.suffix.lower()}"
+    # By content: a file changes under no draft that another tab still shows.
     digest = hashlib.sha256(content).hexdigest()[:8]
-    name = f"{_safe_name(file.stem)[:LONGEST_NAME]}-{digest}{file.suffix.lower()}"
+    name = f"{Path(plain).stem}-{digest}{Path(plain).suffix}"
+    source = Source(kind="file", path=f"sources/{name}", data_set=file.stem.strip())
+    earlier = [one for one in draft.sources if one.file_name == plain and one.path != source.path]
+    if earlier and not replaces:
+        raise FileKnownError(
+            f"Study {draft.study_id!r} has a file {plain} already, with other content. Replace it "
+            f"(`emorl study import {draft.study_id} {file.name} --replace`), or give this file "
+            "another name to have both."
+        )
     try:
         (folder / "sources").mkdir(parents=True, exist_ok=True)
         (folder / "sources" / name).write_bytes(content)
     except OSError as error:
         raise DiskError(f"Cannot copy {name} into {folder}: {error}.") from error
-    return with_sources(
-        draft, Source(kind="file", path=f"sources/{name}", data_set=file.stem.strip())
-    )
+    # A corrected file keeps the names that its systems were given.
+    labels = tuple(label for one in earlier for label in one.labels)
+    left = tuple(one for one in draft.sources if one not in earlier)
+    return with_sources(replace(draft, sources=left), replace(source, labels=labels))
 
 
 def detectable_difference(plan: StudyPlan) -> float | None:
@@ -158,6 +213,7 @@ def summary_lines(prepared: Prepared) -> list[str]:
     lines = [
         f"{counts['rating']} items from {n_prompts} prompts, {len(plan.systems)} systems; "
         f"{counts['gold']} gold, {counts['repeat']} repeated, {counts['practice']} exercises.",
+        f"Systems: {', '.join(sorted(one.name for one in plan.systems))}.",
         f"Questions: {', '.join(c.name for c in plan.guidelines.criteria)} (guidelines "
         f"{plan.guidelines.version}).",
     ]

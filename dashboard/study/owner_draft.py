@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import streamlit as st
 
-from dashboard.study import entrance, owner
+from dashboard.study import entrance, owner, owner_sources
 from dashboard.study.assignment import preview
 from dashboard.study.creation import Prepared, prepare, seal
 from dashboard.study.draft import (
@@ -19,12 +19,11 @@ from dashboard.study.draft import (
     create_draft,
     discard_draft,
     read_draft,
-    with_sources,
     write_draft,
 )
 from dashboard.study.guidelines import criteria_of, guidelines_for, level_rows, safe_markdown
+from dashboard.study.offers import offers
 from dashboard.study.plan import Mode
-from dashboard.study.sources import Source, SourceSplit, offers
 from engine.errors import EmorlError
 
 _PAPER = ("reflection", "empathy", "fluency")
@@ -76,77 +75,10 @@ def show(artifacts: Path, study_id: str) -> None:
     """Lay out a draft: its settings, the checks, and the button that seals it."""
     draft = read_draft(artifacts, study_id)
     st.caption("Draft: everything can still be changed. Nobody can rate yet.")
-    _systems(artifacts, draft)
+    owner_sources.show(artifacts, draft)
     _settings(artifacts, draft)
     _questions(artifacts, draft)
     _checks(artifacts, draft)
-
-
-def _systems(artifacts: Path, draft: StudyDraft) -> None:
-    st.subheader("Systems", anchor=False)
-    names = [source.name or source.path for source in draft.sources]
-    labels = [f"{name} · {s.origin}" for name, s in zip(names, draft.sources, strict=True)]
-    kept = st.pills(
-        "In the study; click one to take it out",
-        labels,
-        selection_mode="multi",
-        default=labels,
-        key=f"study-sources-{_version(draft)}",
-    )
-    if set(kept) != set(labels):
-        left = [s for s, label in zip(draft.sources, labels, strict=True) if label in kept]
-        _store(artifacts, replace(draft, sources=tuple(left)))
-    with st.expander("Add systems", expanded=not draft.sources):
-        _add_from_run(artifacts, draft)
-        _add_from_file(artifacts, draft)
-
-
-def _add_from_run(artifacts: Path, draft: StudyDraft) -> None:
-    found = offers(artifacts)
-    if not found:
-        return
-    run_id = st.selectbox("Run", [one.run_id for one in found], key="study-run", width=420)
-    offer = next(one for one in found if one.run_id == run_id)
-    with st.form("study-add-run", border=False):
-        systems = st.multiselect("Stored systems (held-out prompts)", offer.systems)
-        mapped = list(offer.mapped_splits)
-        weights = st.text_input(
-            f"Weights of an ensemble: {', '.join(offer.objectives)}",
-            placeholder=",".join("1" for _ in offer.objectives),
-            max_chars=200,
-            disabled=not mapped,
-            help="Looked up in the run's atlases; a single objective is the weights with one 1.",
-        )
-        split = st.radio(
-            "Prompts of these weights",
-            mapped or ["inference"],
-            horizontal=True,
-            disabled=not mapped,
-        )
-        if not mapped:
-            st.caption(f"To choose weights, map the run: `emorl atlas {run_id} --split inference`")
-        if not st.form_submit_button("Add"):
-            return
-    chosen: list[Source] = [Source(kind="system", run_id=run_id, system=name) for name in systems]
-    if weights.strip():
-        chosen += owner.sources_of(
-            offer, (), [owner.weights_of(weights)], cast("SourceSplit", split)
-        )
-    _store(artifacts, with_sources(draft, *chosen))
-
-
-def _add_from_file(artifacts: Path, draft: StudyDraft) -> None:
-    st.markdown(
-        "Responses of other systems, as CSV or JSONL with the columns `system`, `prompt`, "
-        "`response` and, if you like, `data_set` and `prompt_index`:"
-    )
-    uploaded = st.file_uploader("File", type=["csv", "jsonl"], key=f"study-file-{_version(draft)}")
-    if uploaded is not None:
-        changed = owner.with_upload(artifacts, draft, uploaded.name, uploaded.getvalue())
-        if changed == draft:  # a rerun would find the file again, and again
-            st.caption("This file is in the study already.")
-        else:
-            _store(artifacts, changed)
 
 
 def _settings(artifacts: Path, draft: StudyDraft) -> None:
@@ -264,10 +196,7 @@ def _preview(prepared: Prepared) -> None:
 
 
 def _seal(artifacts: Path, draft: StudyDraft, prepared: Prepared) -> None:
-    st.markdown(
-        "Sealing fixes texts, codes, questions and shares for good, and writes the manifest with "
-        "its hash."
-    )
+    st.markdown("Sealing fixes texts, codes, questions and shares for good, under one hash.")
     # By the plan, not the draft alone: a run or an imported file may have changed as well.
     shown = prepared.plan.seal
     accepted = st.checkbox("I have read the checks above.", key=f"study-accept-{shown}")
@@ -284,9 +213,11 @@ def _seal(artifacts: Path, draft: StudyDraft, prepared: Prepared) -> None:
     ):
         seal(artifacts, draft.study_id, expected=shown)
         st.rerun()
-    if st.button("Discard this draft", type="tertiary"):
-        discard_draft(artifacts, draft.study_id)
-        st.rerun()
+    with st.popover("Discard this draft", type="tertiary"):
+        st.text("Its settings and imported files are deleted. This cannot be undone.")
+        if st.button("Discard it for good", type="primary"):
+            discard_draft(artifacts, draft.study_id)
+            st.rerun()
 
 
 def _store(artifacts: Path, draft: StudyDraft) -> None:

@@ -7,7 +7,10 @@ from pathlib import Path
 import streamlit as st
 
 from dashboard import access
+from dashboard.frames.plain import plain
 from dashboard.study import owner, status
+from dashboard.study.annotators import once_each
+from dashboard.study.blinding import short_seal
 from dashboard.study.invites import deactivate, invite, invited
 from dashboard.study.plan import StudyPlan, read_plan
 from dashboard.study.unblinding import (
@@ -30,8 +33,11 @@ def show(artifacts: Path, study_id: str) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.badge(state, color=_COLOURS[state])  # type: ignore[arg-type]
         sealed = "" if state == "sealed" else "sealed "
-        st.text(f"{sealed}{plan.created_at[:10]} · manifest {plan.seal[:16]}…", help=plan.seal)
-    _coverage(artifacts, plan)
+        st.text(f"{sealed}{plan.created_at[:10]} · seal {short_seal(plan.seal)}…", help=plan.seal)
+    found = status.status(artifacts, plan.study_id)
+    for remark in found.remarks:
+        (st.error if found.takes_no_ratings else st.warning)(plain(remark))
+    _coverage(plan, found)
     if access.is_read_only():
         return
     if plan.requires_invite and state != "unblinded":
@@ -39,8 +45,7 @@ def show(artifacts: Path, study_id: str) -> None:
     _life(artifacts, plan, state)
 
 
-def _coverage(artifacts: Path, plan: StudyPlan) -> None:
-    found = status.status(artifacts, plan.study_id)
+def _coverage(plan: StudyPlan, found: status.StudyStatus) -> None:
     expected = "" if found.n_expected is None else f" / {found.n_expected}"
     with st.container(horizontal=True, gap="medium"):
         for label, value in (
@@ -59,7 +64,7 @@ def _coverage(artifacts: Path, plan: StudyPlan) -> None:
                     "share": one.n_share,
                     "skipped": one.n_skipped,
                     "flagged": one.n_flagged,
-                    "complete": one.is_complete,
+                    "completion code": one.completion_code,
                     "link": "active" if one.is_active else "ended",
                 }
                 for one in found.annotators
@@ -67,6 +72,8 @@ def _coverage(artifacts: Path, plan: StudyPlan) -> None:
             hide_index=True,
         )
     with st.expander("The sealed plan"):
+        st.text("Seal of the plan, for a preregistration: it stands for every text and question.")
+        st.code(plan.seal, language=None)
         counts = plan.n_of_kind()
         st.text(
             f"{counts.get('rating', 0)} items, {counts.get('gold', 0)} gold, "
@@ -93,7 +100,7 @@ def _invites(artifacts: Path, plan: StudyPlan, *, can_invite: bool) -> None:
         with st.form("study-invite", border=False, clear_on_submit=True, width=560):
             names = st.text_input("Code names of annotators, with commas between", max_chars=2000)
             if st.form_submit_button("Make links", type="primary"):
-                for name in filter(None, (part.strip() for part in names.split(","))):
+                for name in once_each(filter(None, (part.strip() for part in names.split(",")))):
                     token = invite(artifacts, plan.study_id, name)
                     links[name] = owner.invite_link(_origin(), token)
                 st.rerun()

@@ -11,6 +11,14 @@ from dashboard.study.blinding import presentation_order
 from dashboard.study.plan import PlanItem, StudyPlan
 from dashboard.study.ratings import ItemState
 
+LEAST_RATED = 0.5
+"""Part of one's items that must be rated, not skipped, for the share to count as complete."""
+
+COMPLETE_RULE = (
+    "You get a completion code once every item of yours has an answer and at least half of them "
+    "are rated."
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
@@ -47,6 +55,12 @@ class Progress:
     def open_items(self) -> tuple[str, ...]:
         """Items without any answer, in order: exercises first."""
         return tuple(code for code in (*self.practice, *self.order) if code not in self.states)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether there were items, each has an answer, and enough of them are ratings."""
+        is_enough = self.n_rated >= LEAST_RATED * self.n_items
+        return self.n_items > 0 and is_enough and not self.open_items
 
     def position(self, code: str) -> int:
         """Return an item's place in the order, from 1; an exercise's place among exercises."""

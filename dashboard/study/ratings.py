@@ -64,6 +64,10 @@ class Submission:
     """Which response of a pair stood first on the page."""
     replaces: str | None = None
     """Request of the only answer that this may take the place of, "" for none; None: of any."""
+    seal: str = ""
+    """Of the plan that it was given under; unknown in early studies."""
+    log_entry: str = ""
+    """Hash of the entry of the study's log that it was admitted under; "" without any."""
 
     def __post_init__(self) -> None:
         names = [answer.criterion for answer in self.answers]
@@ -88,6 +92,8 @@ class Note:
     item_code: str = ""
     text: str = ""
     guideline_version: str = ""
+    seal: str = ""
+    log_entry: str = ""
 
     def __post_init__(self) -> None:
         if len(self.text) > LONGEST_COMMENT:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from dashboard.read_only import is_read_only
 from dashboard.study.plan import studies_folder, study_folder
 from dashboard.study.schema import PUBLISHED
 from dashboard.study.store import AnnotationStore
@@ -22,9 +23,12 @@ def refresh(artifacts: Path, study_id: str) -> None:
     """Publish a study anew if its snapshots are older than the database and nobody holds that.
 
     Where a dashboard has the database open, it publishes by itself within seconds: another
-    process only warns that ratings of the last moments may be missing. Nothing here ever stops
-    the reader: what cannot be brought up to date is named in the log.
+    process only warns that ratings of the last moments may be missing. A read-only dashboard
+    takes the snapshots as they are: it neither writes nor keeps the database from others. Nothing
+    here ever stops the reader: what cannot be brought up to date is named in the log.
     """
+    if is_read_only():
+        return
     studies = studies_folder(artifacts)
     database = studies / "annotations.duckdb"
     changed = _modified(database, Path(f"{database}.wal"))

@@ -53,14 +53,22 @@ def write_bundle(
         "seed": seed,
         "confidence": 0.95,
         "python": platform.python_version(),
-        "packages": {name: metadata.version(name) for name in _PACKAGES},
+        "packages": package_versions(),
     }
     texts = {"settings.json": settings, "results.json": as_records(tables)}
     for name, content in texts.items():
         path = folder / name
         path.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
         written.append(path)
-    return written + _write_code(folder)
+    needs = folder / "requirements.txt"
+    pins = (f"{name}=={version}\n" for name, version in package_versions().items())
+    needs.write_text("".join(pins), encoding="utf-8")
+    return [*written, needs, *_write_code(folder)]
+
+
+def package_versions() -> dict[str, str]:
+    """Return the packages that the script of a bundle needs, as they are installed here."""
+    return {name: metadata.version(name) for name in _PACKAGES}
 
 
 def _write_code(folder: Path) -> list[Path]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import streamlit as st
@@ -10,10 +10,12 @@ import streamlit as st
 from dashboard.queries import Frame
 from dashboard.study.analysis.bootstrap import N_RESAMPLES
 from dashboard.study.analysis.report import Tables, blind_tables, blinded, study_tables
+from dashboard.study.chain import head_path
 from dashboard.study.export import SEED, bundle_bytes
 from dashboard.study.material import StudyMaterial, ratings_path, read_material, system_weights
-from dashboard.study.plan import plan_path, study_folder
+from dashboard.study.plan import plan_path
 from dashboard.study.refresh import refresh
+from dashboard.study.unblinding import log_path
 
 Stamps = tuple[tuple[str, int, int], ...]
 
@@ -60,7 +62,7 @@ def _results(artifacts: str, study_id: str, stamps: Stamps) -> Results:  # noqa:
         hidden = blinded(material.data, material.plan.seed)
         tables = blind_tables(hidden, n_resamples=N_RESAMPLES, seed=SEED)
         none = system_weights(Path(artifacts), material.plan).iloc[:0]
-        return Results(StudyMaterial(material.plan, hidden, material.current, None), tables, none)
+        return Results(replace(material, data=hidden), tables, none)
     tables = study_tables(material.data, n_resamples=N_RESAMPLES, seed=SEED)
     return Results(material, tables, system_weights(Path(artifacts), material.plan))
 
@@ -69,7 +71,8 @@ def _stamps(artifacts: Path, study_id: str) -> Stamps:
     paths = (
         plan_path(artifacts, study_id),
         ratings_path(artifacts, study_id),
-        study_folder(artifacts, study_id) / "log.jsonl",
+        log_path(artifacts, study_id),
+        head_path(log_path(artifacts, study_id)),
     )
     return tuple(_stamp(path) for path in paths)
 

@@ -30,6 +30,8 @@ def note_row(note: Note, now: datetime) -> list[Any]:
         note.text,
         note.guideline_version,
         now,
+        note.seal,
+        note.log_entry,
     ]
 
 
@@ -54,6 +56,8 @@ def event_rows(submission: Submission, now: datetime) -> list[tuple[Any, ...]]:
             now,
             submission.shown_at,
             submission.shown_first,
+            submission.seal,
+            submission.log_entry,
         )
         for answer in submission.answers
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Raised whenever a table changes. Earlier files are brought up to date, later ones refused."""
 
 _EVENTS = """
@@ -25,6 +25,8 @@ CREATE TABLE rating_events (
     stored_at TIMESTAMP NOT NULL,           -- UTC
     shown_at TIMESTAMP,                     -- UTC; NULL in files of version 1
     shown_first VARCHAR NOT NULL DEFAULT '',  -- of a pair: a or b
+    seal VARCHAR DEFAULT '',                -- of the plan; '' in files of versions 1 and 2
+    log_entry VARCHAR DEFAULT '',           -- hash of the study's log when it was admitted
     CHECK ((kind <> 'rating' AND value IS NULL)
         OR (kind = 'rating' AND value BETWEEN scale_minimum AND scale_maximum))
 );
@@ -51,7 +53,9 @@ CREATE TABLE notes (
     item_code VARCHAR NOT NULL,
     text VARCHAR NOT NULL,
     guideline_version VARCHAR NOT NULL,
-    stored_at TIMESTAMP NOT NULL            -- UTC
+    stored_at TIMESTAMP NOT NULL,           -- UTC
+    seal VARCHAR DEFAULT '',
+    log_entry VARCHAR DEFAULT ''
 );
 CREATE TABLE leases (
     study_id VARCHAR NOT NULL,
@@ -87,6 +91,8 @@ EVENT_COLUMNS = (
     "stored_at",
     "shown_at",
     "shown_first",
+    "seal",
+    "log_entry",
 )
 """Columns that the writer gives; the database numbers the events itself."""
 
@@ -97,7 +103,14 @@ UPGRADES = {
     + _EVENTS
     + f"INSERT INTO rating_events ({_OF_VERSION_1}) "
     f"SELECT {_OF_VERSION_1} FROM old_events ORDER BY event_number;"
-    "DROP TABLE old_events;" + _VIEW + _SINCE_2
+    "DROP TABLE old_events;" + _VIEW + _SINCE_2,
+    "2": "DROP VIEW current_ratings;"
+    + "".join(
+        f"ALTER TABLE {table} ADD COLUMN {column} VARCHAR DEFAULT '';"
+        for table in ("rating_events", "notes")
+        for column in ("seal", "log_entry")
+    )
+    + _VIEW,
 }
 """Version of a file -> SQL that brings it up to date, with every event and its number."""
 
@@ -110,6 +123,8 @@ NOTE_COLUMNS = (
     "text",
     "guideline_version",
     "stored_at",
+    "seal",
+    "log_entry",
 )
 """Columns that the writer gives."""
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -17,11 +19,12 @@ import streamlit as st
 from dashboard import access
 from dashboard.study.annotators import annotator_id
 from dashboard.study.desk import Desk
+from dashboard.study.integrity import trouble_of
 from dashboard.study.invites import active_places, holder_of_digest, token_digest
 from dashboard.study.plan import read_plan, studies_folder
 from dashboard.study.store import AnnotationStore
 from dashboard.study.throttle import Throttle
-from dashboard.study.unblinding import State, study_state
+from dashboard.study.unblinding import State, study_log, study_state, unchanged
 from engine.errors import StoreError, StudyError
 
 log = logging.getLogger(__name__)
@@ -33,6 +36,8 @@ _DESK = "annotate_desk"
 _WHO = "annotate_who"
 _INVITED = "annotate_invite"
 _LONGEST_TOKEN = 200
+
+_READ_ONLY = "This dashboard is read-only: ratings are given at another address."
 
 _NOT_OPEN: dict[State, str] = {
     "draft": "This study is still being planned.",
@@ -63,8 +68,11 @@ def open_store(artifacts: Path) -> AnnotationStore:
     """Return this process's one store of ratings.
 
     Raises:
+        StudyError: If this dashboard may not write: not even the file is opened then.
         StoreError: If another dashboard has it open, or it cannot be read.
     """
+    if access.is_read_only():
+        raise StudyError(_READ_ONLY)
     return _open_store(str(studies_folder(artifacts)))
 
 
@@ -104,7 +112,7 @@ def enter(artifacts: Path, study_id: str, name: str) -> None:
 def leave() -> None:
     """Forget the annotator; the saved answers stay. An annotator's tab stays one."""
     found = st.session_state.pop(_DESK, None)
-    if isinstance(found, Desk):
+    if isinstance(found, Desk) and not access.is_read_only():
         try:
             found.leave()
         except StoreError as error:
@@ -172,26 +180,51 @@ def _address() -> str:
 def closed_because(artifacts: Path, study_id: str) -> str:
     """Return why a study takes no ratings now; "" if it does."""
     if access.is_read_only():
-        return "This dashboard is read-only: ratings are given at another address."
+        return _READ_ONLY
     state = study_state(artifacts, study_id)
-    return "" if state == "open" else _NOT_OPEN[state]
+    changed = _changed(artifacts, study_id) if state in ("open", "closed") else ""
+    return changed or _NOT_OPEN.get(state, "")
 
 
-def _admit(artifacts: Path, who: Visitor) -> None:
-    reason = closed_because(artifacts, who.study_id)
-    if not reason and who.digest and holder_of_digest(artifacts, who.digest) is None:
-        reason = "Your invite was ended by the study's owner."
-    if reason:
-        raise StudyError(f"{reason} Nothing was stored now; what was saved before is kept.")
+def _changed(artifacts: Path, study_id: str) -> str:
+    """Return what an annotator reads where the study's files were changed; "" if they were not."""
+    admitted = open_store(artifacts).admitted_under(study_id)
+    trouble = trouble_of(
+        read_plan(artifacts, study_id),
+        study_log(artifacts, study_id),
+        seals=[seal for seal, _ in admitted],
+        entries=[entry for _, entry in admitted],
+    )
+    if not trouble:
+        return ""
+    log.warning("Study %s: %s", study_id, trouble)
+    return (
+        "This study takes no ratings now: its files were changed. Tell its owner, who finds more "
+        "on the Study page."
+    )
+
+
+@contextmanager
+def _admitted(artifacts: Path, who: Visitor) -> Iterator[str]:
+    """Let nobody close or unblind the study between the look at its state and the commit."""
+    with unchanged(artifacts, who.study_id):
+        reason = closed_because(artifacts, who.study_id)
+        if not reason and who.digest and holder_of_digest(artifacts, who.digest) is None:
+            reason = "Your invite was ended by the study's owner."
+        if reason:
+            raise StudyError(f"{reason} Nothing was stored now; what was saved before is kept.")
+        yield study_log(artifacts, who.study_id).head
 
 
 def desk(artifacts: Path, who: Visitor) -> Desk:
     """Return the desk of an annotator in this tab.
 
     Raises:
-        StudyError: If there is no such study.
+        StudyError: If there is no such study, or this dashboard may not write.
         StoreError: If the plan or the store cannot be read.
     """
+    if access.is_read_only():
+        raise StudyError(_READ_ONLY)
     plan = read_plan(artifacts, who.study_id)
     store = open_store(artifacts)
     found = st.session_state.get(_DESK)
@@ -203,7 +236,7 @@ def desk(artifacts: Path, who: Visitor) -> Desk:
         st.session_state[_DESK] = found
     found.store = store
     found.place = who.place
-    found.admit = partial(_admit, artifacts, who)
+    found.admit = partial(_admitted, artifacts, who)
     found.places = partial(active_places, artifacts, plan.study_id)
     return found
 

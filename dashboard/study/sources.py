@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from dashboard.study.imported import read_responses
-from engine.artifacts import RunFolder, existing_run, list_runs
+from engine.artifacts import RunFolder, existing_run
 from engine.atlas.rows import ScoredAtlas, scored_atlases
 from engine.config_file import read_config
 from engine.directions import check_weights, direction_key
-from engine.errors import EmorlError, StudyError
+from engine.errors import StudyError
 from engine.records import Weights
 from engine.snapshots import snapshot_rows
 
@@ -35,13 +36,29 @@ class Source:
     """Of a file, which was copied into the study's folder."""
     data_set: str = ""
     """Of the rows of a file that name none; empty: the name of the file."""
+    labels: tuple[tuple[str, str], ...] = ()
+    """Stored name of a system and what the study calls it, where the owner has renamed it."""
+
+    @property
+    def stored_name(self) -> str:
+        """What the system is called where its texts are stored; empty for a file."""
+        if self.kind == "weights":
+            return "w=" + ",".join(f"{weight:.4g}" for weight in self.weights or ())
+        return self.system
 
     @property
     def name(self) -> str:
         """What the system is called in plan and results; empty for a file."""
-        if self.kind == "weights":
-            return "w=" + ",".join(f"{weight:.4g}" for weight in self.weights or ())
-        return self.system
+        return self.called(self.stored_name)
+
+    def called(self, stored: str) -> str:
+        """Return what the study calls a system of the source."""
+        return dict(self.labels).get(stored, stored)
+
+    @property
+    def file_name(self) -> str:
+        """Return the name under which a file was imported; empty for a run."""
+        return re.sub(r"-[0-9a-f]{8}(?=\.\w+$)", "", Path(self.path).name)
 
     @property
     def origin(self) -> str:
@@ -75,9 +92,9 @@ def texts_of(artifacts: Path, folder: Path, source: Source) -> list[SystemText]:
     """
     if source.kind == "file":
         rows = read_responses(folder / source.path, data_set=source.data_set)
-        return [SystemText(**row) for row in rows]
+        return [SystemText(**row | {"system": source.called(row["system"])}) for row in rows]
     run = existing_run(artifacts, source.run_id)
-    _check_finished(run)
+    check_finished(run)
     prompts = {
         row["prompt_index"]: row["prompt"]
         for row in snapshot_rows(run, "prompts")
@@ -118,7 +135,11 @@ def _responses(run: RunFolder, source: Source) -> dict[int, str]:
             if row["system"] == source.system and row["decoding"] == "greedy"
         }
     weights = check_weights(source.weights or (), len(read_config(run.config).objectives))
-    return _looked_up(run, source.split, weights) or _evaluated(run, source.split, weights)
+    return (
+        _looked_up(run, source.split, weights)
+        or _evaluated(run, source.split, weights)
+        or _generated(run, source.split, weights)
+    )
 
 
 def _looked_up(run: RunFolder, split: str, weights: Weights) -> dict[int, str]:
@@ -146,6 +167,38 @@ def _evaluated(run: RunFolder, split: str, weights: Weights) -> dict[int, str]:
     }
 
 
+def _generated(run: RunFolder, split: str, weights: Weights) -> dict[int, str]:
+    """Return the responses of the stored system with these weights, if there is one."""
+    key = direction_key(weights)
+    names = [
+        name for name, own in stored_weights(run).items() if own and direction_key(own) == key
+    ]
+    if split != "inference" or not names:
+        return {}
+    return _responses(run, Source(kind="system", run_id=run.run_id, system=names[0]))
+
+
+def stored_weights(run: RunFolder) -> dict[str, Weights | None]:
+    """Return the weights of every stored system with greedy responses; None of the base."""
+    return {
+        row["system"]: row["weights"] and tuple(row["weights"])
+        for row in snapshot_rows(run, "systems")
+        if row["decoding"] == "greedy"
+    }
+
+
+def weights_of_source(artifacts: Path, source: Source) -> Weights | None:
+    """Return the weights of a source's system; None of the base and of files.
+
+    Raises:
+        RunNotFoundError: If the run is gone.
+        StoreError: If the run's snapshots cannot be read.
+    """
+    if source.kind != "system":
+        return source.weights
+    return stored_weights(existing_run(artifacts, source.run_id)).get(source.system)
+
+
 def _atlases(run: RunFolder, split: str) -> list[ScoredAtlas]:
     rows = (
         _of_split(snapshot_rows(run, name), split)
@@ -171,48 +224,12 @@ def _nothing(source: Source, n_responses: int, n_prompts: int) -> str:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunOffer:
-    """What a finished run has to offer to a study."""
+def check_finished(run: RunFolder) -> None:
+    """Refuse a run whose responses may still change.
 
-    run_id: str
-    objectives: tuple[str, ...]
-    systems: tuple[str, ...]
-    """Stored systems with greedy responses to the inference split."""
-    mapped_splits: tuple[SourceSplit, ...]
-    """Splits with atlases: any weights can be looked up there."""
-
-
-def offers(artifacts: Path) -> list[RunOffer]:
-    """Return what finished runs have to offer; a run that cannot be read offers nothing."""
-    found = []
-    for run in list_runs(artifacts):
-        try:
-            _check_finished(run)
-            found.append(_offer(run))
-        except EmorlError:
-            continue  # the Overview page says what is wrong with it
-    return found
-
-
-def _offer(run: RunFolder) -> RunOffer:
-    mapped = {row["split"] for row in snapshot_rows(run, "atlases")}
-    splits: Sequence[SourceSplit] = ("inference", "aggregation")
-    return RunOffer(
-        run_id=run.run_id,
-        objectives=read_config(run.config).objectives,
-        systems=tuple(
-            dict.fromkeys(
-                row["system"]
-                for row in snapshot_rows(run, "systems")
-                if row["decoding"] == "greedy"
-            )
-        ),
-        mapped_splits=tuple(split for split in splits if split in mapped),
-    )
-
-
-def _check_finished(run: RunFolder) -> None:
+    Raises:
+        StudyError: If it has not finished.
+    """
     status = run.read_status()
     state = "unknown" if status is None else status.state()
     if state != "finished":

@@ -11,10 +11,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dashboard.study.assignment import n_expected_ratings
+from dashboard.study.blinding import completion_code
+from dashboard.study.integrity import remarks_of, trouble_of
 from dashboard.study.invites import invited
 from dashboard.study.plan import StudyPlan, plan_path, read_plan, study_folder
 from dashboard.study.refresh import refresh
-from dashboard.study.unblinding import State, study_state
+from dashboard.study.unblinding import State, study_log, study_state
 from engine.errors import StoreError
 
 
@@ -30,6 +32,9 @@ class AnnotatorStatus:
     n_skipped: int
     n_flagged: int
     is_complete: bool
+    """Whether the completion code was given."""
+    completion_code: str
+    """That the annotator was given; "" before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +48,11 @@ class StudyStatus:
     n_expected: int | None
     n_items_complete: int
     annotators: tuple[AnnotatorStatus, ...]
+    seal: str = ""
+    remarks: tuple[str, ...] = ()
+    """What is wrong with the study's files."""
+    takes_no_ratings: bool = False
+    """Because its files were changed."""
 
     def as_json(self) -> str:
         """Return it for scripts."""
@@ -55,12 +65,17 @@ class StudyStatus:
             f"{self.study_id}: {self.state}",
             f"{self.n_ratings}{expected} ratings, {self.n_items_complete} of {self.n_items} items "
             "complete",
+            *self.remarks,
         ]
+        if self.seal:
+            lines.append(f"seal {self.seal}")
         for one in self.annotators:
             share = "" if one.n_share is None else f" of {one.n_share}"
             words = f"  {one.annotator}: {one.n_rated}{share} rated, {one.n_skipped} skipped"
             if one.n_flagged:
                 words += f", {one.n_flagged} flagged"
+            if one.is_complete:
+                words += f", completion code {one.completion_code}"
             lines.append(words + ("" if one.is_active else " (link ended)"))
         return lines
 
@@ -87,6 +102,8 @@ def status(artifacts: Path, study_id: str) -> StudyStatus:
         read_plan(artifacts, study_id)  # says what there is instead
     plan = read_plan(artifacts, study_id)
     refresh(artifacts, study_id)
+    log = study_log(artifacts, study_id)
+    trouble = trouble_of(plan, log, **admitted_under(artifacts, study_id))
     answers = _answers(artifacts, plan)
     counted = {item.code for item in plan.items if item.kind != "practice"}
     by_item = Counter(
@@ -100,6 +117,9 @@ def status(artifacts: Path, study_id: str) -> StudyStatus:
         n_expected=n_expected_ratings(plan),
         n_items_complete=sum(by_item[code] >= (plan.n_places(code) or 1) for code in counted),
         annotators=tuple(_annotators(artifacts, plan, answers, counted)),
+        seal=plan.seal,
+        remarks=tuple(remarks_of(trouble, log)),
+        takes_no_ratings=bool(trouble),
     )
 
 
@@ -124,6 +144,7 @@ def _annotators(
             if plan.n_annotators is None or person is None
             else sum(person.place in item.places for item in plan.items)
         )
+        is_complete = any(n["kind"] == "completed" and n["annotator"] == name for n in notes)
         found.append(
             AnnotatorStatus(
                 annotator=name,
@@ -133,9 +154,8 @@ def _annotators(
                 n_rated=own["rating"],
                 n_skipped=own["skip"],
                 n_flagged=sum(kind == "flag" for kind in flags.values()),
-                is_complete=any(
-                    n["kind"] == "completed" and n["annotator"] == name for n in notes
-                ),
+                is_complete=is_complete,
+                completion_code=completion_code(plan.seed, name) if is_complete else "",
             )
         )
     return found
@@ -148,15 +168,44 @@ def _answers(artifacts: Path, plan: StudyPlan) -> dict[tuple[str, str], str]:
     }
 
 
-def snapshot(artifacts: Path, study_id: str, name: str) -> list[dict[str, str]]:
+def admitted_under(artifacts: Path, study_id: str) -> dict[str, set[str]]:
+    """Return the ``seals`` and log ``entries`` that published events were stored under.
+
+    Raises:
+        StoreError: If a snapshot is damaged.
+    """
+    rows = [
+        row
+        for name in ("rating_events", "notes")
+        for row in snapshot(artifacts, study_id, name, columns=("seal", "log_entry"))
+    ]
+    return {
+        "seals": {row["seal"] for row in rows},
+        "entries": {row["log_entry"] for row in rows},
+    }
+
+
+def snapshot(
+    artifacts: Path, study_id: str, name: str, *, columns: tuple[str, ...] = ()
+) -> list[dict[str, str]]:
     """Return the rows of a published table; none before the first rating.
+
+    Args:
+        artifacts: The artifacts folder.
+        study_id: Name of the study.
+        name: Of the table.
+        columns: Which are wanted, and no row if an earlier version stored none of them; all if
+            empty.
 
     Raises:
         StoreError: If the file is damaged.
     """
     path = study_folder(artifacts, study_id) / "published" / f"{name}.parquet"
     try:
-        rows: list[dict[str, str]] = pq.read_table(path).to_pylist()
+        kept = [name for name in columns if name in pq.read_schema(path).names]
+        if columns and not kept:
+            return []
+        rows: list[dict[str, str]] = pq.read_table(path, columns=kept or None).to_pylist()
     except FileNotFoundError:
         return []
     except (OSError, pa.ArrowException) as error:

@@ -153,9 +153,9 @@ class AnnotationStore:
         now = self._clock()
         with self._writing:
             self._execute(INSERT_NOTE, note_row(note, now))
+            said = (note.annotator, note.kind, note.item_code, note.text, note.guideline_version)
             with self._index_of(note.study_id) as index:
-                said = (note.annotator, note.kind, note.item_code, note.text)
-                index.note(*said, note.guideline_version, now)
+                index.note(*said, now, (note.seal, note.log_entry))
         self._publisher.request(note.study_id)
 
     def states(self, study_id: str, annotator: str) -> dict[str, ItemState]:
@@ -177,6 +177,11 @@ class AnnotationStore:
         """Tell whether somebody was told to have done the whole share."""
         with self._index_of(study_id) as index:
             return annotator in index.completed
+
+    def admitted_under(self, study_id: str) -> frozenset[tuple[str, str]]:
+        """Return the seals and log entries that something of a study was stored under."""
+        with self._index_of(study_id) as index:
+            return frozenset(index.admitted)
 
     @contextmanager
     def standing(self, plan: StudyPlan, places: Places) -> Iterator[Standing]:
@@ -271,6 +276,7 @@ class AnnotationStore:
         with self._index_of(submission.study_id) as index:
             about = (submission.item_code, submission.annotator, submission.kind)
             index.answer(*about, values, now, submission.request_id)
+            index.admitted.add((submission.seal, submission.log_entry))
 
     def _execute(self, sql: str, values: Parameters) -> None:
         cursor = self._connection.cursor()

@@ -130,11 +130,16 @@ def load_index(connection: duckdb.DuckDBPyConnection) -> dict[str, StudyIndex]:
     """Return what all stored events say now, by study."""
     found: dict[str, StudyIndex] = defaultdict(StudyIndex)
     _load_answers(connection, found)
-    for study, annotator, kind, code, text, version, stored_at in connection.execute(
-        "SELECT study_id, annotator, kind, item_code, text, guideline_version, stored_at "
-        "FROM notes ORDER BY note_number"
+    for study, annotator, kind, code, text, version, stored_at, *admitted in connection.execute(
+        "SELECT study_id, annotator, kind, item_code, text, guideline_version, stored_at, seal, "
+        "log_entry FROM notes ORDER BY note_number"
     ).fetchall():
-        found[study].note(annotator, kind, code, text, version, stored_at)
+        under = (admitted[0], admitted[1])
+        found[study].note(annotator, kind, code, text, version, stored_at, under)
+    for study, seal, entry in connection.execute(
+        "SELECT DISTINCT study_id, seal, log_entry FROM rating_events"
+    ).fetchall():
+        found[study].admitted.add((seal, entry))
     for study, code, annotator, granted, expires in connection.execute(
         "SELECT study_id, item_code, annotator, granted_at, expires_at FROM leases"
     ).fetchall():

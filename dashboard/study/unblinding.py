@@ -1,16 +1,18 @@
-"""The life of a study after sealing: opened, closed and unblinded, in an append-only log.
+"""The life of a study after sealing: opened, closed, unblinded, in a log that vouches for itself.
 
 ``artifacts/studies/<study_id>/log.jsonl``; the command line may write while the dashboard reads.
+Whoever stores a rating holds the log meanwhile: no rating slips in beside closing or unblinding.
 """
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from dashboard.study.files import append_record, read_records
-from dashboard.study.plan import plan_path, read_plan, study_folder
+from dashboard.study.chain import Chain, append_chained, held, read_chain
+from dashboard.study.plan import StudyPlan, plan_path, read_plan, study_folder
 from engine.errors import StoreError, StudyError
 
 State = Literal["draft", "sealed", "open", "closed", "unblinded"]
@@ -23,10 +25,30 @@ def log_path(artifacts: Path, study_id: str) -> Path:
     return study_folder(artifacts, study_id) / "log.jsonl"
 
 
+def study_log(artifacts: Path, study_id: str) -> Chain:
+    """Return the log of a study, verified; it may be empty.
+
+    Raises:
+        StudyError: If the name is no name of a study.
+        StoreError: If the log is damaged.
+    """
+    return read_chain(log_path(artifacts, study_id))
+
+
+def unchanged(artifacts: Path, study_id: str) -> AbstractContextManager[None]:
+    """Let nobody open, close or unblind a study until the block ends.
+
+    Raises:
+        DiskError: If the log cannot be held.
+    """
+    return held(log_path(artifacts, study_id), alone=False)
+
+
 def study_state(artifacts: Path, study_id: str) -> State:
     """Return how far a study is.
 
-    A study without invites needs no opening: whoever types a name rates.
+    A study without invites needs no opening: whoever types a name rates. What is unblinded stays
+    so, whatever was taken out of the log; a log that was changed takes no more ratings.
 
     Raises:
         StudyError: If the name is no name of a study.
@@ -34,13 +56,14 @@ def study_state(artifacts: Path, study_id: str) -> State:
     """
     if not plan_path(artifacts, study_id).is_file():
         return "draft"
-    known = [
-        _STATES[record["event"]]
-        for record in read_records(log_path(artifacts, study_id))
-        if record.get("event") in _STATES
-    ]
+    log = study_log(artifacts, study_id)
+    if "unblinded" in log.first:
+        return "unblinded"
+    if log.trouble:
+        return "closed"
+    known = [_STATES[record["event"]] for record in log.records if record.get("event") in _STATES]
     if known:
-        return "unblinded" if "unblinded" in known else known[-1]
+        return known[-1]
     return "sealed" if read_plan(artifacts, study_id).requires_invite else "open"
 
 
@@ -50,16 +73,26 @@ def unblinded_at(artifacts: Path, study_id: str) -> datetime | None:
     Raises:
         StoreError: If the log is damaged.
     """
-    for record in read_records(log_path(artifacts, study_id)):
-        if record.get("event") == "unblinded":
-            try:
-                return datetime.fromisoformat(record["at"])
-            except (KeyError, TypeError, ValueError) as error:
-                raise StoreError(
-                    f"The log {log_path(artifacts, study_id)} does not say when the study was "
-                    "unblinded. Put a backup in its place."
-                ) from error
-    return None
+    log = study_log(artifacts, study_id)
+    if "unblinded" not in log.first:
+        return None
+    try:
+        return datetime.fromisoformat(log.first["unblinded"])
+    except ValueError as error:
+        raise StoreError(
+            f"The log {log_path(artifacts, study_id)} does not say when the study was "
+            "unblinded. Put a backup in its place."
+        ) from error
+
+
+def log_sealing(artifacts: Path, plan: StudyPlan) -> None:
+    """Begin the log of a study that was just sealed.
+
+    Raises:
+        DiskError: If the log cannot be written.
+    """
+    with held(log_path(artifacts, plan.study_id), alone=True):
+        _log(artifacts, plan, "sealed")
 
 
 def unblind(artifacts: Path, study_id: str, *, by: str, reason: str) -> datetime:
@@ -76,10 +109,11 @@ def unblind(artifacts: Path, study_id: str, *, by: str, reason: str) -> datetime
             "Unblinding is logged with who did it and why: give a name and a reason, got "
             f"{by!r} and {reason!r}."
         )
-    read_plan(artifacts, study_id)
-    if study_state(artifacts, study_id) != "closed" and unblinded_at(artifacts, study_id) is None:
-        _log(artifacts, study_id, "closed", by=by, reason="unblinding")
-    at = _log(artifacts, study_id, "unblinded", by=by, reason=reason)
+    plan = read_plan(artifacts, study_id)
+    with held(log_path(artifacts, study_id), alone=True):
+        if study_state(artifacts, study_id) not in ("closed", "unblinded"):
+            _log(artifacts, plan, "closed", by=by, reason="unblinding")
+        at = _log(artifacts, plan, "unblinded", by=by, reason=reason)
     return unblinded_at(artifacts, study_id) or at
 
 
@@ -104,19 +138,26 @@ def close_study(artifacts: Path, study_id: str, *, by: str) -> None:
 
 
 def _change(artifacts: Path, study_id: str, event: str, by: str) -> None:
-    read_plan(artifacts, study_id)
-    state = study_state(artifacts, study_id)
-    if state == "unblinded":
-        raise StudyError(
-            f"Study {study_id!r} is unblinded: a rating given now would not be blind. Plan a new "
-            "study for more ratings."
-        )
-    if state != _STATES[event]:
-        _log(artifacts, study_id, event, by=by)
+    plan = read_plan(artifacts, study_id)
+    with held(log_path(artifacts, study_id), alone=True):
+        state = study_state(artifacts, study_id)
+        if state == "unblinded":
+            raise StudyError(
+                f"Study {study_id!r} is unblinded: a rating given now would not be blind. Plan a "
+                "new study for more ratings."
+            )
+        trouble = study_log(artifacts, study_id).trouble
+        if trouble:
+            raise StudyError(
+                f"The log of study {study_id!r} was changed by hand and the study takes no more "
+                f"ratings. {trouble} Put a backup of its files back, or unblind it."
+            )
+        if state != _STATES[event]:
+            _log(artifacts, plan, event, by=by)
 
 
-def _log(artifacts: Path, study_id: str, event: str, **more: str) -> datetime:
-    at = datetime.now(UTC)
-    record = {"event": event, "at": at.isoformat(timespec="milliseconds"), **more}
-    append_record(log_path(artifacts, study_id), record)
-    return datetime.fromisoformat(record["at"])
+def _log(artifacts: Path, plan: StudyPlan, event: str, **more: str) -> datetime:
+    at = datetime.now(UTC).isoformat(timespec="milliseconds")
+    record = {"event": event, "at": at, "seal": plan.seal, **more}
+    append_chained(log_path(artifacts, plan.study_id), record)
+    return datetime.fromisoformat(at)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
 Outcome = Literal["saved", "failed", "incomplete", "refused"]
+
+
+def admit_all() -> AbstractContextManager[str]:
+    """Allow every write, under no entry of a log."""
+    return nullcontext("")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

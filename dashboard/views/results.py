@@ -7,6 +7,7 @@ import streamlit as st
 from dashboard import controls, queries, selection
 from dashboard.charts import export_rows
 from dashboard.frames import results_tables
+from dashboard.frames.plain import plain
 from dashboard.study.plan import list_studies
 from dashboard.study.results import Results, export_bytes, results_of
 from dashboard.views import (
@@ -82,6 +83,8 @@ def _remember() -> None:
 
 def _head(results: Results) -> None:
     material = results.material
+    for remark in material.remarks:
+        st.warning(plain(remark))
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         if material.unblinded_at is None:
             st.badge("blind", icon=":material/lock:", color="orange")

@@ -9,6 +9,7 @@ from dashboard.charts import chart
 from dashboard.figures import results as figures
 from dashboard.frames import results as frames
 from dashboard.frames import results_tables
+from dashboard.study.analysis.bradley_terry import TIE
 from dashboard.study.results import Results
 from dashboard.views.results_quality import criterion_colours
 
@@ -32,14 +33,14 @@ def _means(results: Results) -> None:
     data_set = sets[0]
     if len(sets) > 1:
         data_set = st.selectbox("Data set", sets, key="results-means-set", width=220)
-    ink = controls.theme_ink()
+    ink, scale = controls.theme_ink(), _scale(results)
     rows = frames.mean_rows(means, ranks, data_set)
     chart(
         figures.intervals(
             rows,
             ink,
-            x_title="mean rating",
-            x_range=_scale(results),
+            x_title=f"mean rating, {_ends(scale)}",
+            x_range=scale,
             series_colours=criterion_colours(results),
         ),
         key="results-means",
@@ -122,7 +123,7 @@ def _strengths(results: Results) -> None:
         figures.intervals(
             rows,
             controls.theme_ink(),
-            x_title="log strength (0: the average system)",
+            x_title="strength (0: the average of the systems compared)",
             reference=0.0,
         ),
         key="results-strengths",
@@ -131,10 +132,15 @@ def _strengths(results: Results) -> None:
         alt=f"Strength of every system on {criterion} with 95 % intervals",
     )
     st.caption(
-        "Bradley-Terry with ties (Davidson's model). A system that is stronger by 1 wins 2.7 "
-        "times as often as it loses; a tie counts half for each."
+        "Bradley-Terry with ties (Davidson's model). Only differences mean something: of two "
+        "systems that are 1 apart, people prefer the stronger 2.7 times as often as the weaker; 2 "
+        "apart, 7.4 times. Ties make two systems more alike. How good any of them is, it does not "
+        "say."
     )
-    for note in frames.notes(table[table["criterion"] == criterion], "system"):
+    for sentence in frames.strength_sentences(table, criterion):
+        st.text(sentence)
+    shown = table[(table["criterion"] == criterion) & (table["system"] != TIE)]
+    for note in frames.notes(shown, "system"):
         st.text(note)
 
 
@@ -201,10 +207,11 @@ def _map(results: Results) -> None:
         width=220,
     )
     placed = frames.placed_ratings(means, results.weights, criterion)
-    title = f"mean rating, {criterion}"
-    value_range = _scale(results)
+    value_range = _scale(results, criterion)
+    what = f"mean rating of {criterion}"
     if criterion == frames.ALL:
-        title, value_range = "mean of all criteria, 0 to 1", (0.0, 1.0)
+        what, value_range = "mean of all criteria, each moved to 0 to 1", (0.0, 1.0)
+    title = what if criterion == frames.ALL else f"{what}, {_ends(value_range)}"
     name = f"{results.material.plan.study_id}-map"
     ink = controls.theme_ink()
     if len(objectives) == 3:
@@ -230,7 +237,16 @@ def _map(results: Results) -> None:
     st.caption("Best rated on top. Systems without weights are not here.")
 
 
-def _scale(results: Results) -> tuple[float, float]:
-    criteria = results.material.plan.guidelines.criteria
-    low = min(criterion.minimum for criterion in criteria)
-    return float(low), float(max(criterion.maximum for criterion in criteria))
+def _scale(results: Results, criterion: str = frames.ALL) -> tuple[float, float]:
+    """Return the ends of a criterion's scale, or around all scales of the study."""
+    criteria = [
+        one
+        for one in results.material.plan.guidelines.criteria
+        if criterion in (frames.ALL, one.name)
+    ]
+    low = min(one.minimum for one in criteria)
+    return float(low), float(max(one.maximum for one in criteria))
+
+
+def _ends(scale: tuple[float, float]) -> str:
+    return f"{scale[0]:g} to {scale[1]:g}"

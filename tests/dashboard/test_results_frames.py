@@ -11,6 +11,7 @@ from dashboard.figures import results as figures
 from dashboard.figures.palette import DARK, LIGHT
 from dashboard.frames import results as frames
 from dashboard.frames import results_tables as tables
+from dashboard.study.analysis.bradley_terry import COLUMNS
 
 NAN = math.nan
 
@@ -181,8 +182,31 @@ def test_rated_systems_stand_at_their_weights_for_any_number_of_objectives(
         )
         marks = figure.data[-1]
         assert list(marks.marker.color) == [1.5, 0.5]
+        assert [text.strip() for text in marks.text] == ["highest: 1.50 of 2", ""]
+        assert "<br>t: 1.50 [1.40, 1.60]<br>weights" in marks.hovertext[0]
         assert (marks.x[1], marks.y[1]) == (0.0, 0.0)  # the corner of the first objective
         assert (figure.layout.coloraxis.cmin, figure.layout.coloraxis.cmax) == (0.0, 2.0)
+
+
+def test_strengths_of_groups_that_nothing_compares_are_kept_apart() -> None:
+    table = pd.DataFrame(
+        [
+            ("c", 1, "base", -0.5, -0.9, -0.1, 9, 9, 2, ""),
+            ("c", 1, "best", 0.5, 0.1, 0.9, 9, 9, 2, ""),
+            ("c", 1, "(tie)", 0.0, -0.1, 0.1, 9, 9, 0, ""),
+        ],
+        columns=list(COLUMNS),
+    )
+    rows = frames.strength_rows(table, "c")
+    assert set(rows["series"]) == {"strength"}
+    (left_out,) = frames.strength_sentences(table, "c")
+    assert left_out.startswith("Left out: 2 pairs of systems with the very same text")
+    other = table.assign(group=2, system=["x", "y", "(tie)"], n_equal_texts=0)
+    split = pd.concat([table, other], ignore_index=True)
+    rows = frames.strength_rows(split, "c")
+    assert set(rows["series"]) == {"strength within group 1", "strength within group 2"}
+    told = frames.strength_sentences(split, "c")[0]
+    assert "cannot be compared: group 1: Base, Best ensemble; group 2: x, y." in told
 
 
 def test_items_on_which_annotators_differ_most_come_first() -> None:

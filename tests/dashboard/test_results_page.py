@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from dashboard.study.analysis.simulation import Truth, simulate_preferences, simulate_study
 from dashboard.study.guidelines import guidelines_for
 from dashboard.study.plan import PlanItem, PlanSystem, StudyPlan, write_plan
-from dashboard.study.unblinding import unblind
+from dashboard.study.unblinding import log_path, unblind
 from tests.dashboard.study.analysis.studies import plan_for, write_ratings, write_study
 from tests.dashboard.test_pages import said
 
@@ -88,6 +88,15 @@ def test_before_unblinding_no_system_is_told_and_the_page_says_how_to_go_on(
     for later in ("Differences at the same", "Ratings over", "Download the", "Guess the system"):
         assert later not in told
     assert "empathy" in told  # agreement and coverage are there
+
+
+def test_a_changed_log_is_said_and_closes_no_results(artifacts: Path) -> None:
+    write_study(artifacts, TINY, study_id="done")
+    path = log_path(artifacts, "done")
+    path.write_text(path.read_text("utf-8").replace("unblinded", "opened"), "utf-8")
+    page = run_page()
+    assert "changed by hand. Its first 2 entries are not those" in page.warning[0].value
+    assert "secret-two" in shown(page)
 
 
 def test_one_annotator_gets_sentences_and_no_agreement(artifacts: Path) -> None:

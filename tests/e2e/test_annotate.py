@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import WebSocket, expect
+from streamlit.proto.BackMsg_pb2 import BackMsg
 
 from dashboard.study.blinding import presentation_order
 from dashboard.study.invites import invite
 from dashboard.study.plan import StudyPlan, read_plan
+from tests.benchmarks.streamlit_client import Tab
 from tests.dashboard.study.samples import sealed, system_sources
 from tests.e2e.annotating import (
     agree,
@@ -25,6 +27,7 @@ from tests.e2e.annotating import (
     until,
 )
 from tests.e2e.conftest import OpenPage, Watched, serve, wait_until_ready
+from tests.e2e.wire import wired
 from tests.synthetic import HOSTILE, write_artifacts
 
 pytestmark = pytest.mark.browser
@@ -310,17 +313,91 @@ def test_keyboard_alone_leads_from_the_first_answer_through_undo_to_a_comment(
     assert until(published.is_file)
 
 
-def test_a_cut_connection_and_a_stale_tab_leave_one_answer_each(
+def test_a_cut_network_loses_and_doubles_nothing_and_the_page_claims_nothing(
     watched: OpenPage, study: Study
 ) -> None:
-    """The network goes while a tab stands at an item; it comes back and the answer is saved."""
-    first = enter(watched, study, "net")
-    page = first.page
-    second = enter(watched, study, "net").page  # the same item in another tab
+    with wired(study.url) as wire:
+        page = enter(watched, replace(study, url=wire.site), "net").page
+        answer_by_mouse(page)
+        # The click arrives, the answer to it does not: stored, and not called saved.
+        wire.loses_answers = True
+        save(page).click()
+        assert len(study.events("net", 3)) == 3
+        expect(page.get_by_text("Saved item 1.")).to_have_count(0)
+        wire.cut()
+        expect(save(page)).to_be_disabled()
+        wire.mend()
+        expect(page.get_by_text("1 of 36 of yours done")).to_be_visible()
+        wait_until_ready(page)
+        # Cut before the click: nothing can be clicked, and nothing that was chosen is lost.
+        answer_by_mouse(page)
+        wire.cut()
+        expect(save(page)).to_be_disabled()
+        save(page).click(force=True)
+        wire.mend()
+        expect(save(page)).to_be_enabled()
+        expect(chosen(page)).to_have_count(3)
+        expect(page.get_by_text("Saved item 2.")).to_have_count(0)
+        save(page).click()
+        expect(page.get_by_text("Saved item 2.").first).to_be_visible()
+        expect(page.get_by_text("2 of 36 of yours done")).to_be_visible()
+    rows = study.events("net", 6)
+    assert [row["value"] for row in rows] == [1, 2, 0] * 2
+    assert len({row["item_code"] for row in rows}) == 2
+
+
+def test_a_click_that_arrives_twice_or_comes_again_from_elsewhere_is_one_answer(
+    watched: OpenPage, study: Study
+) -> None:
+    clicks: list[bytes] = []
+    with wired(study.url) as wire:
+        seen = watched(wire.site)
+        seen.page.on(
+            "websocket",
+            lambda one: one.on("framesent", lambda frame: clicks.append(_bytes(frame))),
+        )
+        page = seen.open(replace(study, url=wire.site).link("rep"))
+        page.wait_for_selector("[data-keys=ready]")
+        answer_by_mouse(page)
+        wait_until_ready(page)
+        wire.stutters = True
+        del clicks[:]
+        save(page).click()
+        expect(page.get_by_text("Saved item 1.").first).to_be_visible()
+        expect(page.get_by_role("status").filter(has_text="Saved item 1.")).to_have_count(1)
+        wait_until_ready(page)
+        wire.mend()
+        expect(page.get_by_text("Item 2 of 36")).to_be_visible()
+    click = next(one for one in map(_rerun, clicks) if any(map(_is_click, one.values())))
+    # Somebody sends the recorded message from a session of their own, twice.
+    other = Tab(study.url, f"study={study.plan.study_id}&annotator=rep")
+    other.rerun(click, times=2)
+    assert other.seen.says("1 of 36 of yours done")
+    other.close()
+    rows = study.events("rep", 3)
+    assert [row["value"] for row in rows] == [1, 2, 0]
+
+
+def _is_click(state: list[str] | bool | None) -> bool:
+    return state is None
+
+
+def _rerun(frame: bytes) -> dict[str, list[str] | bool | None]:
+    """Return the widget states of a recorded message; None is a click."""
+    states: dict[str, list[str] | bool | None] = {}
+    for widget in BackMsg.FromString(frame).rerun_script.widget_states.widgets:
+        kind = widget.WhichOneof("value")
+        if kind == "trigger_value":
+            states[widget.id] = None
+        elif kind == "string_array_value":
+            states[widget.id] = list(widget.string_array_value.data)
+    return states
+
+
+def test_a_stale_tab_leaves_one_answer(watched: OpenPage, study: Study) -> None:
+    page = enter(watched, study, "two").page
+    second = enter(watched, study, "two").page  # the same item in another tab
     answer_by_mouse(page)
-    page.context.set_offline(True)
-    page.evaluate("window.dispatchEvent(new Event('offline'))")
-    page.context.set_offline(False)
     save(page).click()
     expect(page.get_by_text("Saved item 1.").first).to_be_visible()
     # The other tab is stale: it still shows item 1. Its answer is a change of the same item.
@@ -329,7 +406,7 @@ def test_a_cut_connection_and_a_stale_tab_leave_one_answer_each(
     save(second).click()
     expect(second.get_by_text("Item 2 of 36")).to_be_visible()
     expect(second.get_by_text("1 of 36 of yours done")).to_be_visible()
-    rows = study.events("net", 6)
+    rows = study.events("two", 6)
     assert len({row["item_code"] for row in rows}) == 1
     assert [row["value"] for row in rows if row["criterion"] == "fluency"] == [0, 2]
 

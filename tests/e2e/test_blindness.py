@@ -294,6 +294,7 @@ def _as_annotator(watched: OpenPage, served: Site, plan: StudyPlan, n_items: int
     wait_until_ready(page)
     answer_all(page, heard, n_items)
     expect(page.get_by_text("Your completion code")).to_be_visible()
+    expect(page.get_by_role("status").filter(has_text="Saved item")).to_have_count(1)
     # Nothing can be downloaded: annotators get no export.
     for control in ("stDownloadButton", "stDataFrame", "stPlotlyChart"):
         expect(page.get_by_test_id(control)).to_have_count(0)

@@ -100,6 +100,10 @@ def test_an_owner_plans_checks_and_seals_a_study_and_an_annotator_begins_by_link
         expect(page.get_by_text(finding)).to_be_visible()
     page.get_by_text("Who rates what").click()
     expect(page.get_by_text("Items per annotator and system")).to_be_visible()
+    page.get_by_role("button", name="Discard this draft").click()
+    expect(page.get_by_text("This cannot be undone.")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_text("This cannot be undone.")).to_be_hidden()
 
     seal = page.get_by_role("button", name="Seal the study")
     expect(seal).to_be_disabled()
@@ -108,7 +112,7 @@ def test_an_owner_plans_checks_and_seals_a_study_and_an_annotator_begins_by_link
     seal.click()
     expect(page.get_by_role("heading", name="Invites")).to_be_visible()
     plan = read_plan(served.artifacts, "pilot")
-    expect(page.get_by_text(f"manifest {plan.seal[:16]}")).to_be_visible()
+    expect(page.get_by_text(f"seal {plan.seal[:12]}…")).to_be_visible()
     assert any("The name 'best'" in finding for finding in plan.findings)
 
     page.get_by_label("Code names of annotators").fill("ada")

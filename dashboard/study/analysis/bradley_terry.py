@@ -2,6 +2,9 @@
 
 Davidson extends Bradley-Terry by one number for how readily people call a tie: the chances that
 A wins, that B wins and of a tie are as ``exp(a) : exp(b) : exp(tie + (a + b) / 2)``.
+
+Strengths are relative. Systems that no chain of comparisons joins share no zero: each such group
+gets a model of its own, and nothing is said across groups.
 """
 
 from __future__ import annotations
@@ -20,16 +23,19 @@ Floats = NDArray[np.float64]
 
 COLUMNS = (
     "criterion",
+    "group",
     "system",
     "strength",
     "strength_low",
     "strength_high",
     "n_items",
     "n_preferences",
+    "n_equal_texts",
     "note",
 )
 TIE = "(tie)"
 """Stands in the column ``system`` for the log odds of a tie between equals."""
+_APART = "Nothing compares this group of systems with the others: its zero is its own."
 _N_STEPS = 30
 _RIDGE = 1e-6
 _LARGEST_STEP = 2.0
@@ -81,28 +87,63 @@ def davidson_strengths(wins: Floats, losses: Floats, ties: Floats) -> Floats:
     return weights
 
 
-def bradley_terry(pairs: pd.DataFrame, resamples: Resamples) -> pd.DataFrame:
+def bradley_terry(
+    pairs: pd.DataFrame, resamples: Resamples, texts: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """Return every system's strength per criterion, best first, with ``COLUMNS``.
 
     Args:
         pairs: From ``study.answers.pair_frame``; only items of kind ``rating`` count.
         resamples: Of the source items of these rows.
+        texts: All responses (source_item, system, text), to count those that are equal.
 
     Returns:
-        Log strengths (mean zero) with intervals over source items; a difference of 1 means that
-        one wins e = 2.7 times as often as it loses.
+        Log strengths with intervals over source items, mean zero in each ``group`` of systems
+        that comparisons join. Where two systems of a group differ by 1, the stronger is
+        preferred e = 2.7 times as often as the weaker. ``n_equal_texts`` counts at how many
+        prompts a system gave the very text of another, once for each other: such pairs are
+        never shown, and are no ties.
     """
     counted = pairs[(pairs["kind"] == "rating") & pairs["preference"].notna()]
+    counted = counted[counted["system_a"] != counted["system_b"]]
+    equal = _equal_texts(texts)
     rows: list[dict[str, object]] = []
     for criterion in in_order(counted["criterion"]):
-        rows += _criterion(criterion, counted[counted["criterion"] == criterion], resamples)
+        part = counted[counted["criterion"] == criterion]
+        found = _groups(part)
+        apart = _APART if len(found) > 1 else ""  # said once for each group, at its tie
+        for number, systems in enumerate(found, start=1):
+            for row in _group(part[part["system_a"].isin(systems)], resamples):
+                rows.append(
+                    row
+                    | {
+                        "criterion": criterion,
+                        "group": number,
+                        "n_equal_texts": equal.get(str(row["system"]), 0),
+                        "note": f"{row['note']} {apart if row['system'] == TIE else ''}".strip(),
+                    }
+                )
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def _criterion(
-    criterion: str, part: pd.DataFrame, resamples: Resamples
-) -> list[dict[str, object]]:
-    part = part[part["system_a"] != part["system_b"]]
+def _groups(part: pd.DataFrame) -> list[set[str]]:
+    """Return the systems in groups that a chain of comparisons joins, the largest first."""
+    found: list[set[str]] = []
+    for a, b in set(zip(part["system_a"], part["system_b"], strict=True)):
+        joined = {a, b}.union(*(group for group in found if {a, b} & group))
+        found = [group for group in found if not group & joined] + [joined]
+    return sorted(found, key=lambda group: (-len(group), min(group)))
+
+
+def _equal_texts(texts: pd.DataFrame | None) -> dict[str, int]:
+    """Count for each system the equal texts of other systems to the same prompts."""
+    if texts is None or texts.empty:
+        return {}
+    sharing = texts.groupby(["source_item", "text"])["system"].transform("nunique") - 1
+    return {str(name): int(n) for name, n in sharing.groupby(texts["system"]).sum().items()}
+
+
+def _group(part: pd.DataFrame, resamples: Resamples) -> list[dict[str, object]]:
     systems = sorted(set(part["system_a"]) | set(part["system_b"]))
     outcomes = _outcomes(part, systems, resamples)
     fitted: dict[bytes, Floats] = {}
@@ -123,9 +164,9 @@ def _criterion(
         involved = part[(part["system_a"] == system) | (part["system_b"] == system)]
         found = estimate(partial(one_of, place), resamples, active)
         if abs(found.value) > _RUNAWAY:
-            found = _unbounded(system, found)
+            found = _unbounded(system, found, involved)
         rows.append(
-            {"criterion": criterion, "system": system}
+            {"system": system}
             | found.columns("strength")
             | {
                 "n_items": found.n_items,
@@ -141,11 +182,22 @@ def _best_first(row: dict[str, object]) -> tuple[bool, float]:
     return row["system"] == TIE, -strength if isinstance(strength, float) else 0.0
 
 
-def _unbounded(system: str, found: Estimate) -> Estimate:
+def _unbounded(system: str, found: Estimate, involved: pd.DataFrame) -> Estimate:
     if system == TIE:
         return undefined("No ties: their odds have no finite estimate.", found.n_items)
-    won = "wins" if found.value > 0 else "loses"
-    return undefined(f"It {won} every comparison: no finite strength.", found.n_items)
+    is_ahead = found.value > 0
+    own = np.where(involved["system_a"] == system, "a", "b")
+    has_won = (involved["preference"] == own).to_numpy()
+    has_lost = ~has_won & (involved["preference"] != "tie").to_numpy()
+    word = "wins" if is_ahead else "loses"
+    if (has_won if is_ahead else has_lost).all():
+        note = f"It {word} every comparison: no finite strength."
+    else:
+        note = (
+            f"It is among systems of which each {word} every comparison with the others: no "
+            "finite strength."
+        )
+    return undefined(note, found.n_items)
 
 
 def _features(n_systems: int) -> Floats:

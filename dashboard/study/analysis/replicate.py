@@ -1,8 +1,9 @@
 """Print every number of a study's page Results again, and compare it with the stored ones.
 
 Stands alone in a replication bundle, beside ``data``, ``code``, ``settings.json`` and
-``results.json``: it needs Python, NumPy, pandas, PyArrow, SciPy and statsmodels, and neither the
-project nor a network. The exit code is 1 where a number differs.
+``results.json``: it needs Python, NumPy, pandas, PyArrow, SciPy and statsmodels, as listed in
+``requirements.txt``, and neither the project nor a network. The exit code is 1 where a number
+differs.
 """
 
 from __future__ import annotations

@@ -61,10 +61,10 @@ def study_tables(data: StudyData, *, n_resamples: int = N_RESAMPLES, seed: int =
     resamples = resamples_of(ratings, n_resamples=n_resamples, seed=seed)
     guessed = identification(data.texts, n_resamples=n_resamples, seed=seed)
     if data.pairs is not None:
-        strengths = bradley_terry(data.pairs, resamples)
+        strengths = bradley_terry(data.pairs, resamples, data.texts)
         return tables | {"bradley_terry": strengths, "identification": guessed}
     means = system_means(ratings, resamples)
-    pairs = comparisons(ratings, resamples)
+    pairs = comparisons(ratings, resamples, data.texts["system"])
     return tables | {
         "means": means,
         "comparisons": pairs,

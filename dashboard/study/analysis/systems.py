@@ -1,12 +1,14 @@
 """Systems compared: means, paired differences at every source item, rank clusters.
 
-The family of tests is fixed by the plan, before any rating: within a criterion, all pairs of its
-systems over all data sets together. Holm's step-down keeps the chance of any false finding in a
-family at 5 %. Numbers by data set are shown with intervals and are not tested.
+The family of tests is fixed by the plan, before any rating: within a criterion, all pairs of the
+plan's systems over all data sets together, whatever could be tested in the end. Holm's step-down
+keeps the chance of any false finding in a family at 5 %. Numbers by data set are shown with
+intervals and are not tested.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import combinations
 
 import numpy as np
@@ -90,8 +92,19 @@ def system_means(ratings: pd.DataFrame, resamples: Resamples) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(MEAN_COLUMNS))
 
 
-def comparisons(ratings: pd.DataFrame, resamples: Resamples) -> pd.DataFrame:
+def comparisons(
+    ratings: pd.DataFrame, resamples: Resamples, planned: Iterable[str] = ()
+) -> pd.DataFrame:
     """Return every pair of systems per criterion, with ``PAIR_COLUMNS``.
+
+    Args:
+        ratings: From ``cells.study_ratings``.
+        resamples: Of the whole study.
+        planned: Systems of the plan; one without ratings counts in the family all the same.
+
+    Returns:
+        One row per criterion and pair. Turning a pair round changes the sign of ``difference``
+        and gives one minus ``wins``, so that P(A above B) and P(B above A) are 1 together.
 
     ``difference`` is the mean over source items of A minus B; ``wins`` the chance that A is
     rated above B at an item, half of the ties included; ``p_holm`` the Wilcoxon signed-rank p
@@ -100,7 +113,7 @@ def comparisons(ratings: pd.DataFrame, resamples: Resamples) -> pd.DataFrame:
     rows = []
     for criterion in in_order(ratings["criterion"]):
         part = ratings[ratings["criterion"] == criterion]
-        systems = sorted(part["system"].unique())
+        systems = sorted({*part["system"], *planned})
         scores = item_scores(part, systems, resamples)
         pairs = [
             {"criterion": criterion, "system_a": systems[a], "system_b": systems[b]}
@@ -153,7 +166,10 @@ def rank_table(means: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
 
 
 def holm(p_values: Floats) -> Floats:
-    """Return p-values corrected by Holm's step-down; NaN stays and does not count.
+    """Return p-values corrected by Holm's step-down.
+
+    NaN, a pair that could not be tested, stays NaN and counts as the least clear of the family:
+    else the size of the family would depend on the ratings.
 
     Source:
         Holm, "A simple sequentially rejective multiple test procedure", 1979.
@@ -161,7 +177,7 @@ def holm(p_values: Floats) -> Floats:
     corrected = np.full(p_values.shape, np.nan)
     known = np.flatnonzero(~np.isnan(p_values))
     order = known[np.argsort(p_values[known], kind="stable")]
-    factors = np.arange(len(order), 0, -1)
+    factors = len(p_values) - np.arange(len(order))
     corrected[order] = np.minimum(1.0, np.maximum.accumulate(factors * p_values[order]))
     return corrected
 

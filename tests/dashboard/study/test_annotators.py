@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dashboard.study.annotators import annotator_id
+from dashboard.study.annotators import annotator_id, once_each
 from engine.errors import StudyError
 
 
@@ -31,3 +31,13 @@ def test_a_name_is_kept_in_one_spelling(typed: str, kept: str) -> None:
 def test_what_is_no_name_is_refused(typed: str) -> None:
     with pytest.raises(StudyError, match="A name has 1 to 40 letters"):
         annotator_id(typed)
+
+
+@pytest.mark.parametrize("typed", ["all", " ALL ", "\uff21ll"])
+def test_the_word_for_everybody_is_nobodys_name(typed: str) -> None:
+    with pytest.raises(StudyError, match="Nobody can be called 'all'"):
+        annotator_id(typed)
+
+
+def test_people_named_twice_are_taken_once_in_their_order() -> None:
+    assert once_each(["bob", "Ada ", "ada", "BOB"]) == ("bob", "ada")

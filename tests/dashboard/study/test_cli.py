@@ -14,7 +14,8 @@ import pytest
 from dashboard.study.cli import main
 from dashboard.study.draft import read_draft
 from dashboard.study.guidelines import criteria_of, guidelines_for, level_rows, versioned
-from dashboard.study.invites import holder_of
+from dashboard.study.invites import holder_of, invited
+from dashboard.study.material import system_weights
 from dashboard.study.owner import with_upload
 from dashboard.study.plan import read_plan
 from dashboard.study.store import AnnotationStore
@@ -88,9 +89,26 @@ def test_a_second_link_for_one_annotator_ends_the_first(
     assert first is not None
     say(artifacts, "invite", "pilot", "Ada")
     told = capsys.readouterr().out
-    assert "The earlier link of Ada has ended; all ratings are kept." in told
+    assert "The earlier link of ada has ended; all ratings are kept." in told
     assert "Put the dashboard's address before it" in told
     assert holder_of(artifacts, first[1]) is None
+
+
+def test_one_person_gets_one_link_however_often_the_name_is_given(
+    artifacts: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    say(artifacts, "create", "pilot", "--run", "demo")
+    say(artifacts, "seal", "pilot", "--accept")
+    capsys.readouterr()
+    assert say(artifacts, "invite", "pilot", "x", "X", "bob", "x") == 0
+    told = capsys.readouterr().out
+    assert "differ only in case or blanks are one annotator" in told
+    assert re.findall(r"^(\S+): /annotate", told, re.MULTILINE) == ["x", "bob"]
+    assert "has ended" not in told
+    # One bad name among several: nobody is invited.
+    assert say(artifacts, "invite", "pilot", "cy", "ALL") == 2
+    assert "Nobody can be called 'all'" in capsys.readouterr().err
+    assert [one.annotator for one in invited(artifacts, "pilot")] == ["x", "bob"]
 
 
 @pytest.mark.parametrize(
@@ -137,23 +155,78 @@ def test_a_file_of_responses_is_copied_into_the_study(
     assert {item.data_set for item in plan.items if item.kind == "rating"} == {"own"}
 
 
-def test_two_files_of_one_name_are_both_kept_and_one_file_is_taken_once(
+def write_answers(path: Path, system: str, response: str) -> str:
+    path.write_text(f"system,prompt,response\n{system},p,{response}\n", encoding="utf-8")
+    return str(path)
+
+
+def test_a_corrected_file_replaces_the_earlier_one_only_when_asked(
     artifacts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     say(artifacts, "create", "own")
-    for system in ("gpt", "llama"):
-        file = tmp_path / system / "answers.csv"
-        file.parent.mkdir()
-        file.write_text(f"system,prompt,response\n{system},p,I am here\n", encoding="utf-8")
-        assert say(artifacts, "import", "own", str(file)) == 0
+    file = tmp_path / "answers.csv"
+    say(artifacts, "import", "own", write_answers(file, "gpt", "I am heer"))
+    assert say(artifacts, "rename", "own", "gpt", "First") == 0
     before = read_draft(artifacts, "own")
     assert say(artifacts, "import", "own", str(file)) == 0
     assert "in the study already" in capsys.readouterr().out
     assert read_draft(artifacts, "own") == before
+    write_answers(file, "gpt", "I am here")
+    assert say(artifacts, "import", "own", str(file)) == 2
+    told = capsys.readouterr().err
+    assert "has a file answers.csv already, with other content" in told
+    assert "emorl study import own answers.csv --replace" in told
+    assert read_draft(artifacts, "own") == before
+    assert say(artifacts, "import", "own", str(file), "--replace") == 0
+    (source,) = read_draft(artifacts, "own").sources
+    (kept,) = (artifacts / "studies" / "own" / "sources").iterdir()
+    assert source.path == f"sources/{kept.name}"
+    assert "I am here" in kept.read_text("utf-8")
+    # The corrected file keeps the name that the owner gave.
+    assert source.called("gpt") == "First"
+
+
+def test_a_system_is_renamed_and_taken_out_before_the_seal(
+    artifacts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    say(artifacts, "create", "own", "--run", "demo", "--system", "base", "--system", "best")
+    say(artifacts, "import", "own", write_answers(tmp_path / "a.csv", "gpt", "I am gpt"))
+    say(artifacts, "seal", "own", "--check")
+    assert "The name 'gpt' stands in 1 response" in capsys.readouterr().out
+    assert say(artifacts, "rename", "own", "gpt", " Sea ") == 0
+    assert say(artifacts, "rename", "own", "best", "Found", "--from", "demo") == 0
+    say(artifacts, "seal", "own", "--check")
+    told = capsys.readouterr().out
+    assert "warning: The name 'gpt'" not in told
+    assert "note: 'gpt', which the study calls 'Sea', stands in 1 response" in told
+    assert "Systems: Found, Sea, base." in told
+    before = read_draft(artifacts, "own")
+    for words in (["gpt", "x"], ["base", ""], ["base", "all"], ["base", "x", "--from", "other"]):
+        assert say(artifacts, "rename", "own", *words) == 2
+    assert "it has base (run demo, split inference), Found" in capsys.readouterr().err
+    assert read_draft(artifacts, "own") == before
+    assert say(artifacts, "remove", "own", "nothing") == 2
+    assert say(artifacts, "remove", "own", "a.csv") == 0
+    assert list((artifacts / "studies" / "own" / "sources").iterdir()) == []
     assert say(artifacts, "seal", "own", "--accept") == 0
-    plan = read_plan(artifacts, "own")
-    assert [system.name for system in plan.systems] == ["gpt", "llama"]
-    assert {one.source_item for one in plan.items if one.kind == "rating"} == {"answers/0"}
+    assert [one.name for one in read_plan(artifacts, "own").systems] == ["base", "Found"]
+    for words in (["rename", "own", "base", "x"], ["remove", "own", "base"]):
+        assert say(artifacts, *words) == 2
+        assert "is sealed" in capsys.readouterr().err
+
+
+def test_a_renamed_system_keeps_its_place_among_the_weights(artifacts: Path) -> None:
+    say(artifacts, "create", "own", "--run", "demo", "--system", "base", "--system", "best")
+    say(artifacts, "rename", "own", "best", "Found")
+    say(artifacts, "seal", "own", "--accept")
+    placed = system_weights(artifacts, read_plan(artifacts, "own"))
+    # The weights of "best" in samples.write_finished_run; the base has none.
+    assert placed.to_dict("list") == {
+        "system": ["Found"],
+        "reflection": [0.9375],
+        "empathy": [0.59375],
+        "fluency": [0.09375],
+    }
 
 
 def test_an_import_into_a_sealed_study_is_refused_and_its_files_stay(

@@ -12,10 +12,12 @@ from dashboard.study import sources as source_texts
 from dashboard.study.comparisons import fewest_shared_prompts
 from dashboard.study.creation import prepare, seal
 from dashboard.study.draft import create_draft, list_drafts, read_draft, with_sources, write_draft
+from dashboard.study.offers import offers
 from dashboard.study.plan import Mode, StudyPlan, read_plan
-from dashboard.study.sources import Source, offers
+from dashboard.study.sources import Source
 from engine.artifacts import Phase, Status, run_folder
 from engine.errors import DataError, RunNotFoundError, StudyError
+from engine.snapshots import snapshot_rows
 from tests.dashboard.study.samples import (
     SYSTEMS,
     draft_of,
@@ -163,6 +165,32 @@ def test_an_ensemble_at_any_weights_is_looked_up_in_the_atlas(tmp_path: Path) ->
         prepare(tmp_path, draft_of(sources=(replace(sources[0], split="inference"),)))
     with pytest.raises(StudyError, match="no ensemble"):
         prepare(tmp_path, draft_of(sources=(replace(sources[0], weights=(0.0, 0.0, 0.0)),)))
+
+
+def test_what_a_search_found_is_a_system_under_the_methods_name(tmp_path: Path) -> None:
+    write_run(tmp_path, SPECS["finished"])
+    (offer,) = offers(tmp_path)
+    (method,) = (one for one in offer.methods if one.name == "hierarchical search")
+    evaluations = snapshot_rows(run_folder(tmp_path, "finished"), "evaluations")
+    best = max(
+        (row for row in evaluations if row["search"] == "hierarchical" and row["mean_reward"]),
+        key=lambda row: row["mean_reward"],
+    )
+    assert method.weights == tuple(best["weights"])
+    (source,) = owner.sources_of(offer, (), (), "aggregation", ["hierarchical"])
+    (system,) = prepare(tmp_path, draft_of(sources=(source,))).plan.systems
+    assert (system.name, system.weights) == ("hierarchical search", method.weights)
+    with pytest.raises(StudyError, match="No method 'annealing' has found weights"):
+        owner.sources_of(offer, (), (), "aggregation", ["annealing"])
+
+
+def test_a_method_without_an_atlas_takes_the_texts_of_the_system_with_its_weights(
+    tmp_path: Path,
+) -> None:
+    write_finished_run(tmp_path, TEXTS)
+    source = Source(kind="weights", run_id="demo", weights=(1.875, 1.1875, 0.1875))
+    plan = prepare(tmp_path, draft_of(sources=(source,))).plan  # "best", up to scale
+    assert {item.response for item in plan.items} == set(TEXTS["best"])
 
 
 def imported(tmp_path: Path, name: str, content: str) -> StudyPlan:

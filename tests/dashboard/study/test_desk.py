@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -342,7 +343,7 @@ def test_nothing_is_stored_once_the_page_may_store_nothing(desk: Desk, clock: Cl
     second = shown(desk)
     before = desk.store._rows("SELECT * FROM rating_events ORDER BY event_number")
 
-    def refuse() -> None:
+    def refuse() -> NoReturn:
         raise StudyError("This study is closed.")
 
     desk.admit = refuse
@@ -364,7 +365,7 @@ def test_nothing_is_stored_once_the_page_may_store_nothing(desk: Desk, clock: Cl
 
 
 def test_nothing_is_leased_to_somebody_who_may_store_nothing(desk: Desk) -> None:
-    def refuse() -> None:
+    def refuse() -> NoReturn:
         raise StudyError("Your invite was ended.")
 
     desk.admit = refuse
@@ -422,8 +423,8 @@ def test_who_is_through_can_take_over_what_others_left(store: RefusingStore, clo
     desk = Desk(plan=plan, annotator="ada", store=store, clock=clock, place=1)
     desk.rate(shown(desk), ALL_2)
     assert desk.show(desk.progress()) is None
-    assert len(desk.complete()) == 8
-    assert desk.complete() == desk.complete()
+    assert len(desk.complete(desk.progress())) == 8
+    assert desk.complete(desk.progress()) == desk.complete(desk.progress())
     assert len(store._rows("SELECT * FROM notes")) == 1
     desk.help_out()
     for n in range(3):

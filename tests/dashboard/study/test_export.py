@@ -9,7 +9,11 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
+from dataclasses import replace
+from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -20,12 +24,17 @@ from dashboard.study.analysis.records import as_records, differences
 from dashboard.study.analysis.report import study_tables
 from dashboard.study.analysis.simulation import Truth, simulate_study
 from dashboard.study.export import bundle_bytes, export_study
-from dashboard.study.material import read_material
-from dashboard.study.plan import write_plan
+from dashboard.study.guidelines import Criterion
+from dashboard.study.invites import invite
+from dashboard.study.material import ratings_path, read_material
+from dashboard.study.plan import PlanSystem, write_plan
+from dashboard.study.ratings import Answer, Note, NoteKind, preferred, rated, skipped
+from dashboard.study.schema import PUBLISHED, SCHEMA
+from dashboard.study.store import AnnotationStore
 from dashboard.study.unblinding import unblind
 from engine.errors import StudyError
 from tests.dashboard.study.analysis.studies import plan_for, write_ratings, write_study
-from tests.dashboard.study.samples import shared_plan
+from tests.dashboard.study.samples import GUIDELINES, rating, shared_plan
 
 TRUTH = Truth(
     systems={"base": -0.4, "best": 0.4},
@@ -122,10 +131,110 @@ def test_no_annotators_name_is_in_any_file(exported: Path) -> None:
 
 def test_the_readme_says_what_was_left_out(exported: Path) -> None:
     readme = (exported / "README.md").read_text("utf-8")
-    assert "0 earlier answers" in readme
+    assert "no snapshot of it (`rating_events`)" in readme
     assert "Names of annotators and their invitations" in readme
     # 40 rated responses, one criterion, no run to score them.
     assert "Automatic scores of 40 rated responses and criteria" in readme
+    for package in ("numpy", "pandas", "pyarrow", "scipy", "statsmodels"):
+        assert f"{package} {metadata.version(package)}" in readme
+        pins = (exported / "replication" / "requirements.txt").read_text("utf-8")
+        assert f"{package}=={metadata.version(package)}\n" in pins
+
+
+@pytest.fixture(scope="module", params=["rating", "pairwise"])
+def used(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return artifacts with a study that people used in every way, exported into ``out``."""
+    folder = tmp_path_factory.mktemp(f"used-{request.param}")
+    plan = shared_plan(mode=request.param, study_id="used")
+    plan = replace(plan, systems=tuple(PlanSystem(name=n, origin="x") for n in ("base", "best")))
+    write_plan(folder, plan)
+    invite(folder, "used", "Ada Lovelace")
+    store = AnnotationStore(folder / "studies")
+    first, second, third, *_ = (item.code for item in plan.items if item.kind == "rating")
+    make: Callable[[Criterion, int], Answer] = preferred if request.param == "pairwise" else rated
+
+    def click(code: str, value: int, **changes: Any) -> None:
+        answer = rating(1, 1, 1, item_code=code, study_id="used", annotator="ada lovelace")
+        answers = tuple(make(criterion, value) for criterion in GUIDELINES.criteria)
+        store.record(replace(answer, **{"answers": answers} | changes), plan)
+
+    for value in (1, 0, 0, 1):  # changed, saved again as it was, changed back
+        click(first, value)
+    click(second, 1)
+    click(third, 0)
+    empty = tuple(skipped(criterion) for criterion in GUIDELINES.criteria)
+    for code in (second, third):
+        click(code, 0, kind="withdrawn", answers=empty)
+    click(second, 0)  # taken back, then given anew: another answer
+    notes: tuple[NoteKind, ...] = ("consent", "flag", "unflag", "comment")
+    for number, kind in enumerate(notes):
+        store.note(Note(note_id=f"{number}", study_id="used", annotator="ada lovelace", kind=kind))
+    store.publish("used")
+    store.close()
+    store.path.unlink()  # else the snapshots would be made anew, as they are today
+    unblind(folder, "used", by="owner", reason="test")
+    study = folder / "studies" / "used"
+    (study / "sources").mkdir()
+    (study / "sources" / "own-12345678.csv").write_text("system,prompt,response\n")
+    # What a later version of this project might keep.
+    (study / "moods.json").write_text("{}", encoding="utf-8")
+    pd.DataFrame({"mood_word": ["calm"]}).to_parquet(study / "published" / "moods.parquet")
+    path = ratings_path(folder, "used")
+    pd.read_parquet(path).assign(pulse=60).to_parquet(path, index=False)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(export, "N_RESAMPLES", 20)
+        export_study(folder, "used", folder / "out")
+    return folder
+
+
+def test_whatever_a_study_has_is_in_its_export_or_said_to_be_left_out(used: Path) -> None:
+    study, out = used / "studies" / "used", used / "out"
+    told = (out / "README.md").read_text("utf-8").split("## Left out")[1]
+    for path in study.rglob("*"):
+        assert path.is_dir() or f"`{path.relative_to(study).as_posix()}`" in told
+    (table,) = [*out.glob("ratings.parquet"), *out.glob("preferences.parquet")]
+    columns = set(pd.read_parquet(table).columns)
+    for path in (study / "published").glob("*.parquet"):
+        about = next(line for line in told.splitlines() if f"Columns of `{path.stem}`" in line)
+        for name in pd.read_parquet(path).columns:
+            has = columns if path.stem in ("rating_events", "current_ratings") else set()
+            assert name in has or f"`{name}`" in about, (path.stem, name)
+    assert {"label", "guideline_version", "shown_at", "shown_first"} <= columns
+    for name in re.findall(r"CREATE TABLE (\w+)", SCHEMA):
+        assert name in PUBLISHED or f"`{name}`" in told
+    plan = json.loads((study / "plan.json").read_text("utf-8"))
+    kept = json.loads((out / "study.json").read_text("utf-8"))
+    assert {name for name in plan if name not in kept} == {
+        "format",
+        "seed",
+        "guidelines",
+        "items",
+        "systems",
+    }
+    assert "(StudyPlan): `seed`" in told
+    items = pd.read_parquet(out / "items.parquet")
+    assert set(plan["items"][0]) - set(items.columns) == {"code"}
+    assert "Ada" not in told
+    assert plan["seed"] not in (out / "study.json").read_text("utf-8")
+
+
+def test_the_history_and_the_notes_are_counted_by_what_happened(used: Path) -> None:
+    told = (used / "out" / "README.md").read_text("utf-8")
+    # Of each of the 3 questions: 1, 0, 0, 1; 1, back, 0; 0, back. 9 events, 2 of them current.
+    assert "Of 27 stored events: 9 earlier answers that annotators changed later" in told
+    assert "3 that they saved again as they were, 3 that they took back and did not" in told
+    assert "6 records of taking back" in told
+    assert "by kind: 1 comment, 1 consent, 1 flag, 1 unflag." in told
+
+
+def test_guidelines_are_told_once_by_the_version_that_each_answer_names(used: Path) -> None:
+    texts = json.loads((used / "out" / "guidelines.json").read_text("utf-8"))
+    (path,) = [*(used / "out").glob("ratings.csv"), *(used / "out").glob("preferences.csv")]
+    table = pd.read_csv(path, dtype={"guideline_version": str})
+    assert set(table["guideline_version"]) == set(texts) == {GUIDELINES.version}
+    assert texts[GUIDELINES.version]["text"] == GUIDELINES.text
+    assert not any(GUIDELINES.text in str(value) for value in table.to_numpy().ravel())
+    assert run_bundle(used / "out" / "replication").returncode == 0
 
 
 def test_the_datasheet_holds_the_study_and_marks_what_it_cannot_know(exported: Path) -> None:

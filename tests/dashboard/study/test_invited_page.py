@@ -13,6 +13,8 @@ from streamlit.testing.v1 import AppTest
 from dashboard.study import session
 from dashboard.study.invites import deactivate, invite
 from dashboard.study.plan import StudyPlan
+from dashboard.study.progress import COMPLETE_RULE
+from dashboard.study.status import status
 from dashboard.study.unblinding import close_study, open_study
 from tests.dashboard.study.samples import SYSTEMS, sealed, write_finished_run
 
@@ -89,6 +91,8 @@ def test_by_invite_one_agrees_practises_and_rates(artifacts: Path, plan: StudyPl
     app = opened(invite(artifacts, "demo", "ada"))
     assert "Before you start" in [heading.value for heading in app.subheader]
     assert app.button_group.len == 0
+    assert COMPLETE_RULE in texts(app)
+    assert f"Its seal begins with {plan.seal[:12]}" in texts(app)
     agree(app)
     assert "Exercise 1 of 1" in texts(app)
     rate(app, 0, 1, 2)
@@ -99,6 +103,7 @@ def test_by_invite_one_agrees_practises_and_rates(artifacts: Path, plan: StudyPl
     kinds = [plan.item(code).kind for code in store.states("demo", "ada")]
     assert kinds == ["practice", "rating"]
     assert store.has_consented("demo", "ada", plan.guidelines.version)
+    assert {seal for seal, _ in store.admitted_under("demo")} == {plan.seal}
 
 
 @pytest.mark.usefixtures("plan")
@@ -176,8 +181,9 @@ def test_every_action_is_refused_and_changes_nothing_without_a_right_to_it(
     else:
         monkeypatch.setenv("EMORL_READ_ONLY", "1")
     press(app, action)
-    assert stored(artifacts) == before
     assert app.button_group.len == 0
+    monkeypatch.delenv("EMORL_READ_ONLY", raising=False)
+    assert stored(artifacts) == before
     # "Start" has a form of its own, and in a tab that was read-only before nothing was chosen.
     assert ("Not saved: what you chose last is not stored." in texts(app)) == (action != "Start")
 
@@ -312,3 +318,28 @@ def test_the_completion_code_comes_at_the_end_and_is_the_same_again(
     (code,) = [element.value for element in app.code]
     assert [element.value for element in opened(token).code] == [code]
     assert plan.seed not in code
+    assert f"The study's seal is {plan.seal[:12]}" in texts(app)
+    session.open_store(artifacts).publish("demo")
+    assert f"ada: 10 of 10 rated, 0 skipped, completion code {code}" in "\n".join(
+        status(artifacts, "demo").lines()
+    )
+
+
+@pytest.mark.usefixtures("plan")
+def test_who_skipped_more_than_half_gets_no_code_before_rating_some(artifacts: Path) -> None:
+    app = agree(opened(invite(artifacts, "demo", "ada")))
+    rate(app, 1, 1, 1)  # the exercise counts for nothing
+    for _ in range(4):
+        rate(app, 1, 1, 1)
+    for _ in range(6):
+        press(app, "Skip")
+    assert "You rated 4 of 10 items" in texts(app)
+    assert COMPLETE_RULE in texts(app)
+    assert app.code.len == 0
+    press(app, "Go to the first skipped item")
+    for question in app.button_group:
+        question.set_value(2)
+    press(app, "Save the change")
+    assert app.code.len == 1
+    notes = session.open_store(artifacts)._rows("SELECT kind FROM notes")
+    assert notes.count(("completed",)) == 1

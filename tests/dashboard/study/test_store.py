@@ -12,7 +12,7 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
-from dashboard.study.ratings import ItemState, Submission
+from dashboard.study.ratings import ItemState, Note, Submission
 from dashboard.study.store import AnnotationStore
 from engine.errors import DiskError, SchemaVersionError, StoreError, StudyError
 from tests.dashboard.study.samples import rating, skip
@@ -235,12 +235,38 @@ def test_a_file_of_version_1_is_upgraded_and_no_rating_lost(tmp_path: Path) -> N
     store.close()
 
 
+VERSION_2 = """
+DROP VIEW current_ratings;
+ALTER TABLE rating_events DROP COLUMN seal; ALTER TABLE rating_events DROP COLUMN log_entry;
+ALTER TABLE notes DROP COLUMN seal; ALTER TABLE notes DROP COLUMN log_entry;
+UPDATE meta SET value = '2' WHERE key = 'schema_version';
+CREATE VIEW current_ratings AS SELECT * FROM rating_events;
+"""
+
+
+def test_a_file_of_version_2_is_upgraded_and_its_seals_are_unknown(tmp_path: Path) -> None:
+    first = AnnotationStore(tmp_path)
+    first.record(rating(2, 2, 2))
+    first.note(Note(note_id="n", study_id="demo", annotator="ada", kind="flag", item_code="item"))
+    first.close()
+    with duckdb.connect(str(tmp_path / "annotations.duckdb")) as connection:
+        connection.execute(VERSION_2)
+    for n_events in (3, 6):  # the second opening finds an upgraded file
+        store = AnnotationStore(tmp_path)
+        assert store.notes("demo", "ada", "item").is_flagged
+        assert len(history(store)) == n_events
+        store.record(replace(rating(1, 1, 1), seal="s", log_entry="e"))
+        assert store.admitted_under("demo") == {("", ""), ("s", "e")}
+        store.publish("demo")
+        store.close()
+
+
 def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
     AnnotationStore(tmp_path).close()
     with duckdb.connect(str(tmp_path / "annotations.duckdb")) as connection:
-        connection.execute("UPDATE meta SET value = '3' WHERE key = 'schema_version'")
+        connection.execute("UPDATE meta SET value = '4' WHERE key = 'schema_version'")
     with pytest.raises(
-        SchemaVersionError, match="schema version 3, this version of emorl reads 2"
+        SchemaVersionError, match="schema version 4, this version of emorl reads 3"
     ):
         AnnotationStore(tmp_path)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,8 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import TextInput
 
-from dashboard.study import owner_draft
+from dashboard.study import owner, session, source_changes
+from dashboard.study.desk import Desk
 from dashboard.study.draft import (
     StudyDraft,
     create_draft,
@@ -22,14 +24,18 @@ from dashboard.study.draft import (
 )
 from dashboard.study.invites import holder_of, invited
 from dashboard.study.plan import list_studies, read_plan
-from dashboard.study.unblinding import study_state
+from dashboard.study.store import AnnotationStore
+from dashboard.study.unblinding import log_path, study_state
+from engine.errors import StudyError
 from tests.dashboard.study.samples import (
     SYSTEMS,
     draft_of,
+    rating,
     sealed,
     system_sources,
     write_finished_run,
 )
+from tests.synthetic import SPECS, write_run
 
 TEXTS = {
     system: [f"Answer {n} has some words", f"Reply {n} has others"]
@@ -91,14 +97,41 @@ def test_from_a_name_to_a_sealed_study_with_links(artifacts: Path) -> None:
     press(app, "Seal the study")
     assert list_studies(artifacts) == ["pilot"]
     assert study_state(artifacts, "pilot") == "sealed"
-    field(app, "Code names").set_value("ada, Bob")
+    field(app, "Code names").set_value("ada, Bob, ADA")
     press(app, "Make links")
     assert [one.annotator for one in invited(artifacts, "pilot")] == ["ada", "bob"]
-    tokens = [re.sub(r".*invite=", "", code.value) for code in app.code]
+    seal, *links = [code.value for code in app.code]
+    assert seal == read_plan(artifacts, "pilot").seal
+    tokens = [re.sub(r".*invite=", "", link) for link in links]
     found = [holder_of(artifacts, token) for token in tokens]
     assert [one[1].annotator for one in found if one] == ["ada", "bob"]
     # Another session of the page cannot show the links again.
-    assert opened().code.len == 0
+    assert [code.value for code in opened().code] == [seal]
+
+
+def test_a_draft_is_discarded_only_when_that_was_asked_twice(artifacts: Path) -> None:
+    write_finished_run(artifacts, TEXTS)
+    create_draft(artifacts, draft_of(study_id="pilot", sources=system_sources()))
+    app = opened()
+    # The first step, which only opens the second, is the browser's: no button of that name acts.
+    assert "Discard this draft" not in [button.label for button in app.button]
+    assert "cannot be undone" in texts(app)
+    assert list_drafts(artifacts) == ["pilot"]
+    press(app, "Discard it for good")
+    assert list_drafts(artifacts) == []
+
+
+def test_a_changed_log_is_said_and_the_study_does_not_open(artifacts: Path) -> None:
+    write_finished_run(artifacts, TEXTS)
+    sealed(artifacts, requires_invite=True)
+    app = press(opened(), "Open the study")
+    log_path(artifacts, "demo").write_text("", encoding="utf-8")
+    app.run()
+    said = " ".join(str(error.value) for error in app.error)
+    press(app, "Open it again")
+    assert study_state(artifacts, "demo") == "closed"
+    assert "The log of this study was changed by hand. It had 2 entries and has 0." in said
+    assert "takes no more ratings" in texts(app)
 
 
 def ticked(app: AppTest) -> list[bool]:
@@ -149,12 +182,59 @@ def test_a_file_that_is_chosen_again_is_taken_once(
         write_draft(artifacts, draft)
 
     create_draft(artifacts, draft_of(study_id="pilot"))
-    monkeypatch.setattr(owner_draft, "write_draft", write)
+    monkeypatch.setattr(source_changes, "write_draft", write)
     # A browser keeps the chosen file, whatever the page does.
     monkeypatch.setattr(st, "file_uploader", lambda *_, **__: Upload())
     app = opened()
     assert len(written) == 1
     assert "in the study already" in texts(app)
+
+
+def test_a_system_is_renamed_and_taken_out_on_the_page(artifacts: Path) -> None:
+    write_finished_run(artifacts, TEXTS)
+    create_draft(artifacts, draft_of(study_id="pilot", sources=system_sources("base", "best")))
+    app = opened()
+    field(app, "best · run demo").set_value("Found")
+    press(app, "Keep the names")
+    assert [one.name for one in read_draft(artifacts, "pilot").sources] == ["base", "Found"]
+    assert "Found · run demo, split inference" in texts(app)
+    press(app, "Take out")  # the first
+    assert [one.name for one in read_draft(artifacts, "pilot").sources] == ["Found"]
+
+
+def test_a_method_of_the_run_is_added_with_the_weights_that_it_found(artifacts: Path) -> None:
+    write_run(artifacts, SPECS["finished"])
+    create_draft(artifacts, draft_of(study_id="pilot"))
+    app = opened()
+    methods = next(one for one in app.multiselect if one.label.startswith("Methods"))
+    methods.set_value(["hierarchical search"])
+    next(one for one in app.radio if one.label.startswith("Prompts of")).set_value("aggregation")
+    press(app, "Add")
+    (source,) = read_draft(artifacts, "pilot").sources
+    assert (source.kind, source.name) == ("weights", "hierarchical search")
+
+
+def test_a_corrected_upload_replaces_the_earlier_file_by_a_button(
+    artifacts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Upload:
+        name = "own.csv"
+
+        def getvalue(self) -> bytes:
+            return b"system,prompt,response\na,p,corrected\n"
+
+    draft = draft_of(study_id="pilot")
+    create_draft(artifacts, draft)
+    first = owner.with_upload(artifacts, draft, "own.csv", b"system,prompt,response\na,p,wrong\n")
+    write_draft(artifacts, first)
+    monkeypatch.setattr(st, "file_uploader", lambda *_, **__: Upload())
+    app = opened()
+    assert "with other content" in texts(app)
+    assert read_draft(artifacts, "pilot") == first
+    press(app, "Replace the earlier file")
+    (file,) = (artifacts / "studies" / "pilot" / "sources").iterdir()
+    assert "corrected" in file.read_text("utf-8")
+    assert read_draft(artifacts, "pilot").sources[0].path == f"sources/{file.name}"
 
 
 def test_a_changed_design_is_kept(artifacts: Path) -> None:
@@ -209,3 +289,37 @@ def test_a_read_only_dashboard_shows_studies_and_changes_none(
     assert app.button.len == 0
     assert app.metric.len == 4
     assert not (artifacts / "studies" / "annotations.duckdb").exists()
+
+
+def test_leaving_a_dashboard_that_became_read_only_writes_nothing(
+    artifacts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_finished_run(artifacts, TEXTS)
+    store = AnnotationStore(artifacts / "studies")
+    desk = Desk(plan=sealed(artifacts), annotator="ada", store=store)
+    assert desk.show(desk.progress()) is not None
+    monkeypatch.setattr(st, "session_state", {session._DESK: desk})
+    monkeypatch.setattr(st, "query_params", {})
+    monkeypatch.setenv("EMORL_READ_ONLY", "1")
+    session.leave()
+    assert session.desk_so_far() is None
+    assert len(store._rows("SELECT * FROM leases")) == 1
+    store.close()
+
+
+def test_a_read_only_dashboard_leaves_the_ratings_to_the_one_that_writes(
+    artifacts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_finished_run(artifacts, TEXTS)
+    plan = sealed(artifacts)
+    store = AnnotationStore(artifacts / "studies")
+    store.record(rating(1, 1, 1, item_code=plan.items[0].code))
+    store.close()
+    shutil.rmtree(artifacts / "studies" / "demo" / "published")
+    monkeypatch.setenv("EMORL_READ_ONLY", "1")
+    assert opened().metric[0].value == "0"
+    with pytest.raises(StudyError, match="read-only"):
+        session.open_store(artifacts)
+    with pytest.raises(StudyError, match="read-only"):
+        session.desk(artifacts, session.Visitor(study_id="demo", annotator="ada"))
+    assert not (artifacts / "studies" / "demo" / "published").exists()

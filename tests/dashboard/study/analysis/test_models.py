@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import combinations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from dashboard.study.analysis.bradley_terry import TIE, bradley_terry, davidson_strengths
@@ -51,6 +52,59 @@ def test_a_system_that_always_wins_has_no_finite_strength_but_a_sentence() -> No
     ).set_index("system")
     assert np.isnan(table["strength"]["best"])
     assert table["note"]["best"] == "It wins every comparison: no finite strength."
+
+
+def test_groups_that_no_comparison_joins_get_strengths_of_their_own() -> None:
+    first = simulate_preferences(STRENGTHS, -0.4, n_prompts=30, annotators=("a",), seed=1)
+    second = simulate_preferences(
+        {"x": 0.5, "y": -0.5}, -0.4, n_prompts=30, annotators=("a",), seed=2
+    )
+    both = pd.concat([first, second], ignore_index=True)
+    resamples = resamples_of(both, n_resamples=50)
+    table = bradley_terry(both, resamples)
+    assert table["group"].tolist() == [1] * 4 + [2] * 3
+    assert set(table.loc[table["group"] == 1, "system"]) == {*STRENGTHS, TIE}
+    told = table[table["note"].str.contains("Nothing compares this group")]
+    assert told["group"].tolist() == [1, 2]
+    systems = table[table["system"] != TIE]
+    assert systems.groupby("group")["strength"].sum().tolist() == pytest.approx([0, 0], abs=1e-6)
+    # Each group is as if it stood alone.
+    alone = bradley_terry(first, resamples)
+    assert table["strength"][:4].tolist() == pytest.approx(alone["strength"].tolist())
+    # One chain of comparisons is enough to join them.
+    bridge = first.iloc[:1].assign(system_a="base", system_b="x")
+    joined = bradley_terry(pd.concat([both, bridge], ignore_index=True), resamples)
+    assert set(joined["group"]) == {1}
+    assert not joined["note"].str.contains("Nothing compares").any()
+
+
+def test_systems_that_win_together_are_not_said_to_win_every_comparison() -> None:
+    pairs = simulate_preferences(
+        {"a": 0.0, "b": 0.0, "c": 0.0}, -0.4, n_prompts=20, annotators=("x",), seed=0
+    )
+    against_c = pairs["system_b"] == "c"
+    pairs.loc[against_c, "preference"] = "a"
+    table = bradley_terry(pairs, resamples_of(pairs, n_resamples=20)).set_index("system")
+    assert table["note"]["c"] == "It loses every comparison: no finite strength."
+    assert table["note"]["a"].startswith("It is among systems of which each wins every")
+
+
+def test_equal_texts_are_counted_apart_and_are_no_ties() -> None:
+    pairs = simulate_preferences(STRENGTHS, -0.4, n_prompts=4, annotators=("a",), seed=1)
+    texts = pd.DataFrame(
+        [
+            ("set/0", "base", "same"),
+            ("set/0", "best", "same"),
+            ("set/0", "single", "same"),
+            ("set/1", "base", "same"),
+            ("set/1", "best", "other"),
+            ("set/1", "single", "other"),
+        ],
+        columns=["source_item", "system", "text"],
+    )
+    resamples = resamples_of(pairs, n_resamples=20)
+    found = bradley_terry(pairs, resamples, texts).set_index("system")["n_equal_texts"]
+    assert found.to_dict() == {"base": 2, "best": 3, "single": 3, TIE: 0}
 
 
 def test_swapping_the_sides_of_all_pairs_changes_nothing() -> None:

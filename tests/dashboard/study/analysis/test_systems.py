@@ -21,8 +21,38 @@ def analysed(ratings: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, Resampl
 
 def test_holm_equals_the_steps_by_hand() -> None:
     # Sorted 0.01, 0.02, 0.03, 0.04 times 4, 3, 2, 1, never falling: 0.04, 0.06, 0.06, 0.06.
+    corrected = holm(np.array([0.03, 0.01, 0.04, 0.02]))
+    np.testing.assert_allclose(corrected, [0.06, 0.04, 0.06, 0.06])
+
+
+def test_a_pair_that_cannot_be_tested_still_counts_in_its_family() -> None:
+    # Times 5, 4, 3, 2: the family has five pairs, whatever the ratings allow to test.
     corrected = holm(np.array([0.03, 0.01, np.nan, 0.04, 0.02]))
-    np.testing.assert_allclose(corrected, [0.06, 0.04, np.nan, 0.06, 0.06])
+    np.testing.assert_allclose(corrected, [0.09, 0.05, np.nan, 0.09, 0.08])
+    ratings = ratings_of({"a": [[2], [2], [1], [1], [2]], "b": [[0], [1], [1], [2], [1]]})
+    pairs = comparisons(ratings, resamples_of(ratings, n_resamples=50), ["a", "b", "c"])
+    assert len(pairs) == 3  # c is planned, and not rated yet
+    tested = pairs[pairs["p_value"].notna()]
+    assert tested["p_holm"].tolist() == (3 * tested["p_value"]).tolist()
+
+
+def test_a_pair_turned_round_says_the_same() -> None:
+    study = study_ratings(simulate_study(Truth(criteria=("c",), n_prompts=20), seed=3).answers)
+    names = sorted(study["system"].unique())
+    backwards = {name: f"{len(names) - place}" for place, name in enumerate(names)}
+    _, pairs, _ = analysed(study)
+    _, turned, _ = analysed(study.assign(system=study["system"].map(backwards)))
+    other = {(row["system_a"], row["system_b"]): row for row in turned.to_dict("records")}
+    for row in pairs.to_dict("records"):
+        same = other[backwards[row["system_b"]], backwards[row["system_a"]]]
+        assert row["wins"] + same["wins"] == pytest.approx(1)
+        assert (row["wins_low"], row["wins_high"]) == pytest.approx(
+            (1 - same["wins_high"], 1 - same["wins_low"])
+        )
+        assert (row["difference"], row["difference_low"], row["difference_high"]) == pytest.approx(
+            (-same["difference"], -same["difference_high"], -same["difference_low"])
+        )
+        assert (row["p_value"], row["p_holm"]) == pytest.approx((same["p_value"], same["p_holm"]))
 
 
 def test_a_mean_weighs_prompts_alike_however_often_they_are_rated() -> None:

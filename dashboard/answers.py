@@ -6,23 +6,18 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from dashboard import live, mapping, queries, stored_atlases
+from dashboard import live, mapping, queries, selection, stored_atlases
 from dashboard.frames import live as frames
 from dashboard.frames.live import Answer
-from dashboard.frames.plain import plain
+from dashboard.frames.plain import plain, without_folders
 from dashboard.prompts import Asked
 from dashboard.queries import Run
 from engine.atlas.rows import ScoredAtlas
-from engine.directions import check_weights
-from engine.errors import EmorlError, WeightsError
+from engine.errors import EmorlError
 from engine.records import Response, Weights
-
-REFERENCE = "ref"
-"""The pinned weights in the URL."""
 
 POLL_SECONDS = 0.5
 _ANSWERS_KEPT = 50
-_LONGEST_URL_TEXT = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +49,7 @@ def about(run: Run, asked: Asked, weights: Weights) -> Known:
     """
     stored = _stored_atlas(run, asked)
     scored = stored or _own_atlas(run, asked)
-    reference = pinned(run)
+    reference = selection.reference(run.objectives)
     decoded = _decoded(run, asked)
     refusal = problem = live.refusal()
     for vector in (weights, reference):
@@ -94,7 +89,39 @@ def members(run: Run, asked: Asked, known: Known) -> dict[str, Response]:
 def draw_progress(run: Run, asked: Asked, known: Known) -> None:
     """Have the atlas of an unmapped prompt built, show how far it is, and draw anew at its end."""
     if known.scored is None and not known.problem:
-        st.fragment(_progress, run_every=POLL_SECONDS)(run, asked.text)
+        _draw_progress(run, asked.text)
+
+
+def own_atlas(run: Run, prompt: str) -> ScoredAtlas | None:
+    """Return the atlas of a prompt that the run has not mapped; else say how it comes to be.
+
+    Args:
+        run: Whose ensemble.
+        prompt: Of somebody's own.
+    """
+    if live.missing_adapters(run):
+        return None
+    progress = mapping.found(run, prompt)
+    if progress is not None and progress.is_done:
+        if progress.problem:
+            st.error(plain(progress.problem))
+        return progress.scored
+    refusal = live.refusal()
+    if refusal:
+        st.info(f"Your own prompt has no atlas. {refusal}")
+        return None
+    try:
+        with st.spinner("Loading the models."):
+            live.loaded(run)
+    except EmorlError as error:
+        st.error(plain(without_folders(str(error))))
+        return None
+    _draw_progress(run, prompt)
+    return None
+
+
+def _draw_progress(run: Run, prompt: str) -> None:
+    st.fragment(_progress, run_every=POLL_SECONDS)(run, prompt)
 
 
 def _progress(run: Run, prompt: str) -> None:
@@ -111,28 +138,6 @@ def _progress(run: Run, prompt: str) -> None:
         f"all weights are known, {now.n_nodes:,} of at most {now.most_nodes:,} prefixes read. "
         "Then the sliders answer while you drag.",
     )
-
-
-def pin(text: str) -> None:
-    """Pin weights given as the URL holds them; "" unpins."""
-    st.session_state[REFERENCE] = text[:_LONGEST_URL_TEXT]
-    if text:
-        st.query_params[REFERENCE] = text[:_LONGEST_URL_TEXT]
-    else:
-        st.query_params.pop(REFERENCE, None)
-
-
-def pinned(run: Run) -> Weights | None:
-    """Return the pinned weights; None without, or where they do not fit the run."""
-    text = st.query_params.get(REFERENCE, st.session_state.get(REFERENCE, ""))
-    st.session_state[REFERENCE] = text[:_LONGEST_URL_TEXT]
-    try:
-        weights = check_weights(text.split(","), len(run.objectives)) if text else None
-    except WeightsError:
-        return None
-    if weights:
-        st.query_params[REFERENCE] = text
-    return weights if weights and any(weights) else None
 
 
 def _stored_atlas(run: Run, asked: Asked) -> ScoredAtlas | None:
@@ -167,5 +172,5 @@ def _decode(run: Run, asked: Asked, weights: Weights, decoded: dict[Weights, Ans
         with st.spinner("Generating; the first time the models are loaded."):
             decoded[weights] = Answer(weights, live.answer(run, asked.text, weights))
     except EmorlError as error:
-        return str(error)
+        return without_folders(str(error))
     return ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module, resources
+from pathlib import Path
 
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
@@ -32,6 +33,8 @@ def main() -> None:
         page_icon=str(resources.files("dashboard") / "components" / "icon.svg"),
         layout="wide",
     )
+    # A file of styles: the theme's own settings have no colour for text on the primary colour.
+    st.html(Path(str(resources.files("dashboard") / "components" / "theme.css")))
     if session.is_annotators():
         _annotators_only()
         return

@@ -63,13 +63,33 @@ def chart(
         _download(
             "Interactive page (HTML)", lambda: page_bytes(figure), f"{name}.html", "text/html", key
         )
-        _row_downloads(rows, name, key)
+        row_downloads(rows, name, key)
+
+
+def row_downloads(rows: Frame, name: str, key: str, what: str = "rows") -> None:
+    """Offer all rows as CSV and Parquet, inside of whatever holds the exports of a view.
+
+    Args:
+        rows: The table.
+        name: Beginning of the files' names.
+        key: Beginning of the buttons' keys.
+        what: Rows of what, in the plural.
+    """
+    count = f"{len(rows):,} {what}"
+    _download(f"{count} as CSV", lambda: csv_bytes(rows), f"{name}.csv", "text/csv", key)
+    _download(
+        f"{count} as Parquet",
+        lambda: parquet_bytes(rows),
+        f"{name}.parquet",
+        "application/vnd.apache.parquet",
+        key,
+    )
 
 
 def export_rows(rows: Frame, *, key: str, name: str) -> None:
     """Offer all rows of a table as CSV and Parquet."""
     with st.popover("Export", key=f"{key}-export", type="tertiary", width="content"):
-        _row_downloads(rows, name, key)
+        row_downloads(rows, name, key)
 
 
 def file_name(run: Run, view: str) -> str:
@@ -98,18 +118,6 @@ def _is_3d(figure: Figure) -> bool:
     # Plotly draws four times the pixels of a common screen, which takes seconds without a GPU.
     # In space its edges are smooth anyway; ``components/point_click.js`` sharpens fine screens.
     return any(trace.type in _IN_SPACE for trace in figure.data)
-
-
-def _row_downloads(rows: Frame, name: str, key: str) -> None:
-    count = f"{len(rows):,} rows"
-    _download(f"{count} as CSV", lambda: csv_bytes(rows), f"{name}.csv", "text/csv", key)
-    _download(
-        f"{count} as Parquet",
-        lambda: parquet_bytes(rows),
-        f"{name}.parquet",
-        "application/vnd.apache.parquet",
-        key,
-    )
 
 
 def _download(label: str, content: Callable[[], bytes], file: str, kind: str, key: str) -> None:

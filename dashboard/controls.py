@@ -10,6 +10,7 @@ import streamlit as st
 from streamlit.navigation.page import Page
 
 from dashboard import queries, selection
+from dashboard.components import copy_link
 from dashboard.figures.palette import NAMES, Ink, ink
 from dashboard.frames.numbers import duration_text
 from dashboard.frames.plain import plain
@@ -22,6 +23,14 @@ POLL_SECONDS = 2.0
 WEIGHT_STEP = 1 / 32
 """Precision of the five-round search in the paper."""
 
+_STOPPED = {
+    "died": "died",
+    "failed": "failed",
+    "interrupted": "was interrupted",
+    "paused": "was paused",
+}
+"""How to say that a run ended early."""
+
 _STATE_COLOURS = {
     "running": "blue",
     "paused": "orange",
@@ -33,28 +42,49 @@ _STATE_COLOURS = {
 }
 
 
-def page(title: str, body: Callable[[Run], None]) -> None:
+def page(title: str, body: Callable[[Run], None], *, tells_end: bool = True) -> None:
     """Draw a page of the selected run: its title, what is wrong with it, then ``body``.
+
+    Args:
+        title: Of the page.
+        body: Draws the rest.
+        tells_end: Whether to say that a run has stopped early; False where ``body`` does.
 
     While the run goes on, or there is none yet, the page looks for news every two seconds and is
     drawn again when there are any; looking costs a few file times.
     """
-    st.title(title, anchor=False)
     runs = queries.runs()
     run, problem = selection.find_run(runs)
+    _head(title, run)
     every = POLL_SECONDS if run is None or run.is_running else None
     st.fragment(_watch, run_every=every)(queries.signature(runs, run))
     if run is None:
         _no_run(problem)
     elif run.config is None:
         st.error(plain(run.problem))
-        next_command("Start the run anew; what it stored is kept.", "emorl run CONFIG.toml")
+        next_command(
+            f"Put the settings file back as it was, {run.folder.config.name} in the folder of the "
+            "run. What the run stored is kept; then this goes on with it:",
+            run.resume_command,
+        )
     else:
+        selection.keep_to(run.run_id, run.objectives)
         if run.problem:
             st.warning(plain(run.problem))
+        if tells_end:
+            _end(run)
         body(run)
     with st.container(key="page-ready"):
         st.empty()
+
+
+def _head(title: str, run: Run | None) -> None:
+    if run is None:
+        st.title(title, anchor=False)
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.title(title, anchor=False)
+        copy_link.draw(run.run_id)
 
 
 def run_picker() -> None:
@@ -86,7 +116,8 @@ def know_pages(pages: Sequence[Page]) -> None:
 
 def link_to(title: str, label: str) -> None:
     """Link to the page of that title, if the app has it; the selection goes along in the URL."""
-    query = {name: st.query_params[name] for name in selection.NAMES if name in st.query_params}
+    names = (*selection.NAMES, selection.OWN_TEXT)
+    query = {name: st.query_params[name] for name in names if name in st.query_params}
     pages = st.session_state.get("pages", {})
     if title in pages:
         st.page_link(pages[title], label=label, query_params=query)
@@ -193,6 +224,19 @@ def _watch(signature: tuple[object, ...]) -> None:
     if run is not None and run.is_running and run.status is not None:
         ago = duration_text(time.time() - run.status.updated_at)
         st.caption(f":blue-badge[running] {run.status.detail} · heartbeat {ago} ago")
+
+
+def _end(run: Run) -> None:
+    """Say that the rows of the page are as old as the engine that stopped."""
+    told = _STOPPED.get(run.state)
+    if told is None:
+        return
+    written = run.published_at
+    age = f"{duration_text(time.time() - written)} old" if written else "not there yet"
+    st.warning(
+        f"This run {told} before its end; what it stored is shown, and is {age}. It goes on with "
+        f"`{run.resume_command}`."
+    )
 
 
 def _no_run(problem: str) -> None:

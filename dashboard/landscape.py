@@ -15,6 +15,7 @@ from dashboard import queries, stored_atlases
 from dashboard.figures import slices, ternary
 from dashboard.frames import field as fields
 from dashboard.frames import marginal, weight_space
+from dashboard.frames.atlas_prompts import Cut, Floats, border_lines, border_steps
 from dashboard.frames.field import (
     Field,
     Floats32,
@@ -45,7 +46,10 @@ _ATLAS_TABLES = ("atlases", "atlas_branches", "atlas_cells")
 
 def points(run: Run) -> Table:
     """Return every evaluation, as ``frames.weight_space.evaluation_frame`` lays it out."""
-    return _points(run, str(run.folder.root), queries.stamps(run, "evaluations"))
+    found = _points(run, str(run.folder.root), queries.stamps(run, "evaluations"))
+    if not found.problem:
+        return found
+    return Table(found.frame, queries.table(run, "evaluations").problem)  # how old, as of now
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
@@ -70,6 +74,25 @@ def _boxes(_run: Run, root: str, stamps: tuple[Any, ...], up_to_round: int) -> l
 def reward_field(run: Run) -> RewardField | None:
     """Return the exact rewards over all weights; None without an atlas."""
     return stored_atlases.atlases(run, SPLIT).field
+
+
+def borders(run: Run, split: str, cut: Cut) -> Floats:
+    """Return the borders between responses of all prompts: ``frames.atlas_prompts.border_lines``.
+
+    Args:
+        run: Of which run.
+        split: Of the prompts.
+        cut: Two drawn weights give ``border_steps``.
+    """
+    stamps = queries.stamps(run, *_ATLAS_TABLES)
+    return _borders(run, str(run.folder.root), stamps, split, cut)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _borders(_run: Run, root: str, stamps: tuple[Any, ...], split: str, cut: Cut) -> Floats:  # noqa: ARG001
+    scored = stored_atlases.atlases(_run, split).scored
+    cutter = border_steps if len(cut.axes) == 2 else border_lines
+    return cutter(scored, cut)
 
 
 def proof(run: Run) -> Proof | None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 import streamlit as st
 
 from dashboard import live
+from dashboard.frames.plain import without_folders
 from dashboard.queries import Run
 from engine.atlas.rows import ScoredAtlas
 from engine.config import AtlasConfig
@@ -78,7 +79,7 @@ class _Map:
                 n_nodes = max(_FEWEST_NODES, min(self._wanted_nodes, left + 1))
                 scored = self.ready.models.map_prompt(self.prompt, n_nodes)
         except EmorlError as error:
-            self.give_up(str(error))
+            self.give_up(without_folders(str(error)))
             return
         took = time.monotonic() - started
         self.seconds += took

@@ -1,6 +1,7 @@
 """The prompt that a page asks: one of the run's, shared by all pages, or one's own.
 
-The URL holds ``prompt=split:index``, or ``text=...`` for a prompt of one's own.
+The URL holds ``prompt=split:index``, or ``text=...`` for a short prompt of one's own; a long one
+stays in the session.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ from dashboard.selection import PromptChoice
 from engine.records import Split
 
 OWN = "your own"
-TEXT = "text"
+TEXT = selection.OWN_TEXT
 LONGEST_PROMPT = 2000
+LONGEST_IN_URL = 300
+"""Longer texts are no part of a link: they would fill the address bar and the servers' logs."""
 
 _SPLITS: dict[str, str] = {
     "aggregation": "aggregation",
@@ -31,6 +34,7 @@ _LONG_HEIGHT = 180
 """Longer prompts scroll in a box of that many pixels: the answer must stay in sight."""
 
 _KEPT, _BESIDE = "own prompt", "prompt selected beside the own one"
+_WRITTEN = "own prompt that was written last"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,7 @@ def pick(prompts: Frame) -> Asked:
     """
     by_split = {split: texts.prompt_texts(prompts, split) for split in _SPLITS}
     splits = [split for split in _SPLITS if by_split[split]]
-    own = _own_text()
+    own = own_text()
     choice = _choice(by_split, splits)
     source = OWN if own is not None or choice is None else choice.split
     st.session_state["prompt-source"] = source
@@ -98,6 +102,11 @@ def _typed(own: str, by_split: dict[str, list[str]]) -> Asked:
         placeholder="Since the move I hardly sleep, and nobody notices.",
         on_change=lambda: _keep(st.session_state[key]),
     )
+    if len(own) > LONGEST_IN_URL:
+        st.caption(
+            f"Longer than {LONGEST_IN_URL} characters: it is kept while this tab is open, but is "
+            "no part of the link."
+        )
     text = own.strip()
     for split, found in by_split.items():
         if text in found:  # the run has it: what is stored of it counts
@@ -113,32 +122,42 @@ def _choice(by_split: dict[str, list[str]], splits: list[str]) -> PromptChoice |
     return PromptChoice(cast("Split", splits[0]), 0) if splits else None
 
 
-def _own_text() -> str | None:
-    """Return the own prompt while it is what the page asks; picking another anywhere ends that."""
+def own_text() -> str | None:
+    """Return the own prompt while it is what pages ask; picking another anywhere ends that."""
     if TEXT in st.query_params:
-        st.session_state[_KEPT] = st.query_params[TEXT][:LONGEST_PROMPT]
+        _remember(st.query_params[TEXT][:LONGEST_PROMPT])
         st.session_state.setdefault(_BESIDE, selection.selected_prompt())
     if st.session_state.get(_KEPT) is None:
         return None
     if st.session_state.get(_BESIDE) != selection.selected_prompt():
-        _forget()
+        leave_own()
         return None
     text: str = st.session_state[_KEPT]
-    if text:
-        st.query_params[TEXT] = text
+    _link(text)
     return text
 
 
 def _keep(text: str) -> None:
-    st.session_state[_KEPT] = text
+    _remember(text)
     st.session_state[_BESIDE] = selection.selected_prompt()
+    _link(text)
+
+
+def _remember(text: str) -> None:
+    st.session_state[_KEPT] = text
     if text:
+        st.session_state[_WRITTEN] = text
+
+
+def _link(text: str) -> None:
+    if 0 < len(text) <= LONGEST_IN_URL:
         st.query_params[TEXT] = text
     else:
         st.query_params.pop(TEXT, None)
 
 
-def _forget() -> None:
+def leave_own() -> None:
+    """Go back to the run's prompts; the own one comes back when it is asked for again."""
     st.session_state[_KEPT] = None
     st.session_state.pop(_BESIDE, None)
     st.query_params.pop(TEXT, None)
@@ -146,8 +165,8 @@ def _forget() -> None:
 
 def _change_source(source: str | None) -> None:
     if source == OWN:
-        _keep("")
+        _keep(st.session_state.get(_WRITTEN, ""))
         return
-    _forget()
+    leave_own()
     if source is not None:
         selection.select_prompt(PromptChoice(cast("Split", source), 0))

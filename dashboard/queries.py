@@ -7,9 +7,9 @@ because the engine may be writing, and a page must never be blank.
 from __future__ import annotations
 
 import os
-import shlex
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -18,13 +18,14 @@ import pandas as pd
 import pyarrow as pa
 import streamlit as st
 
+from dashboard import commands
+from dashboard.frames.numbers import duration_text
+from dashboard.frames.plain import without_folders
 from engine.artifacts import RunFolder, RunState, Status, list_runs
 from engine.config import RunConfig
 from engine.config_file import parse_config
 from engine.errors import ConfigError, StoreError
 from engine.schema import COLUMNS
-
-DEFAULT_ARTIFACTS = "artifacts"
 
 State = RunState | Literal["unknown"]
 """What the heartbeat says; unknown without one."""
@@ -35,7 +36,10 @@ Frame = pd.DataFrame
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows of one snapshot, and what is wrong with its file ("" when nothing is)."""
+    """Rows of one snapshot, and what is wrong with its file ("" when nothing is).
+
+    The problem tells how old the rows are, so it is not for caches.
+    """
 
     frame: Frame
     problem: str = ""
@@ -68,11 +72,13 @@ class Run:
     @property
     def resume_command(self) -> str:
         """Return the command that goes on with the run, from the folder of the project."""
-        command = f"emorl run {self.run_id}"
-        root = self.folder.root.parent.parent.resolve()
-        if root == Path(DEFAULT_ARTIFACTS).resolve():
-            return command
-        return f"{command} --artifacts {shlex.quote(str(root))}"
+        return self.command(f"run {self.run_id}")
+
+    @property
+    def published_at(self) -> float | None:
+        """Return when the newest of its tables was written, in seconds since 1970."""
+        times = [time_ns for _, time_ns in _file_times(self.folder.published)]
+        return max(times) / 1e9 if times else None
 
     def matches(self, text: str) -> bool:
         """Tell whether the name or an objective contains a text, in whatever case."""
@@ -80,15 +86,12 @@ class Run:
         return any(wanted in name.lower() for name in (self.run_id, *self.objectives))
 
     def command(self, words: str) -> str:
-        """Return a command about the run, from the folder of the project.
+        """Return a command about the run; ``words`` follow ``emorl``, its name among them."""
+        return commands.command(self.folder, words)
 
-        Args:
-            words: What follows ``emorl``; the run's name among them.
-        """
-        root = self.folder.root.parent.parent.resolve()
-        if root == Path(DEFAULT_ARTIFACTS).resolve():
-            return f"emorl {words}"
-        return f"emorl {words} --artifacts {shlex.quote(str(root))}"
+    def seed_command(self) -> str:
+        """Return the command that starts the same run with the next seed."""
+        return commands.seed_command(self.folder, self.config.seed + 1 if self.config else 1)
 
     @property
     def is_running(self) -> bool:
@@ -98,7 +101,7 @@ class Run:
 
 def artifacts_root() -> Path:
     """Return the folder that holds ``runs``: ``$EMORL_ARTIFACTS``, or ``artifacts``."""
-    return Path(os.environ.get("EMORL_ARTIFACTS", DEFAULT_ARTIFACTS))
+    return Path(os.environ.get("EMORL_ARTIFACTS", commands.DEFAULT_ARTIFACTS))
 
 
 def runs() -> list[Run]:
@@ -152,11 +155,11 @@ def table(run: Run, name: str) -> Table:
     except FileNotFoundError:
         return Table(COLUMNS[name].empty_table().to_pandas())
     except OSError as error:
-        return Table(_last_good(path, name), f"Cannot read {path.name}: {error.strerror}.")
+        return _last_good(run, name, f"cannot be read ({error.strerror}).")
     read = _read_parquet(str(path), name, stat.st_mtime_ns, stat.st_size)
     if read.problem:
-        return Table(_last_good(path, name), read.problem)
-    _good_frames()[str(path)] = read.frame
+        return _last_good(run, name, read.problem)
+    _good_tables()[str(path)] = _Good(read.frame, stat.st_mtime)
     return read
 
 
@@ -169,9 +172,9 @@ def _read_parquet(path: str, name: str, mtime_ns: int, size: int) -> Table:  # n
         relation = _database().cursor().sql(f"SELECT {columns} FROM read_parquet('{quoted}')")
         rows = relation.to_arrow_table().cast(schema)
     except (duckdb.BinderException, pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        return Table(schema.empty_table().to_pandas(), _newer(name))
-    except (duckdb.Error, pa.ArrowException, OSError) as error:
-        return Table(schema.empty_table().to_pandas(), _damaged(name, error))
+        return Table(schema.empty_table().to_pandas(), _NEWER)
+    except (duckdb.Error, pa.ArrowException, OSError):
+        return Table(schema.empty_table().to_pandas(), _DAMAGED)
     return Table(rows.to_pandas())
 
 
@@ -184,10 +187,11 @@ def part(run: Run, name: str, columns: Sequence[str], *, direction_key: str = ""
     read = _read_part(str(path), name, tuple(columns), direction_key, _stamp(path))
     if not read.problem:
         return read
-    good = _last_good(path, name)
+    good = _last_good(run, name, read.problem)
+    rows = good.frame
     if direction_key:
-        good = good[good["direction_key"] == direction_key]
-    return Table(good[list(columns)], read.problem)
+        rows = rows[rows["direction_key"] == direction_key]
+    return replace(good, frame=rows[list(columns)])
 
 
 @st.cache_data(max_entries=512, show_spinner=False)
@@ -209,24 +213,16 @@ def _read_part(
         found = _database().cursor().sql(query, params=values)
         return Table(found.to_arrow_table().cast(schema).to_pandas())
     except (duckdb.BinderException, pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        return Table(schema.empty_table().to_pandas(), _newer(name))
-    except (duckdb.Error, pa.ArrowException, OSError) as error:
-        return Table(schema.empty_table().to_pandas(), _damaged(name, error))
+        return Table(schema.empty_table().to_pandas(), _NEWER)
+    except (duckdb.Error, pa.ArrowException, OSError):
+        return Table(schema.empty_table().to_pandas(), _DAMAGED)
 
 
-def _newer(name: str) -> str:
-    return (
-        f"{name}.parquet has other columns than this version of emorl reads: it was written by "
-        "another version. Open the dashboard of that version, or start a run with a new name."
-    )
-
-
-def _damaged(name: str, error: Exception) -> str:
-    first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return (
-        f"{name}.parquet is damaged ({first_line}). "
-        "The engine writes it anew when the run goes on: `emorl run CONFIG.toml`."
-    )
+_NEWER = (
+    "has other columns than this version of emorl reads: it was written by another version. Open "
+    "the dashboard of that version, or start a run with a new name."
+)
+_DAMAGED = "is damaged."
 
 
 @st.cache_resource(show_spinner=False)
@@ -235,14 +231,28 @@ def _database() -> duckdb.DuckDBPyConnection:
     return duckdb.connect(config={"threads": 1, "autoinstall_known_extensions": False})
 
 
+@dataclass(frozen=True, slots=True)
+class _Good:
+    frame: pd.DataFrame
+    written_at: float
+
+
 @st.cache_resource(show_spinner=False)
-def _good_frames() -> dict[str, pd.DataFrame]:
+def _good_tables() -> dict[str, _Good]:
     return {}
 
 
-def _last_good(path: Path, name: str) -> pd.DataFrame:
-    good = _good_frames().get(str(path))
-    return COLUMNS[name].empty_table().to_pandas() if good is None else good
+def _last_good(run: Run, name: str, fault: str) -> Table:
+    """Return the rows that were read before the file went bad, and what to know of them."""
+    told = f"The table {name} of the run {run.run_id} {fault}"
+    if fault != _NEWER:
+        told += f" The engine writes it anew when the run goes on: `{run.resume_command}`."
+    good = _good_tables().get(str(run.folder.published / f"{name}.parquet"))
+    if good is None:
+        told += " None of its rows was read before, so none is shown."
+        return Table(COLUMNS[name].empty_table().to_pandas(), told)
+    age = duration_text(time.time() - good.written_at)
+    return Table(good.frame, f"{told} Shown are its last good rows, written {age} ago.")
 
 
 def _read_run(folder: RunFolder) -> Run:
@@ -251,12 +261,23 @@ def _read_run(folder: RunFolder) -> Run:
     try:
         config = _read_config(str(folder.config), folder.config.stat().st_mtime_ns)
     except (ConfigError, OSError, UnicodeDecodeError) as error:
-        problems.append(f"The settings of this run cannot be read: {error}")
+        problems.append(
+            f"The settings of the run {folder.run_id} cannot be read: {_briefly(error)}"
+        )
     try:
         status = folder.read_status()
     except StoreError as error:
-        problems.append(str(error))
+        problems.append(f"Heartbeat of the run {folder.run_id}: {_briefly(error)}")
+    if status is not None:
+        told = tuple(map(without_folders, status.warnings))
+        status = replace(status, message=without_folders(status.message), warnings=told)
     return Run(folder, config, status, " ".join(problems))
+
+
+def _briefly(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return f"{error.strerror}."
+    return without_folders(str(error))
 
 
 @st.cache_data(max_entries=256, show_spinner=False)

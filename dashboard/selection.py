@@ -1,8 +1,9 @@
-"""The selection that all pages share, kept in the URL: the run, one weight vector, one prompt.
+"""The selection that all pages share, kept in the URL: run, weights, prompt, pinned weights.
 
-``?run=NAME&w=0.94,0.5,0&prompt=aggregation:3``. The URL is read first, so that a link opens what
-its sender saw; the session keeps the selection when Streamlit drops the query on a change of page.
-URL text is untrusted: what does not fit comes back as a sentence, never as a traceback.
+``?run=NAME&w=0.94,0.5,0&prompt=aggregation:3&ref=1,0,0``. The URL is read first, so that a link
+opens what its sender saw; the session keeps the selection when Streamlit drops the query on a
+change of page. URL text is untrusted: what does not fit comes back as a sentence, never as a
+traceback.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import cast
 import streamlit as st
 
 from dashboard.frames.numbers import weights_text
+from dashboard.frames.plain import without_folders
 from dashboard.queries import Run, artifacts_root
 from engine.artifacts import existing_run
 from engine.directions import check_weights
@@ -23,10 +25,15 @@ from engine.records import Split, Weights
 RUN = "run"
 WEIGHTS = "w"
 PROMPT = "prompt"
-NAMES = (RUN, WEIGHTS, PROMPT)
+REFERENCE = "ref"
+"""Weights pinned to compare others with."""
+_OF_A_RUN = (WEIGHTS, PROMPT, REFERENCE)
+NAMES = (RUN, *_OF_A_RUN)
 """What the URL holds."""
+OWN_TEXT = "text"
+"""In the URL: a prompt of one's own, which ``dashboard.prompts`` keeps."""
 _MAX_URL_TEXT = 400
-_PAGE = "page of the selection"
+_PAGE, _OWNER = "page of the selection", "run of the selection"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +54,9 @@ def read_url(page: str) -> None:
     st.session_state[_PAGE] = page
     said = {name: st.query_params.get(name) for name in NAMES}
     if said[RUN] is not None and said[RUN] != st.session_state.get(_key(RUN), said[RUN]):
-        # Weights and prompt belong to a run.
-        st.session_state[_key(WEIGHTS)] = st.session_state[_key(PROMPT)] = ""
+        for name in _OF_A_RUN:
+            st.session_state[_key(name)] = ""
+        st.session_state.pop(_OWNER, None)  # what the URL says from here on is of its own run
     for name, text in said.items():
         if text is not None or not has_changed:
             st.session_state[_key(name)] = (text or "")[:_MAX_URL_TEXT]
@@ -57,16 +65,41 @@ def read_url(page: str) -> None:
 
 
 def select_run(run_id: str) -> None:
-    """Select a run; weights and prompt belong to a run and are dropped."""
+    """Select a run; what was selected of another one is dropped."""
     if st.session_state.get(_key(RUN)) != run_id:
         _write(RUN, run_id)
-        _write(WEIGHTS, "")
-        _write(PROMPT, "")
+        _forget_the_rest()
+
+
+def keep_to(run_id: str, objectives: tuple[str, ...]) -> None:
+    """Drop what was selected of another run, or of one whose objectives were others.
+
+    Without a run in the URL pages show the one written to last, which can become another.
+    """
+    owner = (run_id, objectives)
+    if st.session_state.get(_OWNER, owner) != owner:
+        _forget_the_rest()
+    st.session_state[_OWNER] = owner
 
 
 def select_weights(text: str) -> None:
     """Select weights given as the URL holds them; ``selected_weights`` checks them."""
     _write(WEIGHTS, text[:_MAX_URL_TEXT])
+
+
+def select_reference(text: str) -> None:
+    """Pin weights given as the URL holds them; "" unpins."""
+    _write(REFERENCE, text[:_MAX_URL_TEXT])
+
+
+def reference(objectives: tuple[str, ...]) -> Weights | None:
+    """Return the pinned weights; None without, or where they do not fit the run."""
+    text = st.session_state.get(_key(REFERENCE), "")
+    try:
+        weights = check_weights(text.split(","), len(objectives)) if text else None
+    except WeightsError:
+        return None
+    return weights if weights and any(weights) else None
 
 
 def find_run(runs: list[Run]) -> tuple[Run | None, str]:
@@ -83,7 +116,7 @@ def find_run(runs: list[Run]) -> tuple[Run | None, str]:
     try:
         existing_run(artifacts_root(), wanted)
     except RunNotFoundError as error:
-        return None, str(error)
+        return None, without_folders(str(error))
     return None, f"The run {wanted!r} appeared just now; load the page again."
 
 
@@ -132,6 +165,12 @@ def selected_prompt() -> PromptChoice | None:
 def as_text(weights: Weights) -> str:
     """Write weights as ``select_weights`` reads them."""
     return weights_text(weights)
+
+
+def _forget_the_rest() -> None:
+    st.session_state.pop(_OWNER, None)
+    for name in _OF_A_RUN:
+        _write(name, "")
 
 
 def _write(name: str, text: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -39,13 +39,13 @@ def atlases(run: Run, split: str) -> Atlases:
     The three tables are replaced one after the other: a prompt whose rows are not all there yet
     waits for the next look.
     """
-    return _build_atlases(run, str(run.folder.root), split, stamps(run, *_TABLES))
+    found = _build_atlases(run, str(run.folder.root), split, stamps(run, *_TABLES))
+    return replace(found, problem=_problem(run)) if found.problem else found  # how old, as of now
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _build_atlases(_run: Run, root: str, split: str, stamp: tuple[object, ...]) -> Atlases:  # noqa: ARG001
     tables = [table(_run, name) for name in _TABLES]
-    problem = next((found.problem for found in tables if found.problem), "")
     heads, branches, cells = (_rows_of(found.frame, split) for found in tables)
     n_branches = Counter(row["prompt_index"] for row in branches)
     n_cells = Counter(row["prompt_index"] for row in cells)
@@ -55,7 +55,12 @@ def _build_atlases(_run: Run, root: str, split: str, stamp: tuple[object, ...]) 
         if n_branches[row["prompt_index"]] == row["n_branches"]
         and n_cells[row["prompt_index"]] == row["n_cells"]
     ]
-    return Atlases(tuple(scored_atlases(whole, branches, cells)), problem)
+    return Atlases(tuple(scored_atlases(whole, branches, cells)), _problem(_run))
+
+
+def _problem(run: Run) -> str:
+    tables = (table(run, name) for name in _TABLES)
+    return next((found.problem for found in tables if found.problem), "")
 
 
 def _rows_of(frame: Frame, split: str) -> list[dict[str, Any]]:

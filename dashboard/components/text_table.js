@@ -1,7 +1,17 @@
 // A table of texts in which words can be marked: sorted by its heads, one row selected.
 //
 // Texts go into text nodes only: nothing in them is ever read as HTML.
-const sorting = new Map();
+//
+// What somebody has just chosen holds until Python says it back; else what Python says.
+const chosen = new Map();
+
+function orderOf({ key, sort }) {
+  if (chosen.get(key) === sort) chosen.delete(key);
+  const text = chosen.get(key) ?? sort;
+  if (!text) return null;
+  const descending = text.startsWith("-");
+  return { name: descending ? text.slice(1) : text, descending };
+}
 
 function element(name, text, attributes = {}) {
   const made = document.createElement(name);
@@ -61,8 +71,10 @@ export default function (component) {
       button.addEventListener("click", () => {
         const isNumber = column.kind === "number";
         const descending = isSorted ? !sort.descending : isNumber;
-        sorting.set(data.key, { name: column.name, descending });
+        const order = `${descending ? "-" : ""}${column.name}`;
+        chosen.set(data.key, order);
         draw(column.name);
+        setTriggerValue("sorted", order);
       });
       cell.append(button);
       head.append(cell);
@@ -95,7 +107,7 @@ export default function (component) {
     return line;
   };
   const draw = (focus) => {
-    const sort = sorting.get(data.key);
+    const sort = orderOf(data);
     const table = element("table");
     table.append(element("caption", data.label));
     const head = element("thead");

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any, Literal
@@ -74,7 +74,7 @@ def show(
     action: str = "",
     on_pick: Callable[[str], None] | None = None,
 ) -> None:
-    """Draw the table.
+    """Draw the table; by which column it is sorted is in the URL, ``sort-KEY=-mean reward``.
 
     Args:
         columns: Columns, in order.
@@ -87,6 +87,13 @@ def show(
             rows cannot be picked.
     """
     known = {row.id for row in rows}
+    heads = {column.name for column in columns}
+    parameter = f"sort-{key}"
+
+    def sorted_by() -> None:
+        said = st.session_state[key].get("sorted")
+        if isinstance(said, str) and _is_order(said, heads):
+            st.query_params[parameter] = said
 
     def picked() -> None:
         name = st.session_state[key].get("picked")
@@ -100,6 +107,7 @@ def show(
             "label": label,
             "action": action,
             "selected": selected,
+            "sort": _order(st.query_params.get(parameter, ""), heads),
             "selectable": on_pick is not None,
             "columns": [
                 {"name": column.name, "kind": column.kind, "help": column.help}
@@ -109,4 +117,14 @@ def show(
         },
         height="content",
         on_picked_change=picked,
+        on_sorted_change=sorted_by,
     )
+
+
+def _is_order(text: str, heads: Collection[str]) -> bool:
+    """Tell whether a text is the name of a column, with ``-`` before it for descending."""
+    return text.removeprefix("-") in heads
+
+
+def _order(text: str, heads: Collection[str]) -> str:
+    return text if _is_order(text, heads) else ""

@@ -16,11 +16,9 @@ function buildAnswer(sliders) {
   );
   scores.append(...lines.map((line) => line.element));
   const pin = make("button", { type: "button" }, "Pin this response");
-  const link = make("button", { type: "button" }, "Copy link");
   const picture = make("button", { type: "button" }, "Save picture");
   const reference = buildReference(sliders);
   pin.addEventListener("click", () => sliders.pin([...sliders.weights]));
-  link.addEventListener("click", () => copyLink(link, sliders));
   picture.addEventListener("click", () => savePicture(sliders));
   const element = make(
     "section",
@@ -29,7 +27,7 @@ function buildAnswer(sliders) {
     text,
     status,
     scores,
-    make("div", { class: "tools" }, pin, link, picture),
+    make("div", { class: "tools" }, pin, picture),
     reference.element,
   );
   return {
@@ -143,19 +141,6 @@ function buildReference(sliders) {
       }
     },
   };
-}
-
-async function copyLink(button, sliders) {
-  const address = new URL(window.location.href);
-  address.searchParams.set("w", weightsText(sliders.weights));
-  let isCopied = true;
-  try {
-    await navigator.clipboard.writeText(address.href);
-  } catch {
-    isCopied = false; // refused, or the page is not served over a safe connection
-  }
-  setText(button, isCopied ? "Link copied" : "Copy it from the address bar");
-  setTimeout(() => setText(button, "Copy link"), SAID_MS);
 }
 
 // Writes `text` into `element`, with the words that `before` lacks (or, for "removed", that

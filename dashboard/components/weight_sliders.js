@@ -71,7 +71,7 @@ class Sliders {
 
   buildRow(objective, place) {
     const label = `weight of ${objective.name}`;
-    const row = { range: null, number: null, keeps: make("div", { class: "keeps" }), edges: {} };
+    const row = { range: null, number: null, isTyping: false, keeps: make("div", { class: "keeps" }), edges: {} };
     row.range = make("input", { type: "range", min: 0, max: 1, step: "any", "aria-label": label });
     row.number = make("input", {
       type: "number", min: 0, max: 1, step: "any", inputmode: "decimal",
@@ -98,7 +98,8 @@ class Sliders {
     return row;
   }
 
-  listen({ range, number }, place) {
+  listen(row, place) {
+    const { range, number } = row;
     range.addEventListener("input", () => {
       this.isDragging = true;
       this.change(place, rounded(range.valueAsNumber, DRAG_DIGITS));
@@ -110,13 +111,24 @@ class Sliders {
     }
     range.addEventListener("keydown", (event) => this.onKey(event, place));
     number.addEventListener("input", () => {
-      const typed = number.valueAsNumber;
-      if (typed >= 0 && typed <= 1) this.change(place, rounded(typed, KEPT_DIGITS));
+      row.isTyping = true;
+      this.takeTyped(row, place);
     });
     number.addEventListener("change", () => {
-      number.value = rounded(this.weights[place], KEPT_DIGITS);
+      this.takeTyped(row, place);
+      row.isTyping = false;
       this.release();
     });
+    // What was typed and taken back is no change.
+    number.addEventListener("blur", () => {
+      row.isTyping = false;
+      this.update();
+    });
+  }
+
+  takeTyped({ number }, place) {
+    const typed = number.valueAsNumber;
+    if (typed >= 0 && typed <= 1) this.change(place, rounded(typed, KEPT_DIGITS));
   }
 
   // A range input without steps moves by a hundredth, but rounds in its own way: the keys are
@@ -227,7 +239,7 @@ class Sliders {
     const more = own.find((border) => border.direction > 0);
     const stays = this.staysText(less, more, isOpen);
     if (row.range.valueAsNumber !== weight) row.range.value = weight;
-    if (row.number !== this.root.activeElement) row.number.value = rounded(weight, KEPT_DIGITS);
+    if (!row.isTyping) row.number.value = rounded(weight, KEPT_DIGITS);
     row.range.setAttribute("aria-valuetext", `${weight.toFixed(3)}${stays ? `, ${stays}` : ""}`);
     row.range.style.setProperty("--at", weight);
     row.stays.textContent = stays;

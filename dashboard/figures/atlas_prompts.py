@@ -92,15 +92,17 @@ def border_map(
     marks: dict[str, Weights],
     n_prompts: int,
     colours: Ink,
+    axes: Sequence[int] | None = None,
 ) -> go.Figure:
     """Draw the borders of all prompts over one triangle: dark where many responses change.
 
     Args:
         lines: From ``frames.atlas_prompts.border_lines``.
-        objectives: Three names.
-        marks: Name and weights of what to mark, the selected weights for one.
+        objectives: Names of all.
+        marks: Name and shares of what to mark, the selected weights for one.
         n_prompts: Number of prompts; the more, the fainter each line.
         colours: Inks of the theme.
+        axes: Positions of the three that are drawn; None without others.
     """
     figure = go.Figure()
     known = np.isfinite(lines).all(axis=1)
@@ -126,7 +128,7 @@ def border_map(
         margin={"l": 4, "r": 4, "t": 16, "b": 4},
         dragmode=False,
         legend={"yanchor": "top", "y": 0.03},
-        **triangle_layout(objectives, colours),
+        **triangle_layout(objectives, colours, axes),
     )
 
 

@@ -91,8 +91,10 @@ def shapes(atlas: PromptAtlas, axes: Sequence[int], shares: Weights | None = Non
     for number, normals in enumerate(cell_normals(atlas)):
         # w = held + (1 - sum(held)) u, and u sums to one: a constant is the same in each part.
         inside = normals[:, list(axes)] * (1.0 - held.sum()) + (normals @ held)[:, None]
+        if (inside < 0).all(axis=1).any():
+            continue  # beyond a border at every corner, as most cells are
         corners = whole_simplex(len(axes))
-        for normal in inside:
+        for normal in inside[(inside < 0).any(axis=1)]:
             corners = clip(corners, normal)
             if not len(corners):
                 break
@@ -133,17 +135,22 @@ def written_inside(atlas: PromptAtlas, weights: Floats, cell: int) -> str:
 
 def coverage_text(atlas: PromptAtlas) -> str:
     """Say how many responses there are, and what the atlas does not know."""
-    n = len(atlas.cells)
     n_open = sum(cell.is_open for cell in atlas.cells)
-    responses = f"{n} responses" if n > 1 else "One response"
+    n_done = len(atlas.cells) - n_open
+    responses = "One response" if n_done == 1 else f"{n_done} responses"
     if not n_open and atlas.covered > 1 - 1e-6:
         return f"{responses} to this prompt, over all weights: nothing is left out."
-    told = f"{responses} to this prompt; finished ones cover {100 * atlas.covered:.2f} % of all"
-    told += " weights."
+    told = "No response to this prompt is finished."
+    if n_done:
+        told = (
+            f"{responses} to this prompt; finished ones cover {100 * atlas.covered:.2f} % of all"
+        )
+        told += " weights."
     if n_open:
+        more = f"{n_open} more" if n_done else str(n_open)
         told += (
-            f" {n_open} are open: the budget ended before the text did, so only its beginning "
-            "is known and it has no score."
+            f" {more} {'is' if n_open == 1 else 'are'} open: the budget ended before the text "
+            "did, so only its beginning is known and it has no score."
         )
     if atlas.dropped > 1e-6:
         told += f" {100 * atlas.dropped:.4f} % lie in slivers too thin for the numbers' precision."

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from dashboard.frames.atlas import MEAN_REWARD
+from dashboard.frames.atlas import MEAN_REWARD, shapes
 from engine.atlas.explain import same_response
 from engine.atlas.rows import ScoredAtlas
 from engine.directions import canonical_direction, check_weights, direction_key
@@ -21,7 +21,6 @@ Floats = NDArray[np.float64]
 
 _AT_BORDER = 1e-9
 _TRIANGLE = 3
-_INTERVAL = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,18 +131,28 @@ def choice_text(table: pd.DataFrame) -> str:
     return f"{told}."
 
 
-def border_lines(scored: Sequence[ScoredAtlas]) -> Floats:
-    """Return the borders between responses of all prompts, for three objectives.
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """What of weight space is drawn: two or three weights, the others held where they are."""
+
+    axes: tuple[int, ...]
+    """Positions of the drawn objectives."""
+    shares: Weights
+    """The selected weights, sum one; the others keep their shares of these."""
+
+
+def border_lines(scored: Sequence[ScoredAtlas], cut: Cut) -> Floats:
+    """Return the borders between responses of all prompts, exactly, over three objectives.
 
     Returns:
-        Ends of lines as weights, ``(n_rows, 3)``; a row of NaN between two lines. Each border
-        inside of the triangle is there twice, once for each side.
+        Ends of lines as shares of the drawn weights, ``(n_rows, 3)``; a row of NaN between two
+        lines. Each border inside of the triangle is there twice, once for each side.
     """
     strokes: list[Floats] = []
     gap = np.full((1, _TRIANGLE), np.nan)
     for one in scored:
-        for cell in one.atlas.cells:
-            corners = cell.vertices
+        for shape in shapes(one.atlas, cut.axes, cut.shares):
+            corners = shape.corners
             for start, end in zip(corners, np.roll(corners, -1, axis=0), strict=True):
                 is_side = ((start < _AT_BORDER) & (end < _AT_BORDER)).any()
                 if not is_side:
@@ -151,22 +160,22 @@ def border_lines(scored: Sequence[ScoredAtlas]) -> Floats:
     return np.concatenate(strokes) if strokes else np.empty((0, _TRIANGLE))
 
 
-def border_steps(scored: Sequence[ScoredAtlas]) -> Floats:
+def border_steps(scored: Sequence[ScoredAtlas], cut: Cut) -> Floats:
     """Return where responses change, for two objectives: shares of the second, ascending."""
     ends = [
-        float(cell.vertices[:, 1].max())
+        float(shape.corners[:, 1].max())
         for one in scored
-        for cell in one.atlas.cells
-        if cell.vertices[:, 1].max() < 1 - _AT_BORDER
+        for shape in shapes(one.atlas, cut.axes, cut.shares)
+        if shape.corners[:, 1].max() < 1 - _AT_BORDER
     ]
     return np.sort(np.array(ends))
 
 
-def border_frame(scored: Sequence[ScoredAtlas]) -> pd.DataFrame:
-    """Return the borders for a file: one row per line, or per place for two objectives."""
-    if scored and scored[0].atlas.n_members == _INTERVAL:
-        return pd.DataFrame({"share of the second objective": border_steps(scored)})
-    lines = border_lines(scored).reshape(-1, _TRIANGLE, _TRIANGLE)
+def border_frame(borders: Floats) -> pd.DataFrame:
+    """Return ``border_lines`` or ``border_steps`` for a file: one row per line, or per place."""
+    if borders.ndim == 1:
+        return pd.DataFrame({"share of the second objective": borders})
+    lines = borders.reshape(-1, _TRIANGLE, _TRIANGLE)
     return pd.DataFrame({"start": list(lines[:, 0]), "end": list(lines[:, 1])})
 
 

@@ -1,9 +1,9 @@
-"""What the live page shows of one prompt: data for its components, and the view as a record."""
+"""What the live page shows of one prompt: data for its components, and what is stored of it."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import cycle
 from typing import Any
@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dashboard.frames.numbers import weights_text
 from engine.atlas.cells import PromptAtlas
 from engine.atlas.rows import ScoredAtlas
 from engine.records import DecidedToken, Response, Weights
@@ -81,7 +80,7 @@ def atlas_data(scored: ScoredAtlas) -> Data:
         "cells": [
             {
                 "text": cell.text,
-                "scores": _finite(scores.tolist()),
+                "scores": finite(scores.tolist()),
                 "corners": cell.vertices.tolist(),
                 "isOpen": cell.is_open,
             }
@@ -96,7 +95,7 @@ def answer_data(answers: Iterable[Answer]) -> list[Data]:
         {
             "weights": list(answer.weights),
             "text": answer.response.text,
-            "scores": _finite(answer.response.scores),
+            "scores": finite(answer.response.scores),
         }
         for answer in answers
     ]
@@ -217,63 +216,6 @@ def decided_counts(tokens: Sequence[DecidedToken], objectives: Sequence[str]) ->
     return ", ".join(f"{name} {count}" for name, count in zip(objectives, counts, strict=True))
 
 
-def view_record(
-    *,
-    run: Mapping[str, Any],
-    objectives: Sequence[str],
-    weights: Weights,
-    prompt: Mapping[str, Any],
-    response: Response | None,
-    members: Mapping[str, Response],
-    tokens: Sequence[DecidedToken],
-    note: str,
-) -> Data:
-    """Return everything the page shows, for a file.
-
-    Args:
-        run: Name, seed and version.
-        objectives: Names; scores and margins are told by them.
-        weights: One number per objective.
-        prompt: Split, index and text.
-        response: The ensemble's; None where it is not known.
-        members: Responses of base and single adapters by system.
-        tokens: Attribution of the response; empty where there is none.
-        note: What it rests on.
-    """
-    return {
-        "run": dict(run),
-        "objectives": list(objectives),
-        "weights": dict(zip(objectives, weights, strict=True)),
-        "link_weights": weights_text(weights),
-        "prompt": dict(prompt),
-        "ensemble": None if response is None else _told(response, objectives),
-        "members": {system: _told(one, objectives) for system, one in members.items()},
-        "tokens": [
-            {
-                "text": token.text,
-                "runner_up": token.runner_up,
-                "margin": token.margin,
-                "margin_by_objective": dict(zip(objectives, token.margin_parts, strict=True)),
-                "alone": dict(zip(objectives, token.alone, strict=True)),
-                "decided_by": objectives[token.decided_by],
-            }
-            for token in tokens
-        ],
-        "rests_on": note,
-    }
-
-
-def _told(response: Response, objectives: Sequence[str]) -> Data:
-    scores = _finite(response.scores)
-    if scores is None:
-        return {"text": response.text, "scores": None, "mean_reward": None}
-    return {
-        "text": response.text,
-        "scores": dict(zip(objectives, scores, strict=True)),
-        "mean_reward": sum(scores) / len(scores),
-    }
-
-
-def _finite(scores: Sequence[float]) -> list[float] | None:
+def finite(scores: Sequence[float]) -> list[float] | None:
     """Return scores as JSON holds them; None where one is missing."""
     return list(scores) if all(math.isfinite(score) for score in scores) else None

@@ -1,4 +1,4 @@
-"""Text of others where Streamlit reads Markdown: no link, no picture, no formatting."""
+"""Text of others on a page: no Markdown of theirs, and no folders of this machine."""
 
 from __future__ import annotations
 
@@ -12,3 +12,11 @@ def plain(text: str) -> str:
     reader's browser fetch it.
     """
     return re.sub(r"([\\`*_{}\[\]<>$~:|#!])", r"\\\1", text)
+
+
+def without_folders(text: str) -> str:
+    """Shorten each full path to its last part: where things lie is none of a visitor's business.
+
+    Addresses of the web stay as they are.
+    """
+    return re.sub(r"(?<![\w:/.~-])/(?:[\w.+@-]+/)+([\w.+@-]+)", r"\1", text)

@@ -9,12 +9,12 @@ from dashboard.components import plane_click
 from dashboard.figures import atlas as figures
 from dashboard.frames import atlas as frames
 from dashboard.frames.atlas_place import Place, find_place
-from dashboard.frames.atlas_prompts import prompt_names
+from dashboard.frames.atlas_prompts import Cut, prompt_names
 from dashboard.frames.plain import plain
 from dashboard.queries import Frame, Run
 from dashboard.selection import PromptChoice
 from dashboard.stored_atlases import Atlases
-from dashboard.views import atlas_prompts, atlas_responses
+from dashboard.views import atlas_own, atlas_prompts, atlas_responses
 from engine.atlas.rows import ScoredAtlas
 from engine.records import Split, Weights
 
@@ -34,39 +34,56 @@ def render() -> None:
 
 
 def _body(run: Run) -> None:
-    prompts = queries.table(run, "prompts")
+    texts = queries.table(run, "prompts")
     certificates = queries.table(run, "certificates")
     evaluations = queries.table(run, "evaluations")
-    controls.show_problems(prompts, certificates, evaluations)
+    controls.show_problems(texts, certificates, evaluations)
     found = {split: stored_atlases.atlases(run, split) for split in _SPLITS}
     for problem in dict.fromkeys(own.problem for own in found.values() if own.problem):
         st.warning(plain(problem))
     mapped = {split: own for split, own in found.items() if own.scored}
+    best = frames.best_proven(certificates.frame, len(run.objectives))
+    weights = _weights(run, frames.best_found(evaluations.frame, len(run.objectives)))
+    own = atlas_own.shown(run, mapped, texts.frame)
+    if own is not None:
+        _one_prompt(run, own, weights, best)
+        return
     if not mapped:
         _no_atlas(run)
         return
-    choice = _choose_prompt(run, mapped, prompts.frame)
+    choice = _choose_prompt(run, mapped, texts.frame)
     scored = mapped[choice.split].of_prompt(choice.prompt_index) or mapped[choice.split].scored[0]
-    names = prompt_names(prompts.frame, choice.split)
+    names = prompt_names(texts.frame, choice.split)
     atlas_responses.long_text(
         names.get(choice.prompt_index, "(this prompt's text is not published yet)")
     )
-    best = frames.best_proven(certificates.frame, len(run.objectives))
-    weights = _weights(run, frames.best_found(evaluations.frame, len(run.objectives)))
+    place, axes = _one_prompt(run, scored, weights, best)
+    atlas_prompts.same_ensemble(run, mapped[choice.split], names, choice, place.weights)
+    cut = Cut(tuple(axes), place.shares)
+    atlas_prompts.across_prompts(
+        run, mapped[choice.split], names, choice, cut, best.weights if best else None
+    )
+
+
+def _one_prompt(
+    run: Run, scored: ScoredAtlas, weights: Weights, best: frames.Best | None
+) -> tuple[Place, list[int]]:
+    """Show where the responses to one prompt are, and what is at the selected weights.
+
+    Returns:
+        That place, and the positions of the objectives that the map shows.
+    """
     place = find_place(scored.atlas, weights)
     table = frames.cell_table(scored, run.objectives)
     st.caption(frames.coverage_text(scored.atlas))
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        _map(run, scored, table, place, best)
+        axes = _map(run, scored, table, place, best)
     with right:
         atlas_responses.selected(run, table, place)
     atlas_responses.room(run, table, place)
     atlas_responses.everything(run, scored, table, place)
-    atlas_prompts.same_ensemble(run, mapped[choice.split], names, choice, place.weights)
-    atlas_prompts.across_prompts(
-        run, mapped[choice.split], names, choice, place.shares, best.weights if best else None
-    )
+    return place, axes
 
 
 def _no_atlas(run: Run) -> None:
@@ -83,9 +100,7 @@ def _no_atlas(run: Run) -> None:
     )
 
 
-def _choose_prompt(
-    run: Run, mapped: dict[Split, Atlases], prompts: Frame
-) -> selection.PromptChoice:
+def _choose_prompt(run: Run, mapped: dict[Split, Atlases], texts: Frame) -> selection.PromptChoice:
     choice = selection.selected_prompt()
     first_split = next(iter(mapped))
     first = PromptChoice(first_split, mapped[first_split].scored[0].prompt_index)
@@ -109,7 +124,7 @@ def _choose_prompt(
     with left:
         split = _split_picker(mapped, choice)
     with right:
-        _prompt_picker(mapped[split], prompt_names(prompts, split), choice)
+        _prompt_picker(mapped[split], prompt_names(texts, split), choice)
     return choice
 
 
@@ -179,7 +194,7 @@ def _axes(run: Run) -> list[int]:
 
 def _map(
     run: Run, scored: ScoredAtlas, table: Frame, place: Place, best: frames.Best | None
-) -> None:
+) -> list[int]:
     first, second = st.columns([1, 1], vertical_alignment="bottom")
     value = first.selectbox(
         "Colour",
@@ -197,7 +212,7 @@ def _map(
     part = frames.part_of(place.shares, axes) if len(axes) > 1 else None
     if part is None:
         st.info("Choose two or three objectives that have some of the selected weights.")
-        return
+        return axes
     is_slice = len(axes) < len(run.objectives)
     shapes = frames.shapes(scored.atlas, axes, place.shares)
     shown = {shape.cell for shape in shapes}
@@ -235,6 +250,7 @@ def _map(
             selection.select_weights(selection.as_text(weights))
 
     plane_click.watch(MAP_KEY, key="cell-click", on_pick=pick)
+    return axes
 
 
 def _map_caption(run: Run, table: Frame, content: figures.CellMap, n_shown: int) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import charts, controls, selection
+from dashboard import charts, controls, landscape, selection
 from dashboard.components import plane_click, text_table
 from dashboard.figures import atlas_prompts as figures
 from dashboard.figures.atlas import place_of
 from dashboard.frames import atlas_prompts as frames
+from dashboard.frames.atlas import part_of, slice_weights
 from dashboard.frames.numbers import weights_text
 from dashboard.frames.plain import plain
 from dashboard.frames.words import differing_words
@@ -92,7 +93,7 @@ def across_prompts(
     own: Atlases,
     names: dict[int, str],
     choice: PromptChoice,
-    shares: Weights,
+    cut: frames.Cut,
     best: Weights | None,
 ) -> None:
     """Show for which prompts weights matter, and where in weight space."""
@@ -103,7 +104,7 @@ def across_prompts(
     with left:
         _choice(run, table, choice)
     with right:
-        _borders(run, own, shares, best)
+        _borders(run, choice, len(own.scored), cut, best)
     _prompts(run, table, choice)
 
 
@@ -134,50 +135,46 @@ def _select(table: Frame, choice: PromptChoice, sent: object) -> None:
         selection.select_prompt(PromptChoice(choice.split, int(str(index))))
 
 
-def _borders(run: Run, own: Atlases, shares: Weights, best: Weights | None) -> None:
-    n_objectives = len(run.objectives)
-    if n_objectives > _TRIANGLE:
-        st.caption(
-            "The map of all borders is drawn for two and three objectives. For more, the table "
-            "says which prompts the weights change, and the slice above where one of them does."
-        )
+def _borders(
+    run: Run, choice: PromptChoice, n_prompts: int, cut: frames.Cut, best: Weights | None
+) -> None:
+    part = part_of(cut.shares, cut.axes)
+    if part is None or len(cut.axes) < 2:
+        st.caption("Choose two or three objectives of the slice above to see all borders in it.")
         return
+    is_slice = len(cut.axes) < len(run.objectives)
+    names = [run.objectives[axis] for axis in cut.axes]
+    held = [name for name in run.objectives if name not in names]
+    where = f", in the slice above; held: {', '.join(held)}" if is_slice else ""
     st.caption(
-        "**Where responses change**: the borders of all prompts at once; dark where many prompts "
-        "change their response."
+        f"**Where responses change**: the borders of all prompts at once{where}; dark where many "
+        "prompts change their response."
     )
-    marks = {"selected weights": shares} | ({"proven best": best} if best is not None else {})
-    if n_objectives == _TRIANGLE:
-        figure = figures.border_map(
-            frames.border_lines(own.scored),
-            run.objectives,
-            marks,
-            len(own.scored),
-            controls.theme_ink(),
-        )
+    marks = {"selected weights": part}
+    if best is not None and not is_slice:
+        marks["proven best"] = best
+    found = landscape.borders(run, choice.split, cut)
+    ink = controls.theme_ink()
+    if len(names) == _TRIANGLE:
+        figure = figures.border_map(found, run.objectives, marks, n_prompts, ink, cut.axes)
     else:
-        figure = figures.border_bar(
-            frames.border_steps(own.scored),
-            run.objectives,
-            marks,
-            len(own.scored),
-            controls.theme_ink(),
-        )
+        figure = figures.border_bar(found, names, marks, n_prompts, ink)
     charts.chart(
         figure,
         key=BORDERS_KEY,
         name=charts.file_name(run, "borders"),
-        rows=frames.border_frame(own.scored),
+        rows=frames.border_frame(found),
         alt="The borders between responses of all prompts over weight space.",
     )
-    if n_objectives == _TRIANGLE:
-        plane_click.watch(BORDERS_KEY, key="border-click", on_pick=_move)
 
+    def move(x: float, y: float) -> None:
+        clicked = place_of(x, y, _TRIANGLE)
+        if clicked is not None:
+            weights = slice_weights(clicked, cut.axes, cut.shares)
+            selection.select_weights(selection.as_text(weights))
 
-def _move(x: float, y: float) -> None:
-    weights = place_of(x, y, _TRIANGLE)
-    if weights is not None:
-        selection.select_weights(selection.as_text(weights))
+    if len(names) == _TRIANGLE:
+        plane_click.watch(BORDERS_KEY, key="border-click", on_pick=move)
 
 
 def _prompts(run: Run, table: Frame, choice: PromptChoice) -> None:

@@ -23,12 +23,7 @@ def side_by_side(run: Run, split: Split) -> None:
             "No other run has the same objectives. Another seed shows how much of a difference is "
             "luck of the training:"
         )
-        seed = run.config.seed + 1 if run.config else 1
-        st.code(
-            run.command(f"run {run.folder.config} --seed {seed} --name {run.run_id}-seed{seed}"),
-            language="bash",
-            wrap_lines=True,
-        )
+        st.code(run.seed_command(), language="bash", wrap_lines=True)
         return
     first = [run.run_id, *(name for name in alike if name != run.run_id)][:_MOST_AT_FIRST]
     chosen, measure = _choose(run, list(alike), first)

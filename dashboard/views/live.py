@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 
 import streamlit as st
@@ -12,9 +12,9 @@ from dashboard import answers, charts, controls, live, prompts, queries, selecti
 from dashboard.components import token_strip, weight_sliders
 from dashboard.figures.palette import NAMES
 from dashboard.frames import live as frames
-from dashboard.frames import weight_space
+from dashboard.frames import live_export, weight_space
 from dashboard.frames.numbers import score_text, weights_text
-from dashboard.frames.plain import plain
+from dashboard.frames.plain import plain, without_folders
 from dashboard.frames.runs import system_label
 from dashboard.prompts import Asked
 from dashboard.queries import Frame, Run
@@ -88,7 +88,7 @@ def _sliders(
         data,
         key="live-sliders",
         on_move=lambda told: selection.select_weights(_told(told)),
-        on_pin=lambda told: answers.pin(_told(told)),
+        on_pin=lambda told: selection.select_reference(_told(told)),
     )
 
 
@@ -126,7 +126,7 @@ def _reasons(run: Run, asked: Asked, known: answers.Known, weights: Weights) -> 
         with st.spinner("Splitting the logits; the first time the models are loaded."):
             tokens = live.explain(run, asked.text, weights)
     except EmorlError as error:
-        st.error(plain(str(error)))
+        st.error(plain(without_folders(str(error))))
         return []
     st.caption(
         f"At the weights {weights_text(weights)}; tokens decided: "
@@ -143,7 +143,7 @@ def _members(run: Run, asked: Asked, known: answers.Known) -> Mapping[str, Respo
         with st.spinner("Asking the members; the first time the models are loaded."):
             members = answers.members(run, asked, known)
     except EmorlError as error:
-        st.error(plain(str(error)))
+        st.error(plain(without_folders(str(error))))
         return {}
     st.subheader("The same prompt, answered by the members alone", anchor=False)
     if not members:
@@ -176,7 +176,7 @@ def _export(
     tokens: list[DecidedToken],
 ) -> None:
     choice = asked.choice
-    record = frames.view_record(
+    record = live_export.view_record(
         run={
             "name": run.run_id,
             "seed": run.config.seed if run.config else None,
@@ -194,12 +194,36 @@ def _export(
         tokens=tokens,
         note=frames.exactness(known.scored),
     )
-    st.download_button(
-        "Save this view as JSON",
-        json.dumps(record, ensure_ascii=False, indent=2),
-        file_name=f"{charts.file_name(run, 'live')}.json",
-        mime="application/json",
-        key="live-json",
-        on_click="ignore",
-        type="tertiary",
-    )
+    with st.popover("Export", key="live-export", type="tertiary", width="content"):
+        st.download_button(
+            "This view as JSON",
+            json.dumps(record, ensure_ascii=False, indent=2),
+            file_name=f"{charts.file_name(run, 'live')}.json",
+            mime="application/json",
+            key="live-json",
+            on_click="ignore",
+            type="tertiary",
+        )
+        told = _answers(run, known, weights, members)
+        rows = live_export.answer_table(told, asked.text, run.objectives)
+        name = charts.file_name(run, "live-answers")
+        charts.row_downloads(rows, name, "live-answers", "answers")
+        if tokens:
+            rows = live_export.token_table(tokens, run.objectives)
+            name = charts.file_name(run, "live-tokens")
+            charts.row_downloads(rows, name, "live-tokens", "tokens with their split")
+
+
+def _answers(
+    run: Run, known: answers.Known, weights: Weights, members: Mapping[str, Response]
+) -> Iterator[tuple[str, Weights | None, Response]]:
+    """Name every answer that the page holds: now, pinned, asked for before, of the members."""
+    for system, vector in (("ensemble", weights), ("pinned", known.reference)):
+        response = known.response(vector) if vector else None
+        if response is not None:
+            yield system, vector, response
+    for answer in known.decoded:
+        yield "ensemble", answer.weights, answer.response
+    for system, response in members.items():
+        alone = tuple(float(system == f"adapter:{name}") for name in run.objectives)
+        yield system, alone if any(alone) else None, response

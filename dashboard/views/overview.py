@@ -18,7 +18,7 @@ from dashboard.views import overview_runs
 
 def render() -> None:
     """Lay out the page."""
-    controls.page("Overview", _body)
+    controls.page("Overview", _body, tells_end=False)
 
 
 def _body(run: Run) -> None:

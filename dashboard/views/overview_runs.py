@@ -126,7 +126,7 @@ def compare(runs: list[Run], selected: Run) -> None:
     if len(readable) < 2:
         controls.next_command(
             "With a second run, of another seed say, this shows how far results differ by chance.",
-            "emorl run CONFIG.toml --seed 1 --name NAME",
+            selected.seed_command(),
         )
         return
     names = st.multiselect(

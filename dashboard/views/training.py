@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import streamlit as st
 
-from dashboard import charts, controls, queries
+from dashboard import charts, controls, queries, selection
 from dashboard.components import text_table
 from dashboard.figures.training import Curves, adapter_curves, reward_paths, step_curves
 from dashboard.frames import texts
@@ -14,9 +14,11 @@ from dashboard.frames import training as frames
 from dashboard.frames.numbers import score_text
 from dashboard.frames.words import Pieces
 from dashboard.queries import Run
+from dashboard.selection import PromptChoice
 
 _PANELS_PER_ROW = 3
 _MOST_RUNS = 8
+_LONGEST_OPTION = 90
 
 
 def render() -> None:
@@ -216,8 +218,19 @@ def _one_prompt(run: Run, samples: queries.Frame, prompts: queries.Frame, adapte
     if not indices:
         return
     st.markdown("**One prompt through the training**")
-    index = st.selectbox(
-        "Prompt", indices, format_func=lambda index: known[index], key="sampled-prompt"
+    choice = selection.selected_prompt()
+    is_kept = choice and choice.split == "aggregation" and choice.prompt_index in indices
+    index = choice.prompt_index if choice and is_kept else indices[0]
+    key = "sampled prompt"
+    st.session_state[key] = index
+    st.selectbox(
+        f"Prompt, {len(indices)} with texts kept",
+        indices,
+        key=key,
+        format_func=lambda index: f"{index + 1} · {known[index][:_LONGEST_OPTION]}",
+        on_change=lambda: selection.select_prompt(
+            PromptChoice("aggregation", st.session_state[key])
+        ),
     )
     st.text(known[index])
     st.caption("Marked: words that the response before did not have.")

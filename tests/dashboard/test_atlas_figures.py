@@ -153,13 +153,25 @@ def test_every_prompt_is_a_point_that_names_itself() -> None:
 
 
 def test_borders_are_drawn_in_the_plane_with_gaps_between_them() -> None:
-    lines = atlas_prompts.border_lines([halves()])
+    lines = atlas_prompts.border_lines([halves()], atlas_prompts.Cut((0, 1, 2), (1 / 3,) * 3))
     figure = border_map(lines, OBJECTIVES, {"selected weights": (1.0, 0.0, 0.0)}, 1, LIGHT)
     [drawn] = traces(figure, "borders")
     assert np.isnan(drawn.x).tolist() == [False, False, True] * 2
     assert set(np.round(drawn.x[:2], 6)) == {0.5}
     none = border_map(np.empty((0, 3)), OBJECTIVES, {}, 3, DARK)
     assert len(traces(none, "borders")[0].x) == 0
+
+
+def test_a_corner_of_a_slice_has_its_objectives_colour_and_leaves_room_for_the_others() -> None:
+    four = ("a", "b", "c", "d")
+    sliced = border_map(np.empty((0, 3)), four, {}, 3, DARK, (0, 2, 3))
+    assert [note.text for note in sliced.layout.annotations] == [
+        "<b>most a</b>", "<b>most c</b>", "<b>most d</b>"
+    ]  # fmt: skip
+    colours = [note.font.color for note in sliced.layout.annotations]
+    assert colours == [DARK.objectives[place] for place in (0, 2, 3)]
+    whole = border_map(np.empty((0, 3)), OBJECTIVES, {}, 3, DARK)
+    assert whole.layout.annotations[0].text == "<b>only reflection</b>"
 
 
 def test_borders_of_two_objectives_count_up() -> None:

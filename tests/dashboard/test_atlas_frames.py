@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,7 @@ from tests.atlas_fields import fake_atlases, random_weights
 from tests.dashboard.atlases import fixed, halves, scored_atlas
 
 OBJECTIVES = ("reflection", "empathy", "fluency")
+WHOLE = atlas_prompts.Cut((0, 1, 2), (1 / 3, 1 / 3, 1 / 3))
 
 
 def test_words_that_another_text_lacks_are_marked_and_the_pieces_make_up_the_text() -> None:
@@ -85,8 +87,15 @@ def test_an_open_response_has_no_score_and_says_so() -> None:
     assert "not scored" in frames.score_lines(row, OBJECTIVES)
     assert frames.shown_text(row).endswith("…")
     told = frames.coverage_text(scored.atlas)
-    assert "cover 50.00 %" in told
-    assert "1 are open" in told
+    assert told.startswith("One response to this prompt; finished ones cover 50.00 % of all")
+    assert "1 more is open: the budget ended" in told
+
+
+def test_a_prompt_whose_only_response_is_open_has_no_response_yet() -> None:
+    cell = replace(halves().atlas.cells[0], area=1.0, is_open=True)
+    atlas = replace(halves().atlas, branches=(), cells=(cell,), covered=0.0)
+    told = frames.coverage_text(atlas)
+    assert told.startswith("No response to this prompt is finished. 1 is open: the budget ended")
 
 
 def test_colours_reach_from_zero_to_one_or_over_what_is_shown() -> None:
@@ -181,18 +190,35 @@ def test_prompts_with_the_most_choice_come_first() -> None:
 
 
 def test_borders_inside_the_triangle_are_lines_and_its_sides_are_not() -> None:
-    lines = atlas_prompts.border_lines([halves(), fixed()])
+    lines = atlas_prompts.border_lines([halves(), fixed()], WHOLE)
     # One border from (1, 1, 0) / 2 to (0, 0, 1), once for each side of it.
     assert lines.shape == (6, 3)
     ends = {tuple(np.round(row, 9)) for row in lines if np.isfinite(row).all()}
     assert ends == {(0.5, 0.5, 0.0), (0.0, 0.0, 1.0)}
-    assert len(atlas_prompts.border_frame([halves()])) == 2
+    assert len(atlas_prompts.border_frame(atlas_prompts.border_lines([halves()], WHOLE))) == 2
 
 
 def test_borders_of_two_objectives_are_places() -> None:
     scored = scored_atlas(("a", "b"), [[1, 0], [0, 3]], [[0.1, 0.2], [0.3, 0.4]])
     # w0 = 3 w1 where the second has a quarter.
-    assert atlas_prompts.border_steps([scored]).tolist() == pytest.approx([0.25])
+    steps = atlas_prompts.border_steps([scored], atlas_prompts.Cut((0, 1), (0.5, 0.5)))
+    assert steps.tolist() == pytest.approx([0.25])
+    assert atlas_prompts.border_frame(steps).iloc[:, 0].tolist() == pytest.approx([0.25])
+
+
+def test_borders_of_four_objectives_are_drawn_in_the_slice_that_holds_the_fourth() -> None:
+    # The first text wins where w0 >= w1 + w3. With w3 held at 0.2 the others share 0.8:
+    # u0 - u1 >= 0.25, from (5, 3, 0) / 8 to (1, 0, 3) / 4.
+    scored = scored_atlas(
+        ("a", "b"), [[1, 0, 0, 0], [0, 1, 0, 1]], [[0.1, 0.2, 0.3, 0.4], [0.4, 0.3, 0.2, 0.1]]
+    )
+    shares = (0.3, 0.3, 0.2, 0.2)
+    lines = atlas_prompts.border_lines([scored], atlas_prompts.Cut((0, 1, 2), shares))
+    ends = {tuple(np.round(row, 9)) for row in lines if np.isfinite(row).all()}
+    assert ends == {(0.625, 0.375, 0.0), (0.25, 0.0, 0.75)}
+    # Of the first two alone: u0 + u1 = 1 share 0.6, and 0.6 (u0 - u1) >= 0.2 up to u1 = 1/3.
+    steps = atlas_prompts.border_steps([scored], atlas_prompts.Cut((0, 1), shares))
+    assert steps.tolist() == pytest.approx([1 / 3])
 
 
 @pytest.mark.parametrize("text", ["2,1,0", "[2, 1, 0]", " 2 1 0 ", "(2; 1; 0)"])

@@ -135,7 +135,7 @@ def test_open_responses_and_own_prompts_are_shown(
     page = run_page("atlas", run="training", prompt="own:0", w="0,1,0")
     assert not page.exception
     assert "Mine." in [text.value for text in page.text]
-    assert "1 are open" in said(page)
+    assert "1 more is open" in said(page)
     assert "B is second …" in [text.value for text in page.text]
 
 
@@ -172,3 +172,13 @@ def test_runs_with_the_same_objectives_stand_side_by_side() -> None:
     }
     alone = run_page("compare", run="large")
     assert "No other run has the same objectives" in said(alone)
+
+
+@pytest.mark.usefixtures("served")
+def test_the_borders_of_four_objectives_are_drawn_in_the_chosen_slice() -> None:
+    page = run_page("atlas", run="large")
+    assert not page.exception
+    assert "the borders of all prompts at once, in the slice above" in said(page)
+    page.multiselect(key="slice").set_value([]).run()
+    assert not page.exception
+    assert "to see all borders in it" in said(page)

@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard import live
+from dashboard import live, queries
 from dashboard.access import READ_ONLY
 from engine.artifacts import RunFolder
 from engine.directions import canonical_direction
 from engine.errors import ModelError
 from engine.records import Response, Weights
+from tests.dashboard.test_mapping import mapped
 from tests.dashboard.test_pages import run_page, said
 from tests.formula import HOSTILE, OBJECTIVES
 from tests.formula_models import UNMAPPABLE, FormulaModels
@@ -245,3 +246,114 @@ def test_models_that_cannot_be_loaded_are_told_in_words() -> None:
     assert page.error[0].value == "The adapter has rank 4, expected 8."
     assert slider_data(mapped)["atlas"] is not None  # the look-up needs no model
     assert mapped.error[0].value == "The adapter has rank 4, expected 8."
+
+
+def test_the_pinned_weights_end_with_their_run(models: Recording) -> None:
+    page = live_page(w="1,0,0", ref="0,0,1")
+    page.query_params["run"] = "died"  # of the same objectives
+    del page.query_params["ref"]
+    page.run()
+    assert not page.exception
+    assert slider_data(page)["reference"] is None
+    assert "ref" not in page.query_params
+    assert models.asked[-1][1] != (0.0, 0.0, 1.0)
+
+
+@pytest.mark.usefixtures("models")
+def test_the_pinned_weights_end_when_another_run_takes_the_page(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Without a run in the URL the one written to last is shown, which can become another."""
+    runs = {run.run_id: run for run in queries.runs()}
+    monkeypatch.setattr(queries, "runs", lambda: [runs["finished"]])
+    page = run_page("live", prompt="inference:1", ref="0,0,1")
+    assert slider_data(page)["reference"] == [0, 0, 1]
+    monkeypatch.setattr(queries, "runs", lambda: [runs["died"], runs["finished"]])
+    page.run()
+    assert not page.exception
+    assert slider_data(page)["reference"] is None
+    assert "ref" not in page.query_params
+
+
+@pytest.mark.usefixtures("models")
+def test_a_link_to_another_run_brings_its_own_pinned_weights() -> None:
+    page = live_page(ref="0,0,1")
+    page.query_params["run"] = "died"
+    page.query_params["ref"] = "0,1,0"
+    page.run()
+    assert slider_data(page)["reference"] == [0, 1, 0]
+
+
+def test_the_atlas_page_shows_an_own_prompt_once_it_is_mapped(models: Recording) -> None:
+    page = run_page("atlas", run="finished", text="I feel stuck.")
+    assert not page.exception
+    assert "I feel stuck." in [text.value for text in page.text]
+    assert "no atlas yet" in page.info[0].value
+    assert page.query_params["text"] == "I feel stuck."
+    run = next(run for run in queries.runs() if run.run_id == "finished")
+    assert mapped(run, "I feel stuck.").is_done
+    page.run()
+    assert not page.exception
+    assert "All 3 responses to this prompt" in said(page)
+    assert any("You said: I feel stuck." in text.value for text in page.text)
+    page.button[0].click().run()
+    assert "I feel stuck." not in said(page)
+    assert models.asked == []
+
+
+def test_the_atlas_page_shows_what_is_stored_of_an_own_prompt(models: Recording) -> None:
+    text = "Since the move I hardly sleep (aggregation 1)."
+    page = run_page("atlas", run="finished", text=text, w="1,0,0")
+    assert "All 2 responses to this prompt" in said(page)
+    assert models.asked == []
+
+
+def test_the_atlas_page_loads_no_models_where_nothing_may_be_generated(
+    models: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(READ_ONLY, "1")
+    live.use_loader(None)
+    page = run_page("atlas", run="finished", text="I feel stuck.")
+    assert not page.exception
+    assert not page.error
+    assert "Your own prompt has no atlas" in page.info[0].value
+    assert models.asked == []
+
+
+@pytest.mark.usefixtures("models")
+def test_an_own_prompt_left_for_another_comes_back_when_asked_for() -> None:
+    page = live_page(text="I feel stuck.")
+    page.button_group(key="prompt-source").set_value("inference").run()
+    assert "text" not in page.query_params
+    page.button_group(key="prompt-source").set_value("your own").run()
+    assert page.text_area[0].value == "I feel stuck."
+
+
+def test_a_long_own_prompt_is_kept_but_no_part_of_the_link(models: Recording) -> None:
+    page = live_page()
+    page.button_group(key="prompt-source").set_value("your own").run()
+    long = "I feel stuck. " * 40
+    page.text_area[0].set_value(long).run()
+    assert models.asked[-1][0] == long.strip()
+    assert "text" not in page.query_params
+    assert "no part of the link" in said(page)
+    page.run()
+    assert page.text_area[0].value == long
+
+
+@pytest.mark.usefixtures("models")
+def test_the_export_holds_all_answers_and_tokens_of_the_page() -> None:
+    page = live_page(prompt="aggregation:1", w="1,0.5,0", ref="0,1,0")
+    labels = [getattr(button, "label", "") for button in page.get("download_button")]
+    # The ensemble, the pinned weights, base and three members; "Response 5." and the end.
+    assert labels == [
+        "This view as JSON",
+        "6 answers as CSV",
+        "6 answers as Parquet",
+        *(f"{n_tokens(page)} tokens with their split as {kind}" for kind in ("CSV", "Parquet")),
+    ]
+
+
+def n_tokens(page: AppTest) -> int:
+    [strip] = [part for part in page.get("bidi_component") if part.key == "live-tokens"]
+    return len(json.loads(strip.proto.json)["tokens"])

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import math
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from dashboard.frames import live as frames
+from dashboard.frames import live_export
 from dashboard.frames.live import Answer
 from engine.atlas.rows import ScoredAtlas
 from engine.records import DecidedToken, Response
@@ -155,7 +157,7 @@ def test_tokens_keep_their_parts() -> None:
 
 
 def test_the_record_of_a_view_is_json_and_holds_everything() -> None:
-    record = frames.view_record(
+    record = live_export.view_record(
         run={"name": "demo", "seed": 3, "version": "0.1.0"},
         objectives=NAMES,
         weights=(1.0, 0.5, 0.0),
@@ -172,3 +174,29 @@ def test_the_record_of_a_view_is_json_and_holds_everything() -> None:
     assert read["tokens"][0]["decided_by"] == "depth"
     assert read["tokens"][0]["margin_by_objective"]["warmth"] == -0.25
     assert read["run"]["seed"] == 3
+
+
+def test_every_answer_is_a_row_with_its_weights_and_scores() -> None:
+    told = [
+        ("ensemble", (1.0, 0.5, 0.0), response("words", 0.1, 0.2, 0.6)),
+        ("ensemble", (1.0, 0.5, 0.0), response("words", 0.1, 0.2, 0.6)),
+        ("base", None, response("other words", 0.3, 0.3, 0.3)),
+    ]
+    table = live_export.answer_table(told, "a prompt", NAMES)
+    assert list(table["system"]) == ["ensemble", "base"]
+    assert table["mean_reward"].tolist() == pytest.approx([0.3, 0.3])
+    assert table[list(NAMES)].to_numpy()[0].tolist() == [0.1, 0.2, 0.6]
+    weights = table[[f"weight {name}" for name in NAMES]].to_numpy()
+    assert weights[0].tolist() == [1.0, 0.5, 0.0]
+    assert np.isnan(weights[1]).all()
+    assert set(table["prompt"]) == {"a prompt"}
+    assert list(live_export.answer_table([], "a prompt", NAMES).columns) == list(table.columns)
+
+
+def test_every_token_is_a_row_whose_parts_add_up_to_its_margin() -> None:
+    table = live_export.token_table(TOKENS, NAMES)
+    assert table["place"].tolist() == [1, 2]
+    assert table["decided_by"].tolist() == ["depth", "warmth"]
+    parts = table[[f"margin {name}" for name in NAMES]].sum(axis=1)
+    assert parts.tolist() == table["margin"].tolist() == [0.25, 0.25]
+    assert table["alone brevity"].tolist() == ["c", " x"]

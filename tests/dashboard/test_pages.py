@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -159,6 +162,20 @@ def test_a_dead_run_says_how_to_go_on() -> None:
     assert any("emorl run" in code.value for code in page.code)
 
 
+@pytest.mark.parametrize("name", ["training", "weight_space", "compare"])
+def test_pages_of_a_dead_run_say_how_old_their_rows_are(
+    name: str, artifacts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(artifacts / "runs" / "died", tmp_path / "runs" / "died")
+    for file in (tmp_path / "runs" / "died" / "published").iterdir():
+        os.utime(file, (time.time() - 7200, time.time() - 7200))
+    monkeypatch.setenv("EMORL_ARTIFACTS", str(tmp_path))
+    page = run_page(name, run="died")
+    [told] = [one.value for one in page.warning if "died before its end" in one.value]
+    assert "is 2 h 0 min old" in told
+    assert "`emorl run died" in told
+
+
 @pytest.mark.usefixtures("served")
 def test_a_failed_run_says_why() -> None:
     assert run_page("overview", run="failed").error[0].value == "No room on the disk."
@@ -179,10 +196,52 @@ def test_samples_follow_the_chosen_adapter_and_step() -> None:
     assert not page.exception
 
 
+@pytest.mark.usefixtures("served")
+@pytest.mark.parametrize("name", [*PAGES, "atlas", "compare"])
+def test_every_page_of_a_run_copies_its_link(name: str) -> None:
+    page = run_page(name, run="finished")
+    assert component(page, "copy-link") == {"run": "finished"}
+
+
+@pytest.mark.usefixtures("served")
+@pytest.mark.parametrize(
+    ("asked", "sort"),
+    [("-empathy", "-empathy"), ("response", "response"), ("<b>", ""), ("--", "")],
+)
+def test_the_order_of_a_table_is_in_the_url(asked: str, sort: str) -> None:
+    page = run_page("training", run="finished", **{"sort-responses-by-prompt": asked})
+    assert component(page, "responses-by-prompt")["sort"] == sort
+    assert component(page, "responses-by-after-step")["sort"] == ""
+
+
+@pytest.mark.usefixtures("served")
+def test_the_prompt_followed_through_a_training_is_the_selected_one() -> None:
+    page = run_page("training", run="finished", prompt="aggregation:1")
+    [picker] = [box for box in page.selectbox if box.key == "sampled prompt"]
+    assert picker.value == 1
+    picker.set_value(0).run()
+    assert page.query_params["prompt"] == "aggregation:0"
+    assert not page.exception
+
+
+@pytest.mark.usefixtures("served")
+@pytest.mark.parametrize(("asked", "read"), [("3", 3), ("999", 1), ("x", 1)])
+def test_the_response_that_is_read_is_in_the_url(asked: str, read: int) -> None:
+    page = run_page("weight_space", run="finished", reading=asked)
+    assert page.number_input[0].value == read
+    assert not page.exception
+
+
+def component(page: AppTest, key: str) -> dict[str, Any]:
+    """What a page gave to a component of ours."""
+    [found] = [part for part in page.get("bidi_component") if part.key == key]
+    data: dict[str, Any] = json.loads(found.proto.json)
+    return data
+
+
 def first_scores(page: AppTest) -> list[float]:
     """Return the scores of the first response that the training page shows."""
-    [table] = [part for part in page.get("bidi_component") if part.key == "responses-by-prompt"]
-    cells = json.loads(table.proto.json)["rows"][0]["cells"]
+    cells = component(page, "responses-by-prompt")["rows"][0]["cells"]
     return [cell["value"] for cell in cells[2:]]
 
 

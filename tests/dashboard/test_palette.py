@@ -2,12 +2,84 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
+from pathlib import Path
+
 import plotly.graph_objects as go
 import pytest
 from plotly.subplots import make_subplots
 
+from dashboard.components import source
 from dashboard.figures import lines
-from dashboard.figures.palette import DARK, LIGHT, style
+from dashboard.figures.palette import DARK, LIGHT, NAMES, Ink, style
+
+THEMES = {"light": LIGHT, "dark": DARK}
+TEXT, GRAPHIC = 4.5, 3.0
+"""Least contrasts of WCAG 2.2 AA: for text, and for sliders, marks and focus rings."""
+
+
+def theme(name: str) -> dict[str, str]:
+    """The colours of a theme as Streamlit's settings have them."""
+    settings = Path(__file__).resolve().parents[2] / ".streamlit" / "config.toml"
+    colours: dict[str, str] = tomllib.loads(settings.read_text(encoding="utf-8"))["theme"][name]
+    return colours
+
+
+def contrast(one: str, other: str) -> float:
+    """The contrast of two colours as WCAG 2.2 defines it, 1 to 21."""
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
+    linear = [
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+    ]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def tint(colour: str, page: str, opacity: float) -> str:
+    """A colour laid thinly over the page."""
+    pairs = [(int(colour[at : at + 2], 16), int(page[at : at + 2], 16)) for at in (1, 3, 5)]
+    return "#" + "".join(f"{round(a * opacity + b * (1 - opacity)):02X}" for a, b in pairs)
+
+
+@pytest.mark.parametrize("name", THEMES)
+def test_the_colours_of_a_theme_can_be_read(name: str) -> None:
+    own = theme(name)
+    primary, page = own["primaryColor"], own["backgroundColor"]
+    faint = []
+    for ground in (page, own["secondaryBackgroundColor"]):
+        texts = ["textColor", "linkColor", *(key for key in own if key.endswith("TextColor"))]
+        faint += [key for key in texts if contrast(own[key], ground) < TEXT]
+        if contrast(primary, ground) < GRAPHIC:  # sliders, toggles, focus rings
+            faint.append("primaryColor")
+    # A chosen segment is written in the primary colour on a tenth of it.
+    if contrast(primary, tint(primary, page, 0.1)) < TEXT:
+        faint.append("chosen segment")
+    assert faint == []
+
+
+@pytest.mark.parametrize(("name", "place"), [("light", 0), ("dark", 1)])
+def test_text_on_the_primary_colour_can_be_read(name: str, place: int) -> None:
+    """Buttons and tags of choices: Streamlit's own white is too faint in the dark."""
+    pairs = re.findall(r"light-dark\((#\w{6}), (#\w{6})\)", source("theme.css"))
+    text, hovered, opened = (pair[place] for pair in pairs)
+    assert contrast(text, theme(name)["primaryColor"]) >= TEXT
+    assert contrast(text, hovered) >= TEXT
+    assert contrast(opened, theme(name)["backgroundColor"]) >= TEXT
+
+
+@pytest.mark.parametrize(("name", "colours"), THEMES.items())
+def test_figures_have_the_colours_of_the_theme(name: str, colours: Ink) -> None:
+    own = theme(name)
+    assert colours.page == own["backgroundColor"]
+    assert colours.text == own["textColor"]
+    assert list(colours.objectives) == [own[f"{hue}TextColor"] for hue in NAMES]
+    readable = (colours.text, colours.muted, colours.accent, *colours.objectives)
+    assert [one for one in readable if contrast(one, colours.page) < TEXT] == []
 
 
 def test_a_setting_joins_what_the_layout_holds_key_by_key() -> None:

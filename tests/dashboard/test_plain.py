@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard.frames.plain import plain
+from dashboard.frames.plain import plain, without_folders
 
 PICTURE = "![a](http://elsewhere.test/x.png)"
 
@@ -14,6 +14,15 @@ def test_no_mark_of_markdown_is_left_bare() -> None:
     assert plain(PICTURE) == r"\!\[a\](http\://elsewhere.test/x.png)"
     assert plain("a_b **c** <d> $e$ `f` #g") == r"a\_b \*\*c\*\* \<d\> \$e\$ \`f\` \#g"
     assert plain("Nothing to mark, 3.5 %.") == "Nothing to mark, 3.5 %."
+
+
+def test_folders_of_the_machine_are_left_out_and_the_rest_stays() -> None:
+    assert without_folders("Cannot read /srv/lab/runs/a/data.csv: gone.") == (
+        "Cannot read data.csv: gone."
+    )
+    assert without_folders("('/srv/lab/x.toml')") == "('x.toml')"
+    for text in ("see https://host.test/a/b.html", "and/or 3/4", "artifacts/runs/a", "~/x/y"):
+        assert without_folders(text) == text
 
 
 @pytest.mark.usefixtures("served")

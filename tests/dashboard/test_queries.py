@@ -2,13 +2,15 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import duckdb
 import pytest
 
-from dashboard import queries
+from dashboard import landscape, queries
+from dashboard.access import READ_ONLY
 from engine.schema import COLUMNS
 from tests.synthetic import SPECS
 
@@ -43,11 +45,32 @@ def test_a_table_not_published_yet_is_empty_and_no_problem(run: queries.Run, nam
 
 
 def test_a_damaged_file_is_told_and_the_last_good_rows_stay(run: queries.Run) -> None:
+    stored = time.time() - 3 * 3600
+    os.utime(snapshot(run, "evaluations"), (stored, stored))
     before = queries.table(run, "evaluations").frame
     snapshot(run, "evaluations").write_bytes(b"PAR1 cut off")
     after = queries.table(run, "evaluations")
-    assert "evaluations.parquet is damaged" in after.problem
+    assert "The table evaluations of the run finished is damaged" in after.problem
+    assert "last good rows, written 3 h 0 min ago" in after.problem
+    assert f"`{run.resume_command}`" in after.problem
     assert len(after.frame) == len(before)
+    assert landscape.points(run).problem == after.problem
+
+
+def test_what_is_wrong_with_a_run_names_no_folder_of_the_machine(
+    run: queries.Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(READ_ONLY, "1")  # visitors: the owner's commands hold the folder
+    folder = str(run.folder.root.parent.parent)
+    for file in run.folder.published.iterdir():
+        file.write_bytes(b"PAR1 cut off")
+    run.folder.status.write_text("{", encoding="utf-8")
+    run.folder.config.write_text("name = 3", encoding="utf-8")
+    [damaged] = queries.runs()
+    told = [damaged.problem, damaged.resume_command, damaged.seed_command()]
+    told += [queries.table(run, name).problem for name in COLUMNS]
+    assert all(told)
+    assert [one for one in told if folder in one or "CONFIG.toml`" in one] == []
 
 
 def test_a_damaged_file_seen_first_gives_no_rows(run: queries.Run) -> None:

@@ -142,10 +142,10 @@ class Watched:
 
 def wait_until_ready(page: Page) -> None:
     """Wait for the page's end marker and for the script to come to rest."""
-    page.wait_for_selector(".st-key-page-ready", state="attached")
+    # Looks at every frame; waiting for a selector looks every half second.
     page.wait_for_function(
-        "() => document.querySelector('[data-testid=stApp]')"
-        "?.getAttribute('data-test-script-state') === 'notRunning'"
+        "() => document.querySelector('.st-key-page-ready') && document.querySelector("
+        "'[data-testid=stApp]')?.getAttribute('data-test-script-state') === 'notRunning'"
     )
 
 

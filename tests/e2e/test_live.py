@@ -110,6 +110,48 @@ def test_the_room_of_a_weight_in_an_open_cell_is_an_upper_bound(
     assert said == [*expected, alone]
 
 
+def test_a_number_with_the_focus_follows_others_until_somebody_types_in_it(
+    chromium: Browser,
+) -> None:
+    data = {
+        "objectives": objective_data(["a", "b"], ["red", "green"]),
+        "atlas": None,
+        "weights": [0.8, 0.5],
+        "presets": [],
+        "answers": [],
+        "reference": None,
+    }
+    page = chromium.new_page()
+    page.evaluate(
+        """([source, data]) => {
+            const Sliders = new Function(`${source}; return Sliders;`)();
+            const host = document.body.appendChild(document.createElement("div"));
+            const sliders = new Sliders(host.attachShadow({ mode: "open" }));
+            window.heard = [];
+            window.take = (weights) => sliders.take({
+                data: { ...data, weights },
+                setTriggerValue: (name, value) => window.heard.push(value),
+            });
+            window.take(data.weights);
+        }""",
+        [source(*_SCRIPTS).replace("export default function", "function page"), data],
+    )
+    number = page.get_by_role("spinbutton", name="weight of a")
+    number.click()
+    page.evaluate("window.take([0.3, 0.5])")  # the browser went back
+    shown_with_focus = number.input_value()
+    number.fill("0.25")
+    page.evaluate("window.take([0.9, 0.1])")
+    shown_while_typing = number.input_value()
+    number.press("Enter")
+    heard = page.evaluate("window.heard")
+    page.evaluate("window.take([0.6, 0.1])")
+    shown_after_enter = number.input_value()
+    page.close()
+    assert [shown_with_focus, shown_while_typing, shown_after_enter] == ["0.3", "0.25", "0.6"]
+    assert heard == [[0.25, 0.1]]
+
+
 def test_the_text_follows_a_drag_and_the_server_hears_of_its_end(
     watched: OpenPage, site: str
 ) -> None:
@@ -140,6 +182,10 @@ def test_the_text_follows_a_drag_and_the_server_hears_of_its_end(
     wait_until_ready(page)
     expect(answer).to_have_text("Response 6.")
     expect(slider(page, "empathy")).to_have_js_property("valueAsNumber", 1)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy link").click()
+    expect(page.get_by_role("button", name="Link copied")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()") == page.url
     assert seen.complaints == []
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.sync_api import Page, TimeoutError, expect
+from playwright.sync_api import Browser, Page, TimeoutError, expect
 
+from dashboard.components import source
 from tests.e2e.conftest import OpenPage, serve, wait_until_ready
 from tests.synthetic import SPECS, write_run
 
@@ -263,3 +264,41 @@ def test_new_evaluations_appear_while_the_search_runs_and_the_camera_stays(
         expect(page.get_by_text("The same 54 evaluations as a table")).to_be_visible()
         expect_camera(page, turned)
         assert seen.complaints == []
+
+
+def test_a_picture_is_saved_when_the_chart_stands_still_and_outlives_its_end(
+    chromium: Browser,
+) -> None:
+    """A stand-in for a chart: the real one is redrawn during a save too rarely to wait for."""
+    page = chromium.new_page()
+    page.set_content(
+        """<div data-testid="stApp" data-test-script-state="running"><div class="st-key-cube">
+        <div class="js-plotly-plot"><a class="modebar-btn"
+        data-title="Download plot as a PNG">save</a></div></div></div>"""
+    )
+    said = page.evaluate(
+        """async (source) => {
+            const start = new Function(`${source}; return component;`)();
+            const app = document.querySelector("[data-testid=stApp]");
+            const chart = document.querySelector(".js-plotly-plot");
+            Object.assign(chart, { _fullLayout: {}, _context: { locale: "en" }, on: () => {} });
+            const languages = [];
+            const saved = new Promise((resolve) => {
+                chart.querySelector("a").addEventListener("click", () => {
+                    languages.push("begun");
+                    delete chart._context;  // as Plotly does when the chart is taken away
+                    languages.push(chart._context.locale);
+                    resolve();
+                });
+            });
+            start({ data: { chart: "cube" }, setTriggerValue: () => {} });
+            chart.querySelector("a").click();
+            const before = [...languages];
+            app.setAttribute("data-test-script-state", "notRunning");
+            await saved;
+            return [before, languages];
+        }""",
+        source("point_click.js").replace("export default function", "function component"),
+    )
+    page.close()
+    assert said == [[], ["begun", "en"]]

@@ -53,7 +53,9 @@ def card(scene: Scene) -> None:
 
 
 def _reader(shown: Frame) -> None:
-    number = st.number_input(f"Read a response, 1 to {len(shown)}", 1, len(shown), key="reading")
+    number = st.number_input(
+        f"Read a response, 1 to {len(shown)}", 1, len(shown), key="reading", bind="query-params"
+    )
     prompt, response = texts.reading(shown, number - 1)
     with st.container(border=True):
         st.caption("prompt")

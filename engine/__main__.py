@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from engine.commands.parser import build_parser
 from engine.errors import EmorlError
-from engine.interruption import interruptible, was_interrupted
+from engine.interruption import ignore_from_now_on, interruptible, was_interrupted
 
 INTERRUPTED = 130
 
@@ -29,6 +29,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return int(options.command(options))
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # each is told below
             return _exit_code(error)
+
+
+def program() -> None:
+    """Run one command as a process of its own."""
+    code = main()
+    if code == INTERRUPTED:
+        ignore_from_now_on()
+    sys.exit(code)
 
 
 def _exit_code(error: BaseException) -> int:
@@ -56,4 +64,4 @@ def _say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program()

@@ -10,13 +10,23 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from functools import partial
 from types import FrameType
 
+_Handler = Callable[[int, FrameType | None], object]
+
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
-_received = threading.Event()
+
+@dataclass(slots=True)
+class _State:
+    was_received: bool = False
+    """No ``threading.Event``: a second signal inside ``set`` would wait for its own thread."""
+
+
+_state = _State()
 
 
 @contextmanager
@@ -25,17 +35,13 @@ def interruptible() -> Iterator[None]:
 
     A signal that is ignored, as Ctrl-C is for a command put into the background, stays so.
     """
-    _received.clear()
-    before = {number: signal.getsignal(number) for number in _SIGNALS}
-    for number, handler in before.items():
-        if handler is not signal.SIG_IGN:
-            signal.signal(number, _interrupt)
-    try:
+    _state.was_received = False
+    with ExitStack() as handlers:
+        for number in _SIGNALS:
+            if signal.getsignal(number) not in (signal.SIG_IGN, None):
+                _replace(number, _interrupt, handlers)
+        handlers.callback(_forget)
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        _received.clear()
 
 
 @contextmanager
@@ -44,34 +50,49 @@ def deferred() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    handlers = {number: signal.getsignal(number) for number in _SIGNALS}
     came: list[Callable[[], object]] = []
-    for number, handler in handlers.items():
-        if callable(handler):
-            signal.signal(number, partial(_hold, came, handler))
     try:
-        yield
+        with ExitStack() as handlers:
+            for number in _SIGNALS:
+                handler = signal.getsignal(number)
+                if callable(handler):
+                    _replace(number, partial(_hold, came, handler), handlers)
+            yield
     finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
         if came:
             came[0]()
 
 
+def ignore_from_now_on() -> None:
+    """Let nothing disturb the end of a process that was told to stop."""
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
 def was_interrupted(error: BaseException | None = None) -> bool:
     """Tell whether ``error`` is, or is due to, a wish of the user to stop."""
-    return isinstance(error, KeyboardInterrupt) or _received.is_set()
+    return isinstance(error, KeyboardInterrupt) or _state.was_received
 
 
 def check() -> None:
     """Raise the ``KeyboardInterrupt`` that a library may have dropped."""
-    if _received.is_set():
+    if _state.was_received:
         raise KeyboardInterrupt
+
+
+def _replace(number: int, handler: _Handler, back: ExitStack) -> None:
+    # A stack puts all handlers back, also if one that is back already raises meanwhile.
+    back.callback(signal.signal, number, signal.getsignal(number))
+    signal.signal(number, handler)
+
+
+def _forget() -> None:
+    _state.was_received = False
 
 
 def _hold(
     came: list[Callable[[], object]],
-    handler: Callable[[int, FrameType | None], object],
+    handler: _Handler,
     number: int,
     frame: FrameType | None,
 ) -> None:
@@ -79,5 +100,5 @@ def _hold(
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    _received.set()
+    _state.was_received = True
     raise KeyboardInterrupt

@@ -62,6 +62,10 @@ class Heartbeat:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        with interruption.deferred():  # an impatient second Ctrl-C too
+            self._end(error)
+
+    def _end(self, error: BaseException | None) -> None:
         self._ended = True
         self._wake.set()
         self._thread.join()

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
+import threading
 from argparse import Namespace
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from engine import __main__ as program
 from engine import interruption
+from engine.artifacts import RunFolder
 from engine.errors import InputError
+from engine.publishing import Heartbeat
+from engine.store import RunStore
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM]
 
@@ -101,3 +108,39 @@ def test_a_deferred_signal_comes_after_the_block(number: signal.Signals) -> None
         work()
     assert done == [1]
     interruption.check()  # what is over is forgotten
+
+
+def test_a_second_ctrl_c_while_a_run_winds_down_leaves_its_last_word_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = RunFolder(tmp_path / "run")
+    store = RunStore(folder.database, ("letters", "numbers"))
+    publish = store.publish
+
+    def impatient(target: Path) -> None:
+        status = folder.read_status()
+        if status is not None and threading.current_thread() is threading.main_thread():
+            signal.raise_signal(signal.SIGINT)
+        publish(target)
+
+    monkeypatch.setattr(store, "publish", impatient)
+
+    def command() -> None:
+        with Heartbeat(store, folder, {}):
+            signal.raise_signal(signal.SIGINT)
+
+    assert run(command, monkeypatch) == 130
+    status = folder.read_status()
+    assert status is not None
+    assert status.phase == "interrupted"
+
+
+def test_after_the_last_word_signals_are_ignored() -> None:
+    script = (
+        "import os, signal, sys; from engine import __main__ as program\n"
+        "program.main = lambda: 130\n"
+        "sys.exit = lambda code: (os.kill(os.getpid(), signal.SIGINT), print(code))\n"
+        "program.program()"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "130\n", "")

@@ -12,7 +12,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from dashboard.figures.fields import add_field
-from dashboard.figures.palette import FONT, Ink, style
+from dashboard.figures.palette import FONT, Ink, faded, style
 from dashboard.figures.points import MANY_POINTS, flat_kind, named, ring, score_axis, scores_of
 from dashboard.frames.numbers import weights_text
 from dashboard.frames.weight_space import Box
@@ -141,6 +141,7 @@ def _corner_names(names: Sequence[str], colours: Ink) -> list[dict[str, Any]]:
             "showarrow": False,
             "yshift": _CORNER_PIXELS if is_high else -_CORNER_PIXELS,
             "font": {"color": colour, "size": 14, "family": FONT},
+            "bgcolor": faded(colours.page, 0.7),  # points and edges go on behind it
         }
 
     corners = np.eye(3, dtype=int).tolist()

@@ -33,7 +33,9 @@ def weight_map_view(scene: Scene) -> None:
     st.caption(
         "Brighter is better. Boxes shrink round by round around the best corner; the line is the "
         "best point so far. Points on one ray from zero are one ensemble. Click a point to read "
-        "what it writes." + (_FIELD_NOTE if with_field and len(axes) == 3 else "")
+        "what it writes."
+        + (_SPACE_NOTE if len(axes) == 3 else "")
+        + (_FIELD_NOTE if with_field and len(axes) == 3 else "")
     )
     content = MapContent(
         points=points,
@@ -57,6 +59,7 @@ def weight_map_view(scene: Scene) -> None:
     point_click.watch(MAP_KEY, key="map-click", on_pick=selection.select_weights)
 
 
+_SPACE_NOTE = " Corners name the weight that is 1 there; grid lines are 0.25 apart."
 _FIELD_NOTE = (
     " Surfaces enclose the weights that are at least as good: rays from zero, as only the "
     "direction counts."

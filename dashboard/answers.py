@@ -9,7 +9,7 @@ import streamlit as st
 from dashboard import live, mapping, queries, selection, stored_atlases
 from dashboard.frames import live as frames
 from dashboard.frames.live import Answer
-from dashboard.frames.plain import plain, without_folders
+from dashboard.frames.plain import plain_message, without_folders
 from dashboard.prompts import Asked
 from dashboard.queries import Run
 from engine.atlas.rows import ScoredAtlas
@@ -104,17 +104,17 @@ def own_atlas(run: Run, prompt: str) -> ScoredAtlas | None:
     progress = mapping.found(run, prompt)
     if progress is not None and progress.is_done:
         if progress.problem:
-            st.error(plain(progress.problem))
+            st.error(plain_message(progress.problem))
         return progress.scored
     refusal = live.refusal()
     if refusal:
-        st.info(f"Your own prompt has no atlas. {refusal}")
+        st.info(f"Your own prompt has no atlas; a prompt of the run is shown. {refusal}")
         return None
     try:
         with st.spinner("Loading the models."):
             live.loaded(run)
     except EmorlError as error:
-        st.error(plain(without_folders(str(error))))
+        st.error(plain_message(without_folders(str(error))))
         return None
     _draw_progress(run, prompt)
     return None
@@ -128,7 +128,7 @@ def _progress(run: Run, prompt: str) -> None:
     now = mapping.follow(run, prompt)
     if now.is_done:
         if now.problem:
-            st.warning(plain(now.problem))
+            st.warning(plain_message(now.problem))
         else:
             st.rerun(scope="app")
         return

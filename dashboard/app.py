@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from importlib import import_module, resources
 from pathlib import Path
 
 import streamlit as st
+from streamlit.errors import FragmentHandledException
 from streamlit.navigation.page import StreamlitPage
 
 from dashboard import access, controls, selection
+from dashboard.frames.plain import plain_message, without_folders
 from dashboard.study import session
+from engine.errors import EmorlError
+
+log = logging.getLogger(__name__)
 
 # Pages of the selected run: module of ``dashboard.views`` and title, the default page first.
 # (A string below a name, as in other modules, would be drawn: Streamlit shows loose values.)
@@ -24,6 +30,11 @@ RUN_PAGES = {
 
 # Pages of human evaluation. Ratings are blind: no run and no weights, not even in the URL.
 STUDY_PAGES = {"annotate": "Annotate", "study": "Study", "results": "Results"}
+
+_FAILED = (
+    "Something went wrong while this page was drawn, and the rest of it is missing. Load it "
+    "again; if that does not help, ask who runs this dashboard: its log says what happened."
+)
 
 
 def main() -> None:
@@ -50,13 +61,24 @@ def main() -> None:
         selection.read_url(page.title)
         with st.sidebar:
             controls.run_picker()
+    else:
+        selection.leave_pages()
     page.run()
 
 
 def _page(view: str, title: str, *, url_path: str = "", is_default: bool = False) -> StreamlitPage:
     def render() -> None:
-        # Imported when it is first opened: together, the pages take seconds to load.
-        import_module(f"dashboard.views.{view}").render()
+        try:
+            # Imported when it is first opened: together, the pages take seconds to load.
+            import_module(f"dashboard.views.{view}").render()
+        except FragmentHandledException:
+            raise  # Streamlit has told of it already
+        except EmorlError as error:
+            log.exception("The page %s cannot be drawn", title)
+            st.error(f"This page cannot be drawn. {plain_message(without_folders(str(error)))}")
+        except Exception:
+            log.exception("The page %s failed", title)
+            st.error(_FAILED)
 
     return st.Page(
         render,

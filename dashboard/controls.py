@@ -13,7 +13,7 @@ from dashboard import queries, selection
 from dashboard.components import copy_link
 from dashboard.figures.palette import NAMES, Ink, ink
 from dashboard.frames.numbers import duration_text
-from dashboard.frames.plain import plain
+from dashboard.frames.plain import plain, plain_message
 from dashboard.queries import Run, Table
 from engine.records import Weights
 
@@ -61,7 +61,7 @@ def page(title: str, body: Callable[[Run], None], *, tells_end: bool = True) -> 
     if run is None:
         _no_run(problem)
     elif run.config is None:
-        st.error(plain(run.problem))
+        st.error(plain_message(run.problem))
         next_command(
             f"Put the settings file back as it was, {run.folder.config.name} in the folder of the "
             "run. What the run stored is kept; then this goes on with it:",
@@ -70,7 +70,7 @@ def page(title: str, body: Callable[[Run], None], *, tells_end: bool = True) -> 
     else:
         selection.keep_to(run.run_id, run.objectives)
         if run.problem:
-            st.warning(plain(run.problem))
+            st.warning(plain_message(run.problem))
         if tells_end:
             _end(run)
         body(run)
@@ -117,7 +117,7 @@ def know_pages(pages: Sequence[Page]) -> None:
 def link_to(title: str, label: str) -> None:
     """Link to the page of that title, if the app has it; the selection goes along in the URL."""
     names = (*selection.NAMES, selection.OWN_TEXT)
-    query = {name: st.query_params[name] for name in names if name in st.query_params}
+    query = {name: text for name in names if (text := st.query_params.get(name))}
     pages = st.session_state.get("pages", {})
     if title in pages:
         st.page_link(pages[title], label=label, query_params=query)
@@ -138,7 +138,7 @@ def next_command(sentence: str, *commands: str) -> None:
 def show_problems(*tables: Table) -> None:
     """Say in words which files cannot be read; their last good rows are on the page."""
     for problem in dict.fromkeys(table.problem for table in tables if table.problem):
-        st.warning(plain(problem))
+        st.warning(plain_message(problem))
 
 
 def objective_mark(position: int) -> str:
@@ -192,6 +192,19 @@ def point_columns(objectives: Sequence[str]) -> dict[str, Any]:
     return columns | {name: st.column_config.Column(width=width) for name, width in kinds.items()}
 
 
+def keep_within(key: str, most: int) -> None:
+    """Lower the number that a widget has kept from another run, before the widget is drawn.
+
+    Streamlit refuses to draw a widget whose kept number is above its end.
+
+    Args:
+        key: Of the widget.
+        most: Its end.
+    """
+    if key in st.session_state and st.session_state[key] > most:
+        st.session_state[key] = most
+
+
 def weight_sliders(objectives: Sequence[str], weights: Weights) -> None:
     """Show one slider per objective; moving one selects the new weights on all pages."""
     keys = [f"weight of {name}" for name in objectives]
@@ -223,7 +236,7 @@ def _watch(signature: tuple[object, ...]) -> None:
         st.rerun(scope="app")
     if run is not None and run.is_running and run.status is not None:
         ago = duration_text(time.time() - run.status.updated_at)
-        st.caption(f":blue-badge[running] {run.status.detail} · heartbeat {ago} ago")
+        st.caption(f":blue-badge[running] {plain(run.status.detail)} · heartbeat {ago} ago")
 
 
 def _end(run: Run) -> None:
@@ -241,7 +254,7 @@ def _end(run: Run) -> None:
 
 def _no_run(problem: str) -> None:
     if problem:
-        st.error(plain(problem))
+        st.error(plain_message(problem))
         st.caption("Choose a run in the side bar.")
         return
     next_command(

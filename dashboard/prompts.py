@@ -18,10 +18,6 @@ from dashboard.selection import PromptChoice
 from engine.records import Split
 
 OWN = "your own"
-TEXT = selection.OWN_TEXT
-LONGEST_PROMPT = 2000
-LONGEST_IN_URL = 300
-"""Longer texts are no part of a link: they would fill the address bar and the servers' logs."""
 
 _SPLITS: dict[str, str] = {
     "aggregation": "aggregation",
@@ -33,7 +29,6 @@ _LONG_LENGTH = 600
 _LONG_HEIGHT = 180
 """Longer prompts scroll in a box of that many pixels: the answer must stay in sight."""
 
-_KEPT, _BESIDE = "own prompt", "prompt selected beside the own one"
 _WRITTEN = "own prompt that was written last"
 
 
@@ -98,14 +93,14 @@ def _typed(own: str, by_split: dict[str, list[str]]) -> Asked:
     st.text_area(
         "Your own prompt",
         key=key,
-        max_chars=LONGEST_PROMPT,
+        max_chars=selection.LONGEST_PROMPT,
         placeholder="Since the move I hardly sleep, and nobody notices.",
-        on_change=lambda: _keep(st.session_state[key]),
+        on_change=lambda: selection.select_own(st.session_state[key]),
     )
-    if len(own) > LONGEST_IN_URL:
+    if len(own) > selection.LONGEST_IN_URL:
         st.caption(
-            f"Longer than {LONGEST_IN_URL} characters: it is kept while this tab is open, but is "
-            "no part of the link."
+            f"Longer than {selection.LONGEST_IN_URL} characters: it is kept while this tab is "
+            "open, but is no part of the link."
         )
     text = own.strip()
     for split, found in by_split.items():
@@ -124,49 +119,21 @@ def _choice(by_split: dict[str, list[str]], splits: list[str]) -> PromptChoice |
 
 def own_text() -> str | None:
     """Return the own prompt while it is what pages ask; picking another anywhere ends that."""
-    if TEXT in st.query_params:
-        _remember(st.query_params[TEXT][:LONGEST_PROMPT])
-        st.session_state.setdefault(_BESIDE, selection.selected_prompt())
-    if st.session_state.get(_KEPT) is None:
-        return None
-    if st.session_state.get(_BESIDE) != selection.selected_prompt():
-        leave_own()
-        return None
-    text: str = st.session_state[_KEPT]
-    _link(text)
-    return text
-
-
-def _keep(text: str) -> None:
-    _remember(text)
-    st.session_state[_BESIDE] = selection.selected_prompt()
-    _link(text)
-
-
-def _remember(text: str) -> None:
-    st.session_state[_KEPT] = text
+    text = selection.own_text()
     if text:
         st.session_state[_WRITTEN] = text
-
-
-def _link(text: str) -> None:
-    if 0 < len(text) <= LONGEST_IN_URL:
-        st.query_params[TEXT] = text
-    else:
-        st.query_params.pop(TEXT, None)
+    return text
 
 
 def leave_own() -> None:
     """Go back to the run's prompts; the own one comes back when it is asked for again."""
-    st.session_state[_KEPT] = None
-    st.session_state.pop(_BESIDE, None)
-    st.query_params.pop(TEXT, None)
+    selection.select_own(None)
 
 
 def _change_source(source: str | None) -> None:
     if source == OWN:
-        _keep(st.session_state.get(_WRITTEN, ""))
-        return
-    leave_own()
-    if source is not None:
+        selection.select_own(st.session_state.get(_WRITTEN, ""))
+    elif source is None:
+        leave_own()
+    else:
         selection.select_prompt(PromptChoice(cast("Split", source), 0))

@@ -1,16 +1,18 @@
 """The selection that all pages share, kept in the URL: run, weights, prompt, pinned weights.
 
-``?run=NAME&w=0.94,0.5,0&prompt=aggregation:3&ref=1,0,0``. The URL is read first, so that a link
-opens what its sender saw; the session keeps the selection when Streamlit drops the query on a
-change of page. URL text is untrusted: what does not fit comes back as a sentence, never as a
-traceback.
+``?run=NAME&w=0.94,0.5,0&prompt=aggregation:3&ref=1,0,0``, and ``text=...`` for a short prompt of
+one's own. The URL is read first, so that a link opens what its sender saw; the session keeps the
+selection when Streamlit drops the query on a change of page. Each change of the URL is a step of
+the browser's history, so what changes together is written at once. URL text is untrusted: what
+does not fit comes back as a sentence, never as a traceback.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import streamlit as st
 
@@ -31,8 +33,13 @@ _OF_A_RUN = (WEIGHTS, PROMPT, REFERENCE)
 NAMES = (RUN, *_OF_A_RUN)
 """What the URL holds."""
 OWN_TEXT = "text"
-"""In the URL: a prompt of one's own, which ``dashboard.prompts`` keeps."""
+"""In the URL: a prompt of one's own. It is of no run, so a change of run keeps it."""
+LONGEST_PROMPT = 2000
+LONGEST_IN_URL = 300
+"""Longer own prompts are no part of a link: they would fill the address bar and servers' logs."""
 _MAX_URL_TEXT = 400
+_LEAST_LARGEST = 0.001
+"""Weights that are all smaller are scaled: what is shown of them has five decimals."""
 _PAGE, _OWNER = "page of the selection", "run of the selection"
 
 
@@ -60,15 +67,25 @@ def read_url(page: str) -> None:
     for name, text in said.items():
         if text is not None or not has_changed:
             st.session_state[_key(name)] = (text or "")[:_MAX_URL_TEXT]
-        elif st.session_state.get(_key(name)):
-            st.query_params[name] = st.session_state[_key(name)]
+    own = st.query_params.get(OWN_TEXT) or None  # one that was left out a moment ago reads as ""
+    if own is not None:
+        st.session_state[_key(OWN_TEXT)] = own[:LONGEST_PROMPT]
+    elif not has_changed and _in_url(own_text()):
+        st.session_state[_key(OWN_TEXT)] = None
+    if has_changed:
+        _write({name: st.session_state.get(_key(name), "") for name in NAMES}, own_text())
+
+
+def leave_pages() -> None:
+    """Tell that a page without the selection is open: the next one takes it from the session."""
+    st.session_state.pop(_PAGE, None)
 
 
 def select_run(run_id: str) -> None:
     """Select a run; what was selected of another one is dropped."""
     if st.session_state.get(_key(RUN)) != run_id:
-        _write(RUN, run_id)
-        _forget_the_rest()
+        st.session_state.pop(_OWNER, None)
+        _write({RUN: run_id} | dict.fromkeys(_OF_A_RUN, ""), own_text())
 
 
 def keep_to(run_id: str, objectives: tuple[str, ...]) -> None:
@@ -78,25 +95,25 @@ def keep_to(run_id: str, objectives: tuple[str, ...]) -> None:
     """
     owner = (run_id, objectives)
     if st.session_state.get(_OWNER, owner) != owner:
-        _forget_the_rest()
+        _write(dict.fromkeys(_OF_A_RUN, ""), own_text())
     st.session_state[_OWNER] = owner
 
 
 def select_weights(text: str) -> None:
     """Select weights given as the URL holds them; ``selected_weights`` checks them."""
-    _write(WEIGHTS, text[:_MAX_URL_TEXT])
+    _write({WEIGHTS: text[:_MAX_URL_TEXT]}, own_text())
 
 
 def select_reference(text: str) -> None:
     """Pin weights given as the URL holds them; "" unpins."""
-    _write(REFERENCE, text[:_MAX_URL_TEXT])
+    _write({REFERENCE: text[:_MAX_URL_TEXT]}, own_text())
 
 
 def reference(objectives: tuple[str, ...]) -> Weights | None:
     """Return the pinned weights; None without, or where they do not fit the run."""
     text = st.session_state.get(_key(REFERENCE), "")
     try:
-        weights = check_weights(text.split(","), len(objectives)) if text else None
+        weights = _weights(text, len(objectives)) if text else None
     except WeightsError:
         return None
     return weights if weights and any(weights) else None
@@ -126,13 +143,19 @@ def selected_weights(objectives: tuple[str, ...]) -> Selected:
     if not text:
         return Selected(None)
     try:
-        weights = check_weights(text.split(","), len(objectives))
+        return Selected(_weights(text, len(objectives)))
     except WeightsError as error:
         return Selected(None, f"The weights in the URL do not fit this run. {error}")
+
+
+def _weights(text: str, n_objectives: int) -> Weights:
+    """Read weights; only their direction counts, so they are brought to a size that is shown."""
+    parts: list[Any] = text.split(",")  # no numbers yet: that is for the check to find
+    weights = check_weights(parts, n_objectives)
     largest = max(weights)
-    if largest > 1:
-        weights = tuple(weight / largest for weight in weights)
-    return Selected(weights)
+    if largest > 1 or 0 < largest < _LEAST_LARGEST:
+        return tuple(weight / largest for weight in weights)
+    return weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +167,8 @@ class PromptChoice:
 
 
 def select_prompt(choice: PromptChoice) -> None:
-    """Select a prompt of the run on all pages."""
-    _write(PROMPT, f"{choice.split}:{choice.prompt_index}")
+    """Select a prompt of the run on all pages; that ends a prompt of one's own."""
+    _write({PROMPT: f"{choice.split}:{choice.prompt_index}"}, None)
 
 
 def selected_prompt() -> PromptChoice | None:
@@ -167,18 +190,35 @@ def as_text(weights: Weights) -> str:
     return weights_text(weights)
 
 
-def _forget_the_rest() -> None:
-    st.session_state.pop(_OWNER, None)
-    for name in _OF_A_RUN:
-        _write(name, "")
+def own_text() -> str | None:
+    """Return the prompt of one's own while it is what pages ask; "" when it is to be written."""
+    text: str | None = st.session_state.get(_key(OWN_TEXT))
+    return text
 
 
-def _write(name: str, text: str) -> None:
-    st.session_state[_key(name)] = text
-    if text:
-        st.query_params[name] = text
-    elif name in st.query_params:
-        del st.query_params[name]
+def select_own(text: str | None) -> None:
+    """Ask a prompt of one's own on all pages; None goes back to the run's prompts."""
+    _write({}, text)
+
+
+def _write(texts: Mapping[str, str], own: str | None) -> None:
+    """Keep what is selected, and write it to the URL in one step of the browser's history."""
+    for name, text in texts.items():
+        st.session_state[_key(name)] = text
+    st.session_state[_key(OWN_TEXT)] = own
+    wanted = dict(texts) | {OWN_TEXT: (own or "") if _in_url(own) else ""}
+    changed = {name: text for name, text in wanted.items() if _said(name) != text}
+    if changed:
+        # An empty list leaves a name out; to delete it would be a change of its own.
+        st.query_params.update({name: text or [] for name, text in changed.items()})
+
+
+def _said(name: str) -> str:
+    return st.query_params.get(name, "")
+
+
+def _in_url(own: str | None) -> bool:
+    return own is not None and 0 < len(own) <= LONGEST_IN_URL
 
 
 def _key(name: str) -> str:

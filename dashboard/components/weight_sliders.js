@@ -30,8 +30,9 @@ class Sliders {
     this.sent = []; // weights that the server was told and has not said back yet
   }
 
-  // Takes over what the server says. Weights that others chose (a link, a click on another view)
-  // move the sliders; the server's echo of an earlier release does not pull them back.
+  // Takes over what the server says. Weights that others chose (a link, a click on another view,
+  // the browser's way back) move the sliders, and what was being typed is given up; the server's
+  // echo of an earlier release does not pull them back.
   take({ data, setTriggerValue }) {
     this.send = setTriggerValue;
     const said = weightsText(data.weights);
@@ -43,6 +44,7 @@ class Sliders {
     const before = this.data;
     this.data = data;
     if (isFirst || isNew) this.weights = [...data.weights];
+    if (isNew) this.rows?.forEach((row) => (row.isTyping = false));
     if (isFirst || weightsText(data.reference ?? []) !== this.heardReference) {
       this.heardReference = weightsText(data.reference ?? []);
       this.reference = data.reference;
@@ -119,6 +121,7 @@ class Sliders {
       row.isTyping = false;
       this.release();
     });
+    number.addEventListener("keydown", (event) => this.onNumberKey(event, row, place));
     // What was typed and taken back is no change.
     number.addEventListener("blur", () => {
       row.isTyping = false;
@@ -129,6 +132,18 @@ class Sliders {
   takeTyped({ number }, place) {
     const typed = number.valueAsNumber;
     if (typed >= 0 && typed <= 1) this.change(place, rounded(typed, KEPT_DIGITS));
+  }
+
+  // The field has no steps of its own, as every weight is allowed: its arrows move as the slider
+  // does. Escape gives up what was typed.
+  onNumberKey(event, row, place) {
+    if (event.key === "Escape") {
+      row.isTyping = false;
+      this.moveTo((this.sent.at(-1) ?? this.heard).split(",").map(Number));
+    } else if (event.key === "ArrowUp" || event.key === "ArrowDown") {
+      row.isTyping = false;
+      this.onKey(event, place);
+    }
   }
 
   // A range input without steps moves by a hundredth, but rounds in its own way: the keys are

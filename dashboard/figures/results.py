@@ -13,6 +13,7 @@ import plotly.graph_objects as go
 from plotly.colors import sample_colorscale
 
 from dashboard.figures.lines import upright_line
+from dashboard.figures.open_ends import inside_picture
 from dashboard.figures.palette import SCORE_SCALE, Ink, objective_colour, style
 from dashboard.figures.simplex import add_outline, to_plane, triangle_layout
 from dashboard.frames.results import estimate_text
@@ -34,7 +35,8 @@ def intervals(
     """Draw estimates with their intervals, one line per label, one mark per series.
 
     Args:
-        rows: From ``frames.results``: label, series, value, low, high, hover; in order.
+        rows: From ``frames.results``: label, series, value, low, high, hover; in order. An
+            interval without an end on a side is drawn beyond the edge of the picture.
         colours: Inks of the theme.
         x_title: What is measured, with its unit.
         x_range: Ends of the axis; by default what the rows need.
@@ -42,6 +44,7 @@ def intervals(
         series_colours: Colour of each series by name; by default the theme's inks.
     """
     labels, series = list(dict.fromkeys(rows["label"])), list(dict.fromkeys(rows["series"]))
+    rows, x_range = inside_picture(rows, x_range)
     inks = dict(zip(series, cycle((colours.text, colours.accent, colours.muted)), strict=False))
     inks |= series_colours or {}
     place = {label: position for position, label in enumerate(labels)}

@@ -75,6 +75,7 @@ def view_record(
     weights: Weights,
     prompt: Mapping[str, Any],
     response: Response | None,
+    pinned: tuple[Weights, Response | None] | None,
     members: Mapping[str, Response],
     tokens: Sequence[DecidedToken],
     note: str,
@@ -87,6 +88,7 @@ def view_record(
         weights: One number per objective.
         prompt: Split, index and text.
         response: The ensemble's; None where it is not known.
+        pinned: Weights to compare with, and their response; None without any.
         members: Responses of base and single adapters by system.
         tokens: Attribution of the response; empty where there is none.
         note: What it rests on.
@@ -98,6 +100,7 @@ def view_record(
         "link_weights": weights_text(weights),
         "prompt": dict(prompt),
         "ensemble": None if response is None else _told(response, objectives),
+        "pinned": None if pinned is None else _pinned(*pinned, objectives),
         "members": {system: _told(one, objectives) for system, one in members.items()},
         "tokens": [
             {
@@ -111,6 +114,14 @@ def view_record(
             for token in tokens
         ],
         "rests_on": note,
+    }
+
+
+def _pinned(weights: Weights, response: Response | None, objectives: Sequence[str]) -> Data:
+    return {
+        "weights": dict(zip(objectives, weights, strict=True)),
+        "link_weights": weights_text(weights),
+        "response": None if response is None else _told(response, objectives),
     }
 
 

@@ -30,6 +30,11 @@ def weights_text(weights: Sequence[float]) -> str:
     return ",".join(weight_text(weight) for weight in weights)
 
 
+def counted(n: int, thing: str) -> str:
+    """Write how many there are of a thing: ``1 point``, ``1,024 points``."""
+    return f"{n:,} {thing}" if n == 1 else f"{n:,} {thing}s"
+
+
 def duration_text(seconds: float) -> str:
     """Write a duration in the two units that matter: ``3 min 20 s``."""
     whole = max(0, round(seconds))

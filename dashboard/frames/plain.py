@@ -14,6 +14,15 @@ def plain(text: str) -> str:
     return re.sub(r"([\\`*_{}\[\]<>$~:|#!])", r"\\\1", text)
 
 
+def plain_message(text: str) -> str:
+    """Return Markdown that shows a message as it is, but its commands between backticks as code.
+
+    Code is as harmless as escaped text: nothing in it is a link, a picture or HTML.
+    """
+    parts = re.split(r"(?<!`)`([^`\n]+)`(?!`)", text)
+    return "".join(f"`{part}`" if place % 2 else plain(part) for place, part in enumerate(parts))
+
+
 def without_folders(text: str) -> str:
     """Shorten each full path to its last part: where things lie is none of a visitor's business.
 

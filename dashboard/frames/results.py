@@ -24,13 +24,14 @@ HEADLINE_COEFFICIENTS = ("alpha (ordinal)", "kappa (quadratic)", "AC2 (quadratic
 
 
 def estimate_text(value: float, low: float, high: float, *, digits: int = 2) -> str:
-    """Write an estimate with its interval: ``0.68 [0.61, 0.74]``."""
+    """Write an estimate with its interval: ``0.68 [0.61, 0.74]``, ``0.68 [0.61, no bound]``."""
     if not math.isfinite(value):
         return MISSING
     text = f"{value:.{digits}f}"
-    if not (math.isfinite(low) and math.isfinite(high)):
+    if math.isnan(low) or math.isnan(high):
         return text
-    return f"{text} [{low:.{digits}f}, {high:.{digits}f}]"
+    ends = ("no bound" if math.isinf(end) else f"{end:.{digits}f}" for end in (low, high))
+    return f"{text} [{', '.join(ends)}]"
 
 
 def p_text(p_value: float) -> str:
@@ -66,8 +67,8 @@ def agreement_rows(agreement: pd.DataFrame, criterion: str, data_set: str) -> pd
                 continue
             best = found.sort_values("n_shared", ascending=False, kind="stable").iloc[0]
             told = f"{best['n_shared']} responses to {best['n_items']} prompts"
-            rows.append(_row(system_name(system), coefficient, best, told))
-    return _intervals(rows)
+            rows.append(interval_row(system_name(system), coefficient, best, told))
+    return interval_frame(rows)
 
 
 def notes(table: pd.DataFrame, *columns: str) -> list[str]:
@@ -95,8 +96,8 @@ def mean_rows(means: pd.DataFrame, ranks: pd.DataFrame, data_set: str) -> pd.Dat
                     f"{place['rank_worst']}"
                 )
             estimate = {"value": row["mean"], "low": row["mean_low"], "high": row["mean_high"]}
-            rows.append(_row(system_name(system), row["criterion"], estimate, told))
-    return _intervals(rows)
+            rows.append(interval_row(system_name(system), row["criterion"], estimate, told))
+    return interval_frame(rows)
 
 
 def difference_rows(comparisons: pd.DataFrame, criterion: str) -> pd.DataFrame:
@@ -107,57 +108,19 @@ def difference_rows(comparisons: pd.DataFrame, criterion: str) -> pd.DataFrame:
     rows = []
     for row in turned(comparisons, criterion):
         told = f"P(first better) {row['wins']:.2f} · Holm p {p_text(row['p_holm'])}"
-        series = "told apart (Holm p < 0.05)" if row["p_holm"] < 0.05 else "not told apart"
+        series = "told apart (Holm p < 0.05)" if row["is_told_apart"] else "not told apart"
         label = f"{system_name(row['first'])} − {system_name(row['second'])}"  # noqa: RUF001
-        rows.append(_row(label, series, row, told))
-    return _intervals(rows)
+        rows.append(interval_row(label, series, row, told))
+    return interval_frame(rows)
 
 
-def strength_rows(bradley_terry: pd.DataFrame, criterion: str) -> pd.DataFrame:
-    """Return Bradley-Terry strengths as rows of intervals, best first; ties are left out.
-
-    Groups of systems that nothing compares are series of their own.
-    """
-    part = bradley_terry[
-        (bradley_terry["criterion"] == criterion) & (bradley_terry["system"] != "(tie)")
+def contradictions(comparisons: pd.DataFrame, criterion: str) -> list[str]:
+    """Say of which pairs a clear test and the mean contradict each other."""
+    part = comparisons[(comparisons["criterion"] == criterion) & (comparisons["p_holm"] < 0.05)]
+    return [
+        f"{system_name(row['system_a'])} and {system_name(row['system_b'])}: {row['note']}"
+        for row in part[~part["is_told_apart"].astype(bool)].to_dict("records")
     ]
-    is_split = part["group"].nunique() > 1
-    rows = []
-    for row in part.to_dict("records"):
-        estimate = {
-            "value": row["strength"],
-            "low": row["strength_low"],
-            "high": row["strength_high"],
-        }
-        told = f"{row['n_preferences']} preferences on {row['n_items']} prompts"
-        if row["n_equal_texts"]:
-            told += f"<br>equal texts, not compared: {row['n_equal_texts']}"
-        series = f"strength within group {row['group']}" if is_split else "strength"
-        rows.append(_row(system_name(row["system"]), series, estimate, told))
-    return _intervals(rows)
-
-
-def strength_sentences(bradley_terry: pd.DataFrame, criterion: str) -> list[str]:
-    """Return what has to be known to read the strengths of a criterion."""
-    part = bradley_terry[bradley_terry["criterion"] == criterion]
-    groups = part[part["system"] != "(tie)"].groupby("group")["system"]
-    found = []
-    if len(groups) > 1:
-        told = "; ".join(
-            f"group {number}: {', '.join(sorted(map(system_name, names)))}"
-            for number, names in groups
-        )
-        found.append(
-            "No chain of comparisons joins these groups, so strengths of different groups cannot "
-            f"be compared: {told}."
-        )
-    n_equal = int(part["n_equal_texts"].sum()) // 2
-    if n_equal:
-        found.append(
-            f"Left out: {n_equal} pairs of systems with the very same text to a prompt. Nobody "
-            "was asked about them, and they count neither as ties nor as preferences."
-        )
-    return found
 
 
 def human_automatic_rows(table: pd.DataFrame, criterion: str, data_set: str) -> pd.DataFrame:
@@ -166,8 +129,8 @@ def human_automatic_rows(table: pd.DataFrame, criterion: str, data_set: str) -> 
     rows = []
     for row in part.to_dict("records"):
         told = f"{row['n_responses']} responses to {row['n_items']} prompts"
-        rows.append(_row(row["statistic"], row["comparison"], row, told))
-    return _intervals(rows)
+        rows.append(interval_row(row["statistic"], row["comparison"], row, told))
+    return interval_frame(rows)
 
 
 def identification_rows(table: pd.DataFrame, data_set: str) -> pd.DataFrame:
@@ -183,8 +146,8 @@ def identification_rows(table: pd.DataFrame, data_set: str) -> pd.DataFrame:
         told = f"{row['n_texts']} texts · p {p_text(row['p_value'])}"
         if row["taken_for"]:
             told += f"<br>else mostly taken for {escape(system_name(row['taken_for']))}"
-        rows.append(_row(system_name(row["system"]), "guessed right", estimate, told))
-    return _intervals(rows)
+        rows.append(interval_row(system_name(row["system"]), "guessed right", estimate, told))
+    return interval_frame(rows)
 
 
 def drift_rows(drift: pd.DataFrame) -> pd.DataFrame:
@@ -197,35 +160,35 @@ def drift_rows(drift: pd.DataFrame) -> pd.DataFrame:
             "high": row["drift_per_100_high"],
         }
         rows.append(
-            _row(row["annotator"], row["criterion"], estimate, f"{row['n_ratings']} ratings")
+            interval_row(
+                row["annotator"], row["criterion"], estimate, f"{row['n_ratings']} ratings"
+            )
         )
-    return _intervals(rows)
+    return interval_frame(rows)
 
 
-def placed_ratings(means: pd.DataFrame, weights: pd.DataFrame, criterion: str) -> pd.DataFrame:
+def placed_ratings(
+    means: pd.DataFrame, overall: pd.DataFrame, weights: pd.DataFrame, criterion: str
+) -> pd.DataFrame:
     """Return systems that have weights with their mean rating, best first.
 
     Args:
         means: The table ``means``.
+        overall: The table ``overall``.
         weights: A column ``system``, then one per objective.
         criterion: Whose ratings; ``all`` takes the mean over criteria of the shares of the scale.
 
     Returns:
         Columns of ``weights``, then label, value, low, high and n_ratings.
     """
-    part = means[means["data_set"] == ALL]
     if criterion != ALL:
-        part = part[part["criterion"] == criterion]
+        part = means[(means["data_set"] == ALL) & (means["criterion"] == criterion)]
         found = part[["system", "mean", "mean_low", "mean_high", "n_ratings"]].rename(
             columns={"mean": "value", "mean_low": "low", "mean_high": "high"}
         )
     else:
-        found = (
-            part.groupby("system")
-            .agg(value=("share_of_scale", "mean"), n_ratings=("n_ratings", "sum"))
-            .reset_index()
-            .assign(low=math.nan, high=math.nan)
-        )
+        found = overall.rename(columns={"mean_share": "value"}).drop(columns="n_criteria")
+        found = found.assign(low=math.nan, high=math.nan)
     placed = weights.merge(found, on="system")
     placed["label"] = [system_name(system) for system in placed["system"]]
     return placed.sort_values("value", ascending=False, kind="stable", ignore_index=True)
@@ -258,7 +221,10 @@ def turned(comparisons: pd.DataFrame, criterion: str) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: -row["value"] if row["value"] == row["value"] else 0.0)
 
 
-def _row(label: str, series: str, estimate: Mapping[Any, Any] | pd.Series, told: str) -> Row:
+def interval_row(
+    label: str, series: str, estimate: Mapping[Any, Any] | pd.Series, told: str
+) -> Row:
+    """Return one row of intervals; ``estimate`` has value, low and high, ``told`` is HTML."""
     value, low, high = (float(estimate[name]) for name in ("value", "low", "high"))
     hover = (
         f"<b>{escape(label)}</b><br>{escape(series)}: {estimate_text(value, low, high)}<br>{told}"
@@ -273,7 +239,8 @@ def _row(label: str, series: str, estimate: Mapping[Any, Any] | pd.Series, told:
     }
 
 
-def _intervals(rows: Sequence[Row]) -> pd.DataFrame:
+def interval_frame(rows: Sequence[Row]) -> pd.DataFrame:
+    """Return rows as ``figures.results.intervals`` takes them."""
     return pd.DataFrame(rows, columns=list(INTERVAL_COLUMNS))
 
 

@@ -128,6 +128,21 @@ def pace_view(pace: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def gold_pairs_view(gold: pd.DataFrame) -> pd.DataFrame:
+    """Return how often the undamaged was preferred to its damaged copy, for people."""
+    undecided = 1 - gold["share_lower"] - gold["share_higher"]
+    return pd.DataFrame(
+        {
+            "annotator": gold["annotator"],
+            "criterion": gold["criterion"],
+            "pairs": gold["n_pairs"],
+            "preferred the undamaged": gold["share_lower"].map(_percent),
+            "called it a tie": undecided.map(_percent),
+            "preferred the damaged": gold["share_higher"].map(_percent),
+        }
+    )
+
+
 def gold_view(gold: pd.DataFrame) -> pd.DataFrame:
     """Return how gold items were rated against their originals, for people."""
     return pd.DataFrame(
@@ -162,43 +177,33 @@ def _percent(share: float) -> str:
     return f"{100 * share:.0f} %"
 
 
-def item_table(
-    ratings: pd.DataFrame, criterion: str, automatic: pd.DataFrame | None = None
-) -> pd.DataFrame:
+def item_table(ratings: pd.DataFrame, items: pd.DataFrame, criterion: str) -> pd.DataFrame:
     """Return one row per response: each annotator's rating, the mean, and how far they differ.
 
     Args:
         ratings: The rows that count.
-        criterion: Whose ratings.
-        automatic: Columns source_item, system, criterion, score. A column ``automatic`` then
-            holds the scores of the criterion, where there are any.
+        items: The table ``rated_items``.
+        criterion: Whose ratings. A column ``automatic`` holds its scores, where there are any.
     """
-    part = ratings[ratings["criterion"] == criterion]
-    keys = ["item_code", "data_set", "prompt_index"]
-    wide = part.pivot_table(index=keys, columns="annotator", values="value", aggfunc="first")
-    annotators = [str(name) for name in wide.columns]
-    systems = part.groupby("item_code")["system"].agg(
-        lambda names: ", ".join(system_name(name) for name in sorted(set(names)))
+    # Of a text that several systems share, every row tells the same; of a pair, the first counts.
+    part = ratings[ratings["criterion"] == criterion].sort_values("system", kind="stable")
+    wide = part.pivot_table(
+        index="item_code", columns="annotator", values="value", aggfunc="first"
     )
-    values = wide.to_numpy()
-    table = wide.reset_index()
-    table.columns = pd.Index([*keys, *annotators])
-    table.insert(3, "system", table["item_code"].map(systems))
-    table["mean"] = pd.DataFrame(values).mean(axis=1).to_numpy()
-    table["spread"] = (
-        pd.DataFrame(values).max(axis=1) - pd.DataFrame(values).min(axis=1)
-    ).to_numpy()
-    if automatic is not None and not automatic.empty:
-        scores = part.merge(automatic, on=["source_item", "system", "criterion"])
-        table["automatic"] = table["item_code"].map(scores.groupby("item_code")["score"].first())
-    return table.sort_values(
-        ["spread", "mean", "item_code"], ascending=[False, False, True], ignore_index=True
-    )
+    table = items[items["criterion"] == criterion].reset_index(drop=True)
+    table["system"] = [
+        ", ".join(system_name(name) for name in names.split(", ")) for names in table["system"]
+    ]
+    given = wide.reindex(table["item_code"]).reset_index(drop=True).rename_axis(columns=None)
+    last = ["mean", "spread", *(["automatic"] if table["automatic"].notna().any() else [])]
+    keys = ["item_code", "data_set", "prompt_index", "system"]
+    return pd.concat([table[keys], given, table[last]], axis=1)
 
 
 def ratings_of(ratings: pd.DataFrame, item_code: str) -> pd.DataFrame:
     """Return all ratings of one item: a row per annotator, a column per criterion."""
     own = ratings[ratings["item_code"] == item_code]
     criteria = list(dict.fromkeys(own["criterion"]))
+    own = own.sort_values("system", kind="stable")  # as in ``item_table``
     wide = own.pivot_table(index="annotator", columns="criterion", values="value", aggfunc="first")
     return wide[criteria].rename_axis(columns=None)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from dashboard.frames.numbers import mean_reward_error, score_text, spread
+from dashboard.frames.numbers import counted, mean_reward_error, score_text, spread
 from engine.cost import Cost, count_cost
 
 COST_COLUMNS = (
@@ -32,7 +32,8 @@ def proof_text(certificates: pd.DataFrame, atlases: pd.DataFrame) -> str:
     if own.empty:
         return ""
     told = (
-        f"Atlas: {int(own['n_cells'].sum()):,} responses to {len(own)} prompts cover "
+        f"Atlas: {counted(int(own['n_cells'].sum()), 'response')} to "
+        f"{counted(len(own), 'prompt')} cover "
         f"{100 * own['covered'].mean():.2f} % of all weights"
     )
     proofs = _aggregation(certificates)

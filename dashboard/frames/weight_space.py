@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from dashboard.frames.numbers import score_text, spread, weight_text, weights_text
+from dashboard.frames.numbers import counted, score_text, spread, weight_text, weights_text
 from engine.directions import direction_key
 from engine.records import Weights
 
@@ -227,13 +227,14 @@ def last_round(frame: pd.DataFrame) -> int:
 
 def point_note(point: Point, *, n_prompts: int) -> str:
     """Say where a point's numbers come from."""
+    prompts = counted(n_prompts, "prompt")
+    atlases = f"atlas of {prompts} knows" if n_prompts == 1 else f"atlases of {prompts} know"
     kinds = {
-        "measured": f"Measured in round {point.round} on {n_prompts} prompts.",
+        "measured": f"Measured in round {point.round} on {prompts}.",
         "shared": f"Grid point of round {point.round}; it shares the score measured on its ray, "
-        f"on {n_prompts} prompts.",
+        f"on {prompts}.",
         "zero": "All weights 0: no direction, so it is not evaluated.",
-        "atlas": f"No search evaluated these very weights: the atlases of {n_prompts} prompts "
-        "know what they write.",
+        "atlas": f"No search evaluated these very weights: the {atlases} what they write.",
     }
     return kinds.get(point.kind, "")
 

@@ -2,7 +2,8 @@
 
 Every entry holds a hash over all entries before it, and ``*.head.json`` beside the log names the
 last one and when each event first happened, so that entries taken off the end are missed too.
-Entries of earlier versions bear no hash; the first that does vouches for them from then on.
+Entries of earlier versions bear no hash: the first that does vouches for them from then on, and
+nothing shows what was done to them before.
 
 Who may write both files can make both anew: the chain finds edits, it does not forbid them. What
 such a person cannot change is what others hold: the seal that annotators were shown, an export,
@@ -20,7 +21,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from dashboard.study.files import Record, append_record, read_records, replace_whole
+from dashboard.study.files import Record, append_record, cut_back, read_records, replace_whole
 from engine.errors import DiskError
 
 BEFORE = "before"
@@ -41,7 +42,11 @@ class Chain:
     """Event -> when it first happened, by the log or by the file beside it."""
     trouble: str
     """How the entries are not those that were written; "" if they are."""
-    is_chained: bool
+
+    @property
+    def n_unchained(self) -> int:
+        """Return how many entries, of earlier versions, bear no hash."""
+        return sum(BEFORE not in record for record in self.records)
 
     @property
     def head(self) -> str:
@@ -54,6 +59,10 @@ class _Head:
     n_entries: int
     sha256: str
     first: dict[str, str]
+
+    def __post_init__(self) -> None:
+        if self.n_entries < 0:
+            raise ValueError(f"n_entries must be 0 or above, got {self.n_entries}")
 
 
 def head_path(log: Path) -> Path:
@@ -108,7 +117,6 @@ def read_chain(log: Path) -> Chain:
         hashes=tuple(hashes),
         first=first,
         trouble=trouble or unreadable or _missing(head, records, hashes),
-        is_chained=is_chained,
     )
 
 
@@ -123,14 +131,37 @@ def append_chained(log: Path, record: Record) -> None:
     entry = record | {BEFORE: chain.head}
     if chain.trouble:
         entry[BROKEN] = chain.trouble  # the new head below would hide it
-    append_record(log, entry)
+    elif not head_path(log).exists():
+        # Before the entry: however often a writer is killed, no chain is ever without a head.
+        _write_head(log, len(chain.records), chain.head, chain.first)
+    size = append_record(log, entry)
     first = {str(entry["event"]): str(entry["at"])} | chain.first
-    head = {"n_entries": len(chain.records) + 1, "sha256": _hash(chain.head, entry)}
-    path = head_path(log)
     try:
-        replace_whole(path, json.dumps(head | {"first": first}, ensure_ascii=False))
+        _write_head(log, len(chain.records) + 1, _hash(chain.head, entry), first)
+    except DiskError:
+        _take_back(log, size)
+        raise
+
+
+def _write_head(log: Path, n_entries: int, sha256: str, first: dict[str, str]) -> None:
+    path = head_path(log)
+    head = {"n_entries": n_entries, "sha256": sha256, "first": first}
+    try:
+        replace_whole(path, json.dumps(head, ensure_ascii=False))
     except OSError as error:
         raise DiskError(_cannot_write(path, error)) from error
+
+
+def _take_back(log: Path, size: int) -> None:
+    """Take an entry off the log that nothing beside it names, so that it can be tried again."""
+    try:
+        cut_back(log, size)
+    except OSError as error:
+        raise DiskError(
+            f"The entry stands in {log}, but {head_path(log)} could not be written to name it, "
+            f"and the entry cannot be taken off again: {error}. Mend the cause; what is logged "
+            "next names both."
+        ) from error
 
 
 def _hash(before: str, record: Record) -> str:
@@ -150,7 +181,7 @@ def _misfit(record: Record, number: int, hashes: list[str], *, is_chained: bool)
 
 def _missing(head: _Head | None, records: list[Record], hashes: list[str]) -> str:
     if head is None:
-        # A process killed between its first entry and the file leaves one entry.
+        # Earlier versions wrote their first entry before the file.
         many = sum(BEFORE in record for record in records) > 1
         return "The file that names its last entry is gone." if many else ""
     if head.n_entries > len(hashes):
@@ -168,9 +199,9 @@ def _read_head(log: Path) -> tuple[_Head | None, str]:
         return _Head(int(table["n_entries"]), str(table["sha256"]), first), ""
     except FileNotFoundError:
         return None, ""
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
         return None, "The file that names its last entry cannot be read."
 
 
 def _cannot_write(path: Path, error: OSError) -> str:
-    return f"Cannot write {path}: {error}. Mend the cause and try again."
+    return f"Cannot write {path}: {error}. Nothing was changed; mend the cause and try again."

@@ -18,6 +18,7 @@ from dashboard.study.annotators import once_each
 from dashboard.study.cli_actions import Actions, add_action, add_artifacts, say
 from dashboard.study.cli_planning import add_planning
 from dashboard.study.draft import list_drafts
+from dashboard.study.files import stored_text
 from dashboard.study.invites import active_places, deactivate, invite
 from dashboard.study.plan import list_studies
 from dashboard.study.unblinding import close_study, open_study, study_state, unblind
@@ -28,11 +29,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Do one action; return the exit code."""
     options = build_parser().parse_args(arguments)
     try:
+        _check_texts(options)
         options.action(options)
     except EmorlError as error:
         sys.stderr.write(f"emorl: {error}\n")
         return error.exit_code
     return 0
+
+
+def _check_texts(options: argparse.Namespace) -> None:
+    """Refuse what no file can store, before anything is written."""
+    for value in vars(options).values():
+        for text in value if isinstance(value, list) else [value]:
+            if isinstance(text, str):
+                stored_text(text)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -36,5 +36,6 @@ def add_artifacts(parser: argparse.ArgumentParser) -> None:
 
 
 def say(line: str) -> None:
-    """Print a line."""
-    sys.stdout.write(line + "\n")
+    """Print a line; what the terminal or file cannot show, as its code."""
+    encoding = sys.stdout.encoding or "utf-8"
+    sys.stdout.write(line.encode(encoding, "backslashreplace").decode(encoding) + "\n")

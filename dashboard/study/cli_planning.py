@@ -8,7 +8,15 @@ from pathlib import Path
 from dashboard.study import owner, source_changes
 from dashboard.study.cli_actions import Actions, add_action, say
 from dashboard.study.creation import prepare, seal
-from dashboard.study.draft import StudyDraft, check_not_sealed, create_draft, read_draft
+from dashboard.study.draft import (
+    StudyDraft,
+    check_not_sealed,
+    create_draft,
+    left_aside,
+    read_draft,
+    with_sources,
+)
+from dashboard.study.finding import counted
 from dashboard.study.guidelines import guidelines_for, read_guidelines
 from dashboard.study.offers import offers
 from dashboard.study.sources import Source
@@ -135,17 +143,19 @@ def _create(options: argparse.Namespace) -> None:
     guidelines = guidelines_for(objectives)
     if options.guidelines is not None:
         guidelines = read_guidelines(options.guidelines, guidelines)
-    draft = StudyDraft(
+    empty = StudyDraft(
         study_id=options.study,
         guidelines=guidelines,
-        sources=sources,
         mode=options.mode,
         requires_invite=not options.no_invites,
         **numbers,
     )
+    draft = with_sources(empty, *sources)
     prepare(options.artifacts, draft)  # complains now about systems without responses
     create_draft(options.artifacts, draft)
-    say(f"Planned {options.study} with {len(sources)} systems.")
+    for line in left_aside(empty, *sources):
+        say(line)
+    say(f"Planned {options.study} with {counted(len(draft.sources), 'system')}.")
     say(f"Next: emorl study seal {options.study} --check")
 
 

@@ -50,6 +50,7 @@ def prepare(artifacts: Path, draft: StudyDraft) -> Prepared:
         for name in dict.fromkeys(text.system for text in own):
             systems[name] = _joined(systems.get(name), name, source)
             placed.setdefault(name, set()).add(weights_of_source(artifacts, source))
+    texts = list(dict.fromkeys(texts))  # two sources may hold one response of one system
     _check_names(texts)
     _check_prompts(texts)
     chosen = chosen_texts(draft.seed, texts, draft.n_items_per_data_set)

@@ -159,7 +159,7 @@ def _power(plan: StudyPlan) -> tuple[str, str]:
 def _evaluators(plan: StudyPlan, tables: Tables) -> Answers:
     n_exercises = plan.n_of_kind().get("practice", 0)
     return [
-        ("3.2.1", "Number of evaluators:", f"{len(tables['pace'])}."),
+        ("3.2.1", "Number of evaluators:", _n_evaluators(tables)),
         ("3.2.2.1", "Domain experts:", TO_FILL),
         ("3.2.2.2", "Paid:", TO_FILL),
         ("3.2.2.3", "Known to the authors before:", TO_FILL),
@@ -173,6 +173,14 @@ def _evaluators(plan: StudyPlan, tables: Tables) -> Answers:
         ),
         ("3.2.5", "Further characteristics:", TO_FILL),
     ]
+
+
+def _n_evaluators(tables: Tables) -> str:
+    """Count who rated; a click on an exercise, or a skip, is no rating."""
+    n_rated = tables["pace"]["n_rated"] if len(tables["pace"]) else pd.Series(dtype=int)
+    n_others = int((n_rated == 0).sum())
+    others = f" ({n_others} more gave no rating: exercises or skips only.)" if n_others else ""
+    return f"{int((n_rated > 0).sum())}.{others}"
 
 
 def _design(material: StudyMaterial, tables: Tables) -> Answers:
@@ -199,7 +207,7 @@ def _design(material: StudyMaterial, tables: Tables) -> Answers:
         (
             "3.3.3.2",
             "Quality assurance, methods:",
-            "gold items judged by their difference to the original, repeated items, agreement, "
+            "gold items judged against the undamaged original, repeated items, agreement, "
             f"drift over positions (all in `results/`). {TO_FILL} (Whether anybody or anything "
             "was excluded: this export excludes nothing.)",
         ),
@@ -253,11 +261,11 @@ def _who_has_the_seal(material: StudyMaterial) -> str:
 
 
 def _pace(tables: Tables) -> str:
-    told = ", ".join(
-        f"{row.annotator} {row.median_seconds:.0f} s"
-        for row in tables["pace"].itertuples(index=False)
-    )
-    return f"{told}." if told else "no answers yet."
+    known = tables["pace"].dropna(subset="median_seconds") if len(tables["pace"]) else None
+    if known is None or known.empty:
+        return "no answers yet."
+    seconds = zip(known["annotator"], known["median_seconds"], strict=True)
+    return ", ".join(f"{annotator} {median:.0f} s" for annotator, median in seconds) + "."
 
 
 def _guessed(tables: Tables) -> str:

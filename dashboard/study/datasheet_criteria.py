@@ -114,11 +114,15 @@ def _aggregation(plan: StudyPlan) -> str:
 
 def _tests(plan: StudyPlan) -> str:
     if plan.mode == "pairwise":
-        return "strengths of the Bradley-Terry model on a log scale"
+        return (
+            "strengths of the Bradley-Terry model on a log scale, among systems of which none "
+            "wins every comparison with the rest"
+        )
     return (
         "differences of means at the same prompts, chance that one system is rated above the "
-        "other; Wilcoxon signed-rank test (Pratt), corrected by Holm over all pairs of systems; a "
-        "proportional-odds model with errors clustered by prompt as a check"
+        "other; Wilcoxon signed-rank test (Pratt; exact up to 25 prompts that differ), corrected "
+        "by Holm over all pairs of systems, and no finding where the means point the other way; "
+        "a proportional-odds model with errors clustered by prompt as a check"
     )
 
 

@@ -6,16 +6,20 @@ Sealing turns a draft into a plan; the draft is then of no more use.
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from dashboard.study.blinding import new_seed
+from dashboard.study.files import stored_text
 from dashboard.study.guidelines import Guidelines, parse_guidelines
 from dashboard.study.plan import Mode, plan_path, studies_folder, study_folder
 from dashboard.study.sources import Source
 from engine.artifacts import write_atomically
+from engine.directions import direction_key
 from engine.errors import DiskError, StoreError, StudyError
 
 MOST_ANNOTATORS = 200
@@ -90,13 +94,15 @@ def write_draft(artifacts: Path, draft: StudyDraft) -> Path:
     """Keep a draft, in place of an earlier one of its name.
 
     Raises:
-        StudyError: If the study is sealed, or the name is no name.
+        StudyError: If the study is sealed, the name is no name, or a text cannot be stored.
         DiskError: If the disk refuses.
     """
     check_not_sealed(artifacts, draft.study_id)
     path = draft_path(artifacts, draft.study_id)
+    text = json.dumps(asdict(draft), indent=1, ensure_ascii=False)
+    stored_text(text)
     try:
-        write_atomically(path, json.dumps(asdict(draft), indent=1, ensure_ascii=False))
+        write_atomically(path, text)
     except OSError as error:
         raise DiskError(
             f"Cannot write {path}: {error}. Nothing was changed; mend the cause and try again."
@@ -184,11 +190,39 @@ def _source(row: dict[str, Any]) -> Source:
 
 
 def with_sources(draft: StudyDraft, *sources: Source) -> StudyDraft:
-    """Return the draft with more sources.
+    """Return the draft with more sources, without those that ``left_aside`` names."""
+    return replace(draft, sources=tuple(_told_apart(draft, sources)[0]))
 
-    One that is there already is not taken twice, whatever its systems are called.
+
+def left_aside(draft: StudyDraft, *sources: Source) -> tuple[str, ...]:
+    """Return which sources ``with_sources`` does not add, and why, in words.
+
+    A system that is in the draft already is not taken twice, whatever it is called: its texts
+    would stand there twice, and of two names for them one would win by chance.
     """
-    found = {replace(source, labels=()): source for source in draft.sources}
-    for source in sources:
-        found.setdefault(replace(source, labels=()), source)
-    return replace(draft, sources=tuple(found.values()))
+    return tuple(_told_apart(draft, sources)[1])
+
+
+def _told_apart(draft: StudyDraft, more: Sequence[Source]) -> tuple[list[Source], list[str]]:
+    kept = list(draft.sources)
+    aside = []
+    for source in more:
+        twin = next((one for one in kept if _identity(one) == _identity(source)), None)
+        if twin is None:
+            kept.append(source)
+            continue
+        name = source.name or source.file_name
+        first = twin.name or twin.file_name
+        same = "" if name == first else f" as {first!r}, with the same weights up to scale"
+        aside.append(
+            f"{name!r} ({source.origin}) is in the study already{same}: it is not added twice."
+        )
+    return kept, aside
+
+
+def _identity(source: Source) -> tuple[Source, str]:
+    """Return what two sources of the same texts have in common."""
+    weights = source.weights or ()
+    is_direction = all(0 <= weight < math.inf for weight in weights)
+    key = direction_key(weights) if is_direction else str(weights)
+    return replace(source, labels=(), weights=None), key

@@ -8,11 +8,6 @@ from dashboard.study.blinding import short_seal
 from dashboard.study.chain import Chain
 from dashboard.study.plan import StudyPlan
 
-NOT_CHAINED = (
-    "The log of this study was begun by an earlier version: nothing shows whether its entries "
-    "were changed."
-)
-
 _ADVICE = (
     "No more ratings are taken. Put a backup of the study's files back, and say so wherever you "
     "report its results."
@@ -50,8 +45,27 @@ def foreign_seals(plan: StudyPlan, seals: Collection[str]) -> list[str]:
     return sorted(set(seals) - {"", plan.seal})
 
 
-def remarks_of(trouble: str, log: Chain) -> list[str]:
-    """Return what a reader of the study must know of its files."""
+def remarks_of(trouble: str, log: Chain, *, n_stored: int, n_unnamed: int) -> list[str]:
+    """Return what a reader of the study must know of its files; none where all vouch for all.
+
+    Args:
+        trouble: As ``trouble_of`` says.
+        log: As it is now.
+        n_stored: Answers and notes that are stored.
+        n_unnamed: Those of them that name no plan or no log entry.
+    """
     if trouble:
         return [trouble]
-    return [NOT_CHAINED] if log.records and not log.is_chained else []
+    remarks = []
+    if log.n_unchained:
+        remarks.append(
+            f"Entries of this study's log that an earlier version wrote: {log.n_unchained} of "
+            f"{len(log.records)}. Nothing shows whether they were changed before later entries "
+            "vouched for them."
+        )
+    if n_unnamed:
+        remarks.append(
+            "Answers and notes that do not name the plan and the log entry under which they were "
+            f"given: {n_unnamed} of {n_stored}. Nothing shows whether they belong to this plan."
+        )
+    return remarks

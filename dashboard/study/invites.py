@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import logging
+import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -197,12 +198,19 @@ def _add(known: dict[str, Invited], record: Record) -> None:
     known[annotator] = Invited(
         annotator=annotator,
         place=place,
-        digest=record["token_sha256"],
+        digest=_digest(record["token_sha256"]),
         since=datetime.fromisoformat(record["at"]).astimezone(UTC).replace(tzinfo=None),
         earlier_places=frozenset()
         if earlier is None
         else (earlier.earlier_places | {earlier.place}) - {place},
     )
+
+
+def _digest(stored: object) -> str:
+    # Anything else cannot be compared, and would keep everybody out of all studies.
+    if not isinstance(stored, str) or not re.fullmatch("[0-9a-f]{64}", stored):
+        raise ValueError(f"token_sha256 must be 64 hexadecimal digits, got {stored!r}")
+    return stored
 
 
 def _end(known: dict[str, Invited], record: Record) -> None:

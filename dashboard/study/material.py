@@ -196,10 +196,12 @@ def _stored_weights(
 def _remarks(artifacts: Path, plan: StudyPlan) -> tuple[str, ...]:
     log = study_log(artifacts, plan.study_id)
     admitted = admitted_under(artifacts, plan.study_id)
-    trouble = trouble_of(plan, log, **admitted)
-    if foreign_seals(plan, admitted["seals"]):
+    trouble = trouble_of(plan, log, seals=admitted.seals, entries=admitted.entries)
+    if foreign_seals(plan, admitted.seals):
         raise StoreError(f"These ratings are not about this plan. {trouble}")
-    return tuple(remarks_of(trouble, log))
+    return tuple(
+        remarks_of(trouble, log, n_stored=admitted.n_stored, n_unnamed=admitted.n_unnamed)
+    )
 
 
 def _current_ratings(path: Path) -> pd.DataFrame:

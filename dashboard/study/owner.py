@@ -15,6 +15,7 @@ from dashboard.study.assignment import n_expected_ratings
 from dashboard.study.comparisons import fewest_shared_prompts
 from dashboard.study.creation import Prepared
 from dashboard.study.draft import StudyDraft, check_not_sealed, with_sources
+from dashboard.study.files import stored_text
 from dashboard.study.imported import LONGEST_NAME, read_responses
 from dashboard.study.offers import RunOffer
 from dashboard.study.plan import StudyPlan, study_folder
@@ -157,6 +158,7 @@ def _kept(
     artifacts: Path, draft: StudyDraft, file: Path, content: bytes, *, replaces: bool
 ) -> StudyDraft:
     check_not_sealed(artifacts, draft.study_id)
+    stored_text(file.stem)  # which the draft is to keep
     folder = study_folder(artifacts, draft.study_id)
     plain = f"{_safe_name(file.stem)[:LONGEST_NAME]}{file.suffix.lower()}"
     # By content: a file changes under no draft that another tab still shows.

@@ -9,15 +9,19 @@ import streamlit as st
 
 from dashboard.frames.plain import plain
 from dashboard.study import owner, source_changes
-from dashboard.study.draft import StudyDraft, with_sources
+from dashboard.study.draft import StudyDraft, left_aside, with_sources
 from dashboard.study.offers import RunOffer, offers
 from dashboard.study.sources import Source, SourceSplit
 from engine.errors import DataError
+
+_TOLD = "study-sources-told"
 
 
 def show(artifacts: Path, draft: StudyDraft) -> None:
     """Lay out the systems of a draft: rename them, take them out, add more."""
     st.subheader("Systems", anchor=False)
+    for line in st.session_state.pop(_TOLD, ()):
+        st.info(plain(line))
     for place, source in enumerate(draft.sources):
         with st.container(horizontal=True, vertical_alignment="center"):
             name = source.name or source.file_name
@@ -90,6 +94,7 @@ def _add_from_run(artifacts: Path, draft: StudyDraft) -> None:
     if weights.strip() or methods:
         typed = [owner.weights_of(weights)] if weights.strip() else []
         chosen += owner.sources_of(offer, (), typed, split, methods)
+    st.session_state[_TOLD] = left_aside(draft, *chosen)  # read after the rerun
     _keep(artifacts, draft, with_sources(draft, *chosen))
 
 

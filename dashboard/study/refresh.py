@@ -11,6 +11,7 @@ from pathlib import Path
 
 from dashboard.read_only import is_read_only
 from dashboard.study.plan import studies_folder, study_folder
+from dashboard.study.publisher import catch_up_here
 from dashboard.study.schema import PUBLISHED
 from dashboard.study.store import AnnotationStore
 from dashboard.study.store_file import is_open_here
@@ -20,10 +21,11 @@ log = logging.getLogger(__name__)
 
 
 def refresh(artifacts: Path, study_id: str) -> None:
-    """Publish a study anew if its snapshots are older than the database and nobody holds that.
+    """Publish a study anew if its snapshots are older than the database and no other holds that.
 
-    Where a dashboard has the database open, it publishes by itself within seconds: another
-    process only warns that ratings of the last moments may be missing. A read-only dashboard
+    Where this very dashboard has the database open, it writes now what it would have written
+    within seconds. Where another one has, this process only warns that ratings of the last
+    moments may be missing. A read-only dashboard
     takes the snapshots as they are: it neither writes nor keeps the database from others. Nothing
     here ever stops the reader: what cannot be brought up to date is named in the log.
     """
@@ -31,6 +33,8 @@ def refresh(artifacts: Path, study_id: str) -> None:
         return
     studies = studies_folder(artifacts)
     database = studies / "annotations.duckdb"
+    if _is_current_here(database, study_id):
+        return
     changed = _modified(database, Path(f"{database}.wal"))
     folder = study_folder(artifacts, study_id) / "published"
     published = [_modified(folder / f"{name}.parquet") for name in PUBLISHED]
@@ -54,6 +58,15 @@ def refresh(artifacts: Path, study_id: str) -> None:
         log.warning("%s", error)
     finally:
         store.close()
+
+
+def _is_current_here(database: Path, study_id: str) -> bool:
+    """Write what this process has still to write; False if it has not opened the database."""
+    try:
+        return catch_up_here(database, study_id)
+    except StoreError as error:
+        log.warning("Ratings of %s may be missing here. %s", study_id, error)
+        return True
 
 
 def _modified(*paths: Path) -> int:

@@ -22,6 +22,7 @@ from dashboard.study.desk import Desk
 from dashboard.study.integrity import trouble_of
 from dashboard.study.invites import active_places, holder_of_digest, token_digest
 from dashboard.study.plan import read_plan, studies_folder
+from dashboard.study.publisher import catch_up_here, request_here
 from dashboard.study.store import AnnotationStore
 from dashboard.study.throttle import Throttle
 from dashboard.study.unblinding import State, study_log, study_state, unchanged
@@ -82,9 +83,10 @@ def _open_store(studies: str) -> AnnotationStore:
     for study_id in store.studies_with_ratings():
         # A dashboard killed between a commit and its snapshot left the snapshot behind.
         try:
-            store.publish(study_id)
+            request_here(store.path, study_id)
+            catch_up_here(store.path, study_id)
         except StoreError as error:
-            log.warning("%s", error)
+            log.warning("%s", error)  # it is tried again
     return store
 
 

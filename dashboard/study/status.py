@@ -80,6 +80,18 @@ class StudyStatus:
         return lines
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admitted:
+    """What published answers and notes say of the plan and log that they were given under."""
+
+    seals: frozenset[str]
+    entries: frozenset[str]
+    """Hashes of entries of the log."""
+    n_stored: int
+    n_unnamed: int
+    """Those that name no plan or no entry."""
+
+
 def status(artifacts: Path, study_id: str) -> StudyStatus:
     """Return how far a study is.
 
@@ -103,7 +115,8 @@ def status(artifacts: Path, study_id: str) -> StudyStatus:
     plan = read_plan(artifacts, study_id)
     refresh(artifacts, study_id)
     log = study_log(artifacts, study_id)
-    trouble = trouble_of(plan, log, **admitted_under(artifacts, study_id))
+    admitted = admitted_under(artifacts, study_id)
+    trouble = trouble_of(plan, log, seals=admitted.seals, entries=admitted.entries)
     answers = _answers(artifacts, plan)
     counted = {item.code for item in plan.items if item.kind != "practice"}
     by_item = Counter(
@@ -118,7 +131,9 @@ def status(artifacts: Path, study_id: str) -> StudyStatus:
         n_items_complete=sum(by_item[code] >= (plan.n_places(code) or 1) for code in counted),
         annotators=tuple(_annotators(artifacts, plan, answers, counted)),
         seal=plan.seal,
-        remarks=tuple(remarks_of(trouble, log)),
+        remarks=tuple(
+            remarks_of(trouble, log, n_stored=admitted.n_stored, n_unnamed=admitted.n_unnamed)
+        ),
         takes_no_ratings=bool(trouble),
     )
 
@@ -168,21 +183,23 @@ def _answers(artifacts: Path, plan: StudyPlan) -> dict[tuple[str, str], str]:
     }
 
 
-def admitted_under(artifacts: Path, study_id: str) -> dict[str, set[str]]:
-    """Return the ``seals`` and log ``entries`` that published events were stored under.
+def admitted_under(artifacts: Path, study_id: str) -> Admitted:
+    """Return under which plan and log published events were stored, superseded ones included.
 
     Raises:
         StoreError: If a snapshot is damaged.
     """
-    rows = [
-        row
-        for name in ("rating_events", "notes")
-        for row in snapshot(artifacts, study_id, name, columns=("seal", "log_entry"))
-    ]
-    return {
-        "seals": {row["seal"] for row in rows},
-        "entries": {row["log_entry"] for row in rows},
+    named = {
+        (row[key], row.get("seal") or "", row.get("log_entry") or "")
+        for name, key in (("rating_events", "request_id"), ("notes", "note_id"))
+        for row in snapshot(artifacts, study_id, name, columns=(key, "seal", "log_entry"))
     }
+    return Admitted(
+        seals=frozenset(seal for _, seal, _ in named),
+        entries=frozenset(entry for _, _, entry in named),
+        n_stored=len({event for event, _, _ in named}),
+        n_unnamed=len({event for event, *under in named if not all(under)}),
+    )
 
 
 def snapshot(

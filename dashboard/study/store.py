@@ -75,7 +75,7 @@ class AnnotationStore:
         except BaseException:
             disconnect(self._connection, self.path)
             raise
-        self._publisher = Publisher(self.publish)
+        self._publisher = Publisher(self.publish, self.path)
 
     def close(self) -> None:
         """Write the last snapshots and let the file go."""

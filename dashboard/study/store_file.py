@@ -29,7 +29,8 @@ def connect(path: Path) -> duckdb.DuckDBPyConnection:
         # One thread: every statement is small, and idle workers would only wait busily.
         connection = duckdb.connect(str(path), config={"threads": 1})
     except (duckdb.Error, OSError) as error:
-        if "lock" in str(error).lower():
+        # By the message alone, which quotes the path as well: DuckDB has no error of its own.
+        if str(error).startswith("IO Error: Could not set lock on file"):
             raise StoreInUseError(
                 f"Another dashboard has {path} open, and one dashboard alone may write ratings. "
                 "Use that one, stop it, or start this one with another artifacts folder "
@@ -72,8 +73,8 @@ def copy_to(connection: duckdb.DuckDBPyConnection, path: Path, query: str, targe
         os.replace(beside, target)  # noqa: PTH105 - atomic on every platform
     except (duckdb.Error, OSError) as error:
         raise DiskError(
-            f"Cannot write {target}: {error}. All ratings are safe in {path}; the copy "
-            "is written with the next answer."
+            f"Cannot write {target}: {error}. All ratings are safe in {path}; the "
+            "dashboard tries again by itself."
         ) from error
     finally:
         cursor.close()

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from dashboard.study.chain import Chain, append_chained, held, read_chain
+from dashboard.study.files import stored_text
 from dashboard.study.plan import StudyPlan, plan_path, read_plan, study_folder
 from engine.errors import StoreError, StudyError
 
@@ -101,7 +102,8 @@ def unblind(artifacts: Path, study_id: str, *, by: str, reason: str) -> datetime
     A study that is unblinded stays so; who looks a second time is logged as well.
 
     Raises:
-        StudyError: If there is no such sealed study, or name or reason are missing.
+        StudyError: If there is no such sealed study, or name or reason are missing or cannot be
+            stored; nothing was changed.
         DiskError: If the log cannot be written.
     """
     if not by.strip() or not reason.strip():
@@ -109,6 +111,7 @@ def unblind(artifacts: Path, study_id: str, *, by: str, reason: str) -> datetime
             "Unblinding is logged with who did it and why: give a name and a reason, got "
             f"{by!r} and {reason!r}."
         )
+    stored_text(f"{by} {reason}")  # before the study is closed below
     plan = read_plan(artifacts, study_id)
     with held(log_path(artifacts, study_id), alone=True):
         if study_state(artifacts, study_id) not in ("closed", "unblinded"):

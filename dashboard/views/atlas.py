@@ -10,7 +10,7 @@ from dashboard.figures import atlas as figures
 from dashboard.frames import atlas as frames
 from dashboard.frames.atlas_place import Place, find_place
 from dashboard.frames.atlas_prompts import Cut, prompt_names
-from dashboard.frames.plain import plain
+from dashboard.frames.plain import plain, plain_message
 from dashboard.queries import Frame, Run
 from dashboard.selection import PromptChoice
 from dashboard.stored_atlases import Atlases
@@ -40,7 +40,7 @@ def _body(run: Run) -> None:
     controls.show_problems(texts, certificates, evaluations)
     found = {split: stored_atlases.atlases(run, split) for split in _SPLITS}
     for problem in dict.fromkeys(own.problem for own in found.values() if own.problem):
-        st.warning(plain(problem))
+        st.warning(plain_message(problem))
     mapped = {split: own for split, own in found.items() if own.scored}
     best = frames.best_proven(certificates.frame, len(run.objectives))
     weights = _weights(run, frames.best_found(evaluations.frame, len(run.objectives)))

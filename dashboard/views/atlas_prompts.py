@@ -81,7 +81,7 @@ def _differences(run: Run, table: Frame) -> None:
             text_table.number(gain, f"{gain:+.3f}"),
         ]
         rows.append(text_table.Row(str(row["prompt_index"]), cells))
-    with st.expander(f"The {len(rows)} prompts that tell them apart"):
+    with st.expander(f"Prompts that tell them apart: {len(rows)}"):
         text_table.show(columns, rows, key="differences", label="Prompts with two responses")
         charts.export_rows(
             table, key="differences-rows", name=charts.file_name(run, "differences")
@@ -98,7 +98,7 @@ def across_prompts(
 ) -> None:
     """Show for which prompts weights matter, and where in weight space."""
     table = frames.prompt_table(own.scored, names, run.objectives)
-    st.subheader(f"All {len(table)} mapped prompts of this split", anchor=False)
+    st.subheader(f"All mapped prompts of this split: {len(table)}", anchor=False)
     st.caption(frames.choice_text(table))
     left, right = st.columns(2, gap="medium")
     with left:

@@ -13,7 +13,8 @@ from dashboard.frames import compare as frames
 from dashboard.frames.atlas_prompts import prompt_names, read_weights
 from dashboard.frames.compare import Method
 from dashboard.frames.comparison import comparison, verdict
-from dashboard.frames.plain import plain
+from dashboard.frames.numbers import counted
+from dashboard.frames.plain import plain, plain_message
 from dashboard.queries import Frame, Run
 from dashboard.views import compare_details, compare_runs
 from engine.errors import WeightsError
@@ -72,7 +73,7 @@ def _tables(run: Run, split: Split) -> frames.Tables:
     controls.show_problems(*read.values())
     atlases = stored_atlases.atlases(run, split)
     if atlases.problem:
-        st.warning(plain(atlases.problem))
+        st.warning(plain_message(atlases.problem))
     return frames.Tables(
         split, scored=atlases.scored, **{name: table.frame for name, table in read.items()}
     )
@@ -145,19 +146,19 @@ def _choose(scored: Sequence[Method]) -> tuple[list[Method], Method]:
 def _told(run: Run, split: Split, n_prompts: int, unknown: Sequence[str]) -> None:
     if split == "inference":
         st.caption(
-            f"Numbers from {n_prompts} **held-out** prompts: neither training nor any search saw "
-            "them. Greedy decoding."
+            f"Numbers from {counted(n_prompts, '**held-out** prompt')}: neither training nor "
+            "any search saw them. Greedy decoding."
         )
     else:
         st.caption(
-            f"Numbers from the {n_prompts} **aggregation** prompts, on which the searches chose "
-            "their weights: what they found looks better here than on new prompts. Greedy "
-            "decoding."
+            f"Numbers from {counted(n_prompts, '**aggregation** prompt')}, on which the "
+            "searches chose their weights: what they found looks better here than on new prompts. "
+            "Greedy decoding."
         )
     if unknown:
         st.caption(
-            f"Without numbers on these prompts: {', '.join(unknown)}. An atlas of them gives all "
-            "of these, and any other weights:"
+            f"Without numbers on these prompts: {plain(', '.join(unknown))}. An atlas of them "
+            "gives all of these, and any other weights:"
         )
         st.code(
             run.command(f"atlas {run.run_id} --split {split}"), language="bash", wrap_lines=True

@@ -12,6 +12,7 @@ from dashboard.frames import compare as frames
 from dashboard.frames import comparison
 from dashboard.frames.compare import MEAN_REWARD, Method
 from dashboard.frames.numbers import MISSING, score_text
+from dashboard.frames.plain import plain
 from dashboard.frames.words import differing_words
 from dashboard.queries import Frame, Run
 from dashboard.selection import PromptChoice
@@ -37,8 +38,8 @@ def numbers(run: Run, shown: Sequence[Method], rows: Frame, reference: Method) -
     )
     st.caption(
         "95 % intervals in brackets: bootstrap over prompts, seeded; all methods see the same "
-        f"draws. Wins: prompts with more mean reward than {reference.label}, ties half. Click a "
-        "row to select its weights on all pages."
+        f"draws. Wins: prompts with more mean reward than {plain(reference.label)}, ties half. "
+        "Click a row to select its weights on all pages."
     )
     measures = [MEAN_REWARD, *run.objectives]
     columns = [
@@ -149,8 +150,8 @@ def samples(
     prompt = _prompt(split, indices, names)
     long_text(names.get(prompt, "(this prompt's text is not published yet)"))
     st.caption(
-        f"Marked words differ from the response of {reference.label}; −4 in a frame stands where "  # noqa: RUF001
-        "it has four more."
+        f"Marked words differ from the response of {plain(reference.label)}; −4 in a frame "  # noqa: RUF001
+        "stands where it has four more."
     )
     table = comparison.sample_rows(shown, prompt, run.objectives)
     texts = dict(zip(table["method"], table["text"], strict=True))

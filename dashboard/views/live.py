@@ -14,7 +14,7 @@ from dashboard.figures.palette import NAMES
 from dashboard.frames import live as frames
 from dashboard.frames import live_export, weight_space
 from dashboard.frames.numbers import score_text, weights_text
-from dashboard.frames.plain import plain, without_folders
+from dashboard.frames.plain import plain, plain_message, without_folders
 from dashboard.frames.runs import system_label
 from dashboard.prompts import Asked
 from dashboard.queries import Frame, Run
@@ -47,7 +47,7 @@ def _body(run: Run) -> None:
         return
     known = answers.about(run, asked, weights)
     if known.problem:
-        (st.info if known.is_refused else st.error)(known.problem)
+        (st.info if known.is_refused else st.error)(plain_message(known.problem))
     answers.draw_progress(run, asked, known)
     _sliders(run, asked, known, weights, best.weights if best else None)
     st.caption(frames.exactness(known.scored))
@@ -76,7 +76,7 @@ def _sliders(
         "weights": list(weights),
         "atlas": frames.atlas_data(known.scored) if known.scored else None,
         "answers": frames.answer_data(known.decoded),
-        "problem": known.problem,
+        "problem": known.problem.replace("`", ""),  # drawn as text
         "canAsk": not known.problem,
         "presets": [{"label": one.label, "weights": list(one.weights)} for one in presets],
         "reference": list(known.reference) if known.reference else None,
@@ -126,7 +126,7 @@ def _reasons(run: Run, asked: Asked, known: answers.Known, weights: Weights) -> 
         with st.spinner("Splitting the logits; the first time the models are loaded."):
             tokens = live.explain(run, asked.text, weights)
     except EmorlError as error:
-        st.error(plain(without_folders(str(error))))
+        st.error(plain_message(without_folders(str(error))))
         return []
     st.caption(
         f"At the weights {weights_text(weights)}; tokens decided: "
@@ -143,7 +143,7 @@ def _members(run: Run, asked: Asked, known: answers.Known) -> Mapping[str, Respo
         with st.spinner("Asking the members; the first time the models are loaded."):
             members = answers.members(run, asked, known)
     except EmorlError as error:
-        st.error(plain(without_folders(str(error))))
+        st.error(plain_message(without_folders(str(error))))
         return {}
     st.subheader("The same prompt, answered by the members alone", anchor=False)
     if not members:
@@ -175,7 +175,7 @@ def _export(
     members: Mapping[str, Response],
     tokens: list[DecidedToken],
 ) -> None:
-    choice = asked.choice
+    choice, pinned = asked.choice, known.reference
     record = live_export.view_record(
         run={
             "name": run.run_id,
@@ -190,6 +190,7 @@ def _export(
             "text": asked.text,
         },
         response=known.response(weights),
+        pinned=(pinned, known.response(pinned)) if pinned else None,
         members=members,
         tokens=tokens,
         note=frames.exactness(known.scored),

@@ -10,8 +10,8 @@ from dashboard import cards, charts, controls, queries
 from dashboard.figures.systems import system_scores
 from dashboard.frames import runs as run_frames
 from dashboard.frames import texts, weight_space
-from dashboard.frames.numbers import duration_text, score_text, weight_text
-from dashboard.frames.plain import plain
+from dashboard.frames.numbers import counted, duration_text, score_text, weight_text
+from dashboard.frames.plain import plain, plain_message, without_folders
 from dashboard.queries import Run
 from dashboard.views import overview_runs
 
@@ -42,13 +42,14 @@ def _state(run: Run) -> None:
         return
     ago = duration_text(time.time() - status.updated_at)
     took = duration_text(status.worked_seconds())
-    facts = [status.detail, f"worked for {took}", f"last heartbeat {ago} ago"]
+    facts = [plain(status.detail), f"worked for {took}", f"last heartbeat {ago} ago"]
     st.caption(" · ".join(fact for fact in facts if fact))
     if run.config is not None:
         counts = run_frames.prompt_counts(queries.table(run, "prompts").frame)
-        st.caption(f"Policy `{run.config.policy.model}` · {counts}")
+        policy = plain(without_folders(run.config.policy.model))
+        st.caption(f"Policy {policy} · {counts}")
     if status.message:
-        (st.error if run.state == "failed" else st.info)(status.message)
+        (st.error if run.state == "failed" else st.info)(plain_message(status.message))
     if run.state in ("died", "failed", "interrupted", "paused"):
         controls.next_command(
             "The engine stopped before the run was finished. What it stored is kept; this goes on "
@@ -56,7 +57,7 @@ def _state(run: Run) -> None:
             run.resume_command,
         )
     for warning in status.warnings:
-        st.warning(plain(warning))
+        st.warning(plain_message(warning))
     if run.is_running:
         for name, label in (
             ("training_steps", "training steps"),
@@ -89,10 +90,11 @@ def _at_a_glance(run: Run) -> None:
     responses = cards.responses_at(run, best.direction_key).frame
     n_prompts = len(responses)
     low, high = run_frames.span(evaluations.frame) or (best.mean_reward, best.mean_reward)
+    n_evaluated = weight_space.n_evaluated(points)
     heading = "Best weights" if run.state == "finished" else "Best weights so far"
     st.markdown(
-        f"**{heading}**, of {weight_space.n_evaluated(points)} evaluated "
-        f"weight vectors, scored on {n_prompts} prompts of the aggregation split"
+        f"**{heading}**, of {counted(n_evaluated, 'evaluated weight vector')}, "
+        f"scored on {counted(n_prompts, 'prompt')} of the aggregation split"
     )
     columns = st.columns(len(run.objectives) + 1)
     error = texts.mean_reward_se(responses, run.objectives)
@@ -125,6 +127,7 @@ def _systems(run: Run) -> None:
         "Decoding",
         run_frames.decodings(systems.frame),
         default=run_frames.decodings(systems.frame)[0],
+        format_func=plain,
         key="decoding",
         required=True,
         bind="query-params",
@@ -134,9 +137,9 @@ def _systems(run: Run) -> None:
         systems.frame, responses.frame, run.objectives, decoding=decoding
     )
     st.caption(
-        f"{decoding.capitalize()} responses to {frame['n_prompts'].max()} prompts of the "
-        "inference split, which neither training nor search has seen. Bars: ± one standard error "
-        "over prompts."
+        f"{plain(decoding).capitalize()} responses to "
+        f"{counted(frame['n_prompts'].max(), 'prompt')} of the inference split, which "
+        "neither training nor search has seen. Bars: ± one standard error over prompts."
     )
     controls.legend(run.objectives, "◆ mean reward")
     charts.chart(

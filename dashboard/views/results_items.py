@@ -8,6 +8,7 @@ from dashboard import controls
 from dashboard.charts import export_rows
 from dashboard.frames import results as frames
 from dashboard.frames import results_tables
+from dashboard.frames.plain import plain
 from dashboard.study.analysis.cells import study_ratings
 from dashboard.study.results import Results
 
@@ -21,13 +22,18 @@ def show(results: Results) -> None:
     criterion: str = st.selectbox(
         "Criterion", frames.options(ratings["criterion"]), key="results-items-criterion", width=220
     )
-    table = results_tables.item_table(ratings, criterion, results.material.data.automatic)
+    table = results_tables.item_table(ratings, results.tables["rated_items"], criterion)
     st.caption(
         f"{len(table):,} rated responses, those on which annotators differ most first. Select a "
         "row to read it."
         + (
             " “automatic” is the score of the response by the run's reward model, 0 to 1."
             if "automatic" in table
+            else ""
+        )
+        + (
+            " -1: the response of the system named first was preferred; 1: the other's; 0: a tie."
+            if results.material.plan.mode == "pairwise"
             else ""
         )
     )
@@ -49,9 +55,13 @@ def show(results: Results) -> None:
     with st.container(border=True, key="results-item"):
         st.caption("Prompt")
         st.text(item.prompt)
-        st.caption("Response")
+        st.caption(_whose("Response", item.systems))
         st.text(item.response or "(empty)")
         if item.other_response is not None:
-            st.caption("Other response")
+            st.caption(_whose("Other response", item.other_systems))
             st.text(item.other_response or "(empty)")
         st.dataframe(results_tables.ratings_of(ratings, item.code), key="results-item-ratings")
+
+
+def _whose(what: str, systems: tuple[str, ...]) -> str:
+    return plain(f"{what} of {', '.join(map(frames.system_name, systems))}") if systems else what

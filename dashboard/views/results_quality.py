@@ -107,10 +107,15 @@ def _controls(results: Results) -> None:
         st.caption("The plan has none, or nobody has rated one with its original yet.")
         return
     if not gold.empty:
-        st.dataframe(results_tables.gold_view(gold), hide_index=True, key="results-gold")
+        is_pairwise = results.material.plan.mode == "pairwise"
+        view = results_tables.gold_pairs_view if is_pairwise else results_tables.gold_view
+        st.dataframe(view(gold), hide_index=True, key="results-gold")
         st.caption(
-            "Gold items are damaged copies: the copy minus its original, by the same annotator, "
-            "should be negative on the criteria that the damage touches."
+            "Gold items show a response beside its own damaged copy: who sees the damage prefers "
+            "the undamaged."
+            if is_pairwise
+            else "Gold items are damaged copies: the copy minus its original, by the same "
+            "annotator, should be negative on the criteria that the damage touches."
         )
     if not repeats.empty:
         st.dataframe(results_tables.repeats_view(repeats), hide_index=True, key="results-repeats")

@@ -8,7 +8,7 @@ from dashboard import controls
 from dashboard.charts import chart
 from dashboard.figures import results as figures
 from dashboard.frames import results as frames
-from dashboard.frames import results_tables
+from dashboard.frames import results_strengths, results_tables
 from dashboard.study.analysis.bradley_terry import TIE
 from dashboard.study.results import Results
 from dashboard.views.results_quality import criterion_colours
@@ -73,7 +73,8 @@ def _pairs(results: Results) -> None:
     )
     st.caption(
         "Between rank clusters every pair of systems is told apart (Wilcoxon signed-rank, Holm "
-        "over all pairs of systems of the criterion, 5 %); within one, not every pair is. "
+        "over all pairs of systems of the criterion, 5 %, the means the same way round); within "
+        "one, not every pair is. "
         "“Rank” bounds the place of a system; “0 to 1” is its mean moved to the range of "
         "the automatic scores."
     )
@@ -90,13 +91,18 @@ def _pairs(results: Results) -> None:
         rows=pairs,
         alt=f"Differences of systems on {criterion} with 95 % intervals",
     )
+    for sentence in frames.contradictions(pairs, criterion):
+        st.text(sentence)
     with st.expander("All pairs as a table, with P(first better) and p-values"):
         st.dataframe(
             results_tables.comparison_view(pairs, criterion),
             hide_index=True,
             key="results-pairs-table",
         )
-        st.caption("P(first better): share of prompts at which it is rated higher, ties by half.")
+        st.caption(
+            "P(first better): share of prompts at which it is rated higher, ties by half. The "
+            "Wilcoxon p is exact where ratings differ at 25 prompts or fewer."
+        )
     with st.expander("Check without equal steps: proportional-odds model"):
         st.dataframe(
             results_tables.ordinal_view(results.tables["ordinal"], criterion),
@@ -118,7 +124,7 @@ def _strengths(results: Results) -> None:
     criterion: str = st.selectbox(
         "Criterion", frames.options(table["criterion"]), key="results-bt-criterion", width=220
     )
-    rows = frames.strength_rows(table, criterion)
+    rows = results_strengths.strength_rows(table, criterion)
     chart(
         figures.intervals(
             rows,
@@ -135,9 +141,10 @@ def _strengths(results: Results) -> None:
         "Bradley-Terry with ties (Davidson's model). Only differences mean something: of two "
         "systems that are 1 apart, people prefer the stronger 2.7 times as often as the weaker; 2 "
         "apart, 7.4 times. Ties make two systems more alike. How good any of them is, it does not "
-        "say."
+        "say. A bar that runs out of the picture has no bound on that side: hardly any comparison "
+        "stands against it."
     )
-    for sentence in frames.strength_sentences(table, criterion):
+    for sentence in results_strengths.strength_sentences(table, criterion):
         st.text(sentence)
     shown = table[(table["criterion"] == criterion) & (table["system"] != TIE)]
     for note in frames.notes(shown, "system"):
@@ -206,7 +213,7 @@ def _map(results: Results) -> None:
         key="results-map",
         width=220,
     )
-    placed = frames.placed_ratings(means, results.weights, criterion)
+    placed = frames.placed_ratings(means, results.tables["overall"], results.weights, criterion)
     value_range = _scale(results, criterion)
     what = f"mean rating of {criterion}"
     if criterion == frames.ALL:

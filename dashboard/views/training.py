@@ -12,6 +12,7 @@ from dashboard.figures.training import Curves, adapter_curves, reward_paths, ste
 from dashboard.frames import texts
 from dashboard.frames import training as frames
 from dashboard.frames.numbers import score_text
+from dashboard.frames.plain import plain
 from dashboard.frames.words import Pieces
 from dashboard.queries import Run
 from dashboard.selection import PromptChoice
@@ -36,7 +37,7 @@ def _body(run: Run) -> None:
         controls.next_command("No adapter of this run is trained yet.", run.resume_command)
         return
     for sentence in frames.low_variety(adapters.frame):
-        st.warning(sentence)
+        st.warning(plain(sentence))
     curves = frames.validation_frame(validations.frame, run.objectives)
     table = frames.adapter_table(steps.frame, curves, adapters.frame, names)
     st.dataframe(

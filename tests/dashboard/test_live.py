@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from streamlit.runtime.state.query_params import QueryParams
 from streamlit.testing.v1 import AppTest
 
 from dashboard import live, queries
@@ -118,6 +119,21 @@ def test_the_same_direction_is_decoded_once(models: Recording) -> None:
     assert len(models.asked) == 1
 
 
+@pytest.mark.parametrize(
+    ("told", "shown"),
+    [
+        ("7,1,1", [1, 1 / 7, 1 / 7]),
+        ("1e-7,2e-7,1e-7", [0.5, 1, 0.5]),
+        ("0.002,0,0", [0.002, 0, 0]),
+    ],
+)
+@pytest.mark.usefixtures("models")
+def test_weights_of_any_size_are_shown_by_their_direction(told: str, shown: list[float]) -> None:
+    page = live_page(prompt="aggregation:1", w=told, ref=told)
+    assert slider_data(page)["weights"] == pytest.approx(shown)
+    assert slider_data(page)["reference"] == pytest.approx(shown)
+
+
 def test_pinned_weights_are_answered_too(models: Recording) -> None:
     page = live_page(w="1,0,0", ref="0,0,1")
     assert slider_data(page)["reference"] == [0, 0, 1]
@@ -163,13 +179,67 @@ def test_an_own_prompt_that_the_run_has_mapped_needs_no_model(models: Recording)
     assert models.asked == []
 
 
-def test_another_prompt_picked_elsewhere_ends_the_own_one(models: Recording) -> None:
-    page = live_page(text="I feel stuck.")
-    assert models.asked[-1][0] == "I feel stuck."
-    page.query_params["prompt"] = "inference:2"
+@pytest.mark.usefixtures("models")
+def test_another_prompt_picked_elsewhere_ends_the_own_one() -> None:
+    page = run_page("training", run="finished", text="I feel stuck.")
+    [picker] = [box for box in page.selectbox if box.key == "sampled prompt"]
+    picker.set_value(1).run()
+    assert page.query_params == {"run": "finished", "prompt": "aggregation:1"}
+
+
+def test_going_back_takes_an_own_prompt_back_and_forward_brings_it_again(
+    models: Recording,
+) -> None:
+    page = live_page()
+    page.button_group(key="prompt-source").set_value("your own").run()
+    page.text_area[0].set_value("I feel stuck.").run()
+    del page.query_params["text"]
     page.run()
-    assert models.asked[-1][0].endswith("(inference 2).")
+    assert slider_data(page)["prompt"].endswith("(inference 1).")
     assert "text" not in page.query_params
+    page.query_params["text"] = "I feel stuck."
+    page.run()
+    assert slider_data(page)["prompt"] == "I feel stuck."
+    assert models.asked[-1][0] == "I feel stuck."
+
+
+@pytest.mark.usefixtures("models")
+@pytest.mark.parametrize("beside", [{"prompt": "inference:1"}, {}])
+def test_an_own_prompt_is_kept_when_another_run_is_picked(beside: dict[str, str]) -> None:
+    page = run_page("live", run="finished", text="I feel stuck.", w="1,0,0", ref="0,0,1", **beside)
+    pick_run(page, "died")
+    assert page.query_params == {"run": "died", "text": "I feel stuck."}
+    assert slider_data(page)["prompt"] == "I feel stuck."
+
+
+def test_a_long_own_prompt_is_kept_when_another_run_is_picked(models: Recording) -> None:
+    page = live_page()
+    page.button_group(key="prompt-source").set_value("your own").run()
+    page.text_area[0].set_value(long := "I feel stuck. " * 40).run()
+    pick_run(page, "died")
+    assert models.asked[-1][0] == long.strip()
+
+
+@pytest.mark.usefixtures("models")
+def test_a_change_of_run_is_one_step_of_the_browsers_history(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    page = live_page(text="I feel stuck.", w="1,0,0", ref="0,0,1")
+    sent: list[str] = []
+    send = QueryParams._send_query_param_msg
+
+    def record(params: QueryParams) -> None:
+        send(params)
+        sent.append(str(params))
+
+    monkeypatch.setattr(QueryParams, "_send_query_param_msg", record)
+    pick_run(page, "died")
+    assert len(sent) == 1
+
+
+def pick_run(page: AppTest, name: str) -> None:
+    page.selectbox(key="run picker").set_value(name).run()
+    assert not page.exception
 
 
 @pytest.mark.parametrize("prompt", ["nonsense", "aggregation:999999", "own:0", "5", "x" * 5000])
@@ -316,7 +386,8 @@ def test_the_atlas_page_loads_no_models_where_nothing_may_be_generated(
     page = run_page("atlas", run="finished", text="I feel stuck.")
     assert not page.exception
     assert not page.error
-    assert "Your own prompt has no atlas" in page.info[0].value
+    [told] = [info.value for info in page.info if "no atlas" in info.value]
+    assert "a prompt of the run is shown" in told
     assert models.asked == []
 
 

@@ -163,6 +163,7 @@ def test_the_record_of_a_view_is_json_and_holds_everything() -> None:
         weights=(1.0, 0.5, 0.0),
         prompt={"split": "inference", "index": 4, "text": "a prompt"},
         response=response("words", 0.1, 0.2, 0.6),
+        pinned=((0.0, 1.0, 0.0), response("pinned words", 0.3, 0.3, 0.6)),
         members={"base": response("other words", 0.1, math.nan, 0.3)},
         tokens=TOKENS,
         note="exact",
@@ -170,6 +171,10 @@ def test_the_record_of_a_view_is_json_and_holds_everything() -> None:
     read = json.loads(json.dumps(record, allow_nan=False))
     assert read["weights"] == {"depth": 1.0, "warmth": 0.5, "brevity": 0.0}
     assert read["ensemble"]["mean_reward"] == pytest.approx(0.3)
+    assert read["pinned"]["weights"] == {"depth": 0.0, "warmth": 1.0, "brevity": 0.0}
+    assert read["pinned"]["link_weights"] == "0,1,0"
+    assert read["pinned"]["response"]["text"] == "pinned words"
+    assert read["pinned"]["response"]["mean_reward"] == pytest.approx(0.4)
     assert read["members"]["base"]["scores"] is None
     assert read["tokens"][0]["decided_by"] == "depth"
     assert read["tokens"][0]["margin_by_objective"]["warmth"] == -0.25

@@ -6,11 +6,14 @@ import json
 import os
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
+
+from tests.synthetic import SPECS, write_run
 
 PAGES = ("overview", "training", "weight_space", "live")
 WITHOUT_MODELS = ("overview", "training", "weight_space")
@@ -20,9 +23,13 @@ def run_page(name: str, **query: str) -> AppTest:
     def script(name: str) -> None:
         import importlib
 
-        from dashboard import selection
+        import streamlit as st
+
+        from dashboard import controls, selection
 
         selection.read_url("page")
+        with st.sidebar:
+            controls.run_picker()
         importlib.import_module(f"dashboard.views.{name}").render()
 
     page = AppTest.from_function(script, default_timeout=30, args=(name,))
@@ -184,7 +191,7 @@ def test_a_failed_run_says_why() -> None:
 @pytest.mark.usefixtures("served")
 def test_training_warns_of_an_adapter_that_repeats_itself() -> None:
     page = run_page("training", run="finished")
-    assert "fluency repeats itself: 5 of 12" in page.warning[0].value
+    assert r"fluency repeats itself\: 5 of 12" in page.warning[0].value
 
 
 @pytest.mark.usefixtures("served")
@@ -256,6 +263,35 @@ def test_damaged_snapshots_are_told_on_the_page(
     page = run_page(name)
     assert not page.exception
     assert any("is damaged" in warning.value for warning in page.warning)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_nothing_that_a_heartbeat_says_is_markdown(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hostile = "![pic](http://elsewhere.test/x.png) **bold** __init__"
+    folder = write_run(tmp_path, replace(SPECS["running"], message=f"Failed on {hostile}"))
+    told = json.loads(folder.status.read_text(encoding="utf-8"))
+    told |= {"detail": hostile, "warnings": [hostile], "updated_at": time.time()}
+    folder.status.write_text(json.dumps(told), encoding="utf-8")
+    monkeypatch.setenv("EMORL_ARTIFACTS", str(tmp_path))
+    page = run_page(name)
+    assert not page.exception
+    assert "elsewhere.test" in said(page)
+    assert "![pic](" not in said(page)
+    assert "**bold**" not in said(page)
+    assert "__init__" not in said(page)
+
+
+def test_the_command_of_a_damaged_table_is_shown_as_code(
+    artifacts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(artifacts / "runs" / "finished", tmp_path / "runs" / "finished")
+    (tmp_path / "runs" / "finished" / "published" / "prompts.parquet").write_bytes(b"no parquet")
+    monkeypatch.setenv("EMORL_ARTIFACTS", str(tmp_path))
+    page = run_page("training")
+    [told] = {one.value for one in page.warning if "is damaged" in one.value}
+    assert f"`emorl run finished --artifacts {tmp_path}`" in told
 
 
 @pytest.mark.parametrize("name", PAGES)

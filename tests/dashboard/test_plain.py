@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard.frames.plain import plain, without_folders
+from dashboard.frames.plain import plain, plain_message, without_folders
 
 PICTURE = "![a](http://elsewhere.test/x.png)"
 
@@ -14,6 +14,12 @@ def test_no_mark_of_markdown_is_left_bare() -> None:
     assert plain(PICTURE) == r"\!\[a\](http\://elsewhere.test/x.png)"
     assert plain("a_b **c** <d> $e$ `f` #g") == r"a\_b \*\*c\*\* \<d\> \$e\$ \`f\` \#g"
     assert plain("Nothing to mark, 3.5 %.") == "Nothing to mark, 3.5 %."
+
+
+def test_only_whole_commands_of_a_message_are_code() -> None:
+    assert plain_message("Go on with `emorl run a_b`.") == "Go on with `emorl run a_b`."
+    assert plain_message(f"`a` {PICTURE} `b") == f"`a` {plain(PICTURE)} " + r"\`b"
+    assert plain_message("``a_b`` `\n`") == plain("``a_b`` `\n`")
 
 
 def test_folders_of_the_machine_are_left_out_and_the_rest_stays() -> None:

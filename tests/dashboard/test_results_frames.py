@@ -10,8 +10,10 @@ import pytest
 from dashboard.figures import results as figures
 from dashboard.figures.palette import DARK, LIGHT
 from dashboard.frames import results as frames
+from dashboard.frames import results_strengths as strengths
 from dashboard.frames import results_tables as tables
 from dashboard.study.analysis.bradley_terry import COLUMNS
+from dashboard.study.analysis.responses import overall_means, rated_items
 
 NAN = math.nan
 
@@ -27,14 +29,17 @@ def comparisons() -> pd.DataFrame:
         "wins": 0.2,
         "wins_low": 0.1,
         "wins_high": 0.35,
+        "rank_balance": -0.8,
         "p_value": 0.0004,
         "p_holm": 0.0008,
+        "is_told_apart": True,
         "n_items": 64,
         "n_equal": 20,
         "note": "",
     }
     other = row | {"system_a": "best", "system_b": "adapter:empathy", "difference": 0.1}
     other |= {"difference_low": -0.1, "difference_high": 0.3, "wins": 0.55, "p_holm": 0.4}
+    other["is_told_apart"] = False
     return pd.DataFrame([other, row])
 
 
@@ -56,6 +61,8 @@ def agreement() -> pd.DataFrame:
     [
         ((0.6812, 0.61, 0.7499), "0.68 [0.61, 0.75]"),
         ((0.5, NAN, NAN), "0.50"),
+        ((0.5, 0.2, math.inf), "0.50 [0.20, no bound]"),
+        ((0.5, -math.inf, 0.6), "0.50 [no bound, 0.60]"),
         ((NAN, NAN, NAN), "–"),  # noqa: RUF001
     ],
 )
@@ -79,6 +86,17 @@ def test_differences_are_turned_so_that_first_is_ahead_and_sorted() -> None:
     view = tables.comparison_view(comparisons(), "empathy")
     assert view["P(first better) [95 % interval]"].iloc[0] == "0.80 [0.65, 0.90]"
     assert view["Wilcoxon p"].iloc[0] == "< 0.001"
+    assert frames.contradictions(comparisons(), "empathy") == []
+
+
+def test_a_pair_whose_test_and_mean_contradict_each_other_is_not_told_apart() -> None:
+    table = comparisons().assign(p_holm=0.01, is_told_apart=False, note="It points both ways.")
+    rows = frames.difference_rows(table, "empathy")
+    assert set(rows["series"]) == {"not told apart"}
+    assert frames.contradictions(table, "empathy") == [
+        "Best ensemble and Only empathy: It points both ways.",
+        "Base and Best ensemble: It points both ways.",
+    ]
 
 
 def test_agreement_rows_take_the_pair_that_shares_most() -> None:
@@ -169,9 +187,10 @@ def test_rated_systems_stand_at_their_weights_for_any_number_of_objectives(
             "n_ratings": 10,
         }
     )
-    placed = frames.placed_ratings(means, weights, "c")
+    overall = overall_means(means)
+    placed = frames.placed_ratings(means, overall, weights, "c")
     assert placed["system"].tolist() == ["even", "one"]  # base has no weights; best first
-    whole = frames.placed_ratings(means, weights, "all")
+    whole = frames.placed_ratings(means, overall, weights, "all")
     assert whole["value"].tolist() == [0.75, 0.25]
     bars = figures.rating_weights(placed, objectives, LIGHT, title="t")
     assert len(bars.data) == n_objectives
@@ -191,28 +210,51 @@ def test_rated_systems_stand_at_their_weights_for_any_number_of_objectives(
 def test_strengths_of_groups_that_nothing_compares_are_kept_apart() -> None:
     table = pd.DataFrame(
         [
-            ("c", 1, "base", -0.5, -0.9, -0.1, 9, 9, 2, ""),
-            ("c", 1, "best", 0.5, 0.1, 0.9, 9, 9, 2, ""),
-            ("c", 1, "(tie)", 0.0, -0.1, 0.1, 9, 9, 0, ""),
+            ("c", 1, 1, "base", -0.5, -0.9, -0.1, 9, 9, 2, ""),
+            ("c", 1, 1, "best", 0.5, 0.1, 0.9, 9, 9, 2, ""),
+            ("c", 1, 0, "(tie)", 0.0, -0.1, 0.1, 9, 9, 0, ""),
         ],
         columns=list(COLUMNS),
     )
-    rows = frames.strength_rows(table, "c")
+    rows = strengths.strength_rows(table, "c")
     assert set(rows["series"]) == {"strength"}
-    (left_out,) = frames.strength_sentences(table, "c")
+    (left_out,) = strengths.strength_sentences(table, "c")
     assert left_out.startswith("Left out: 2 pairs of systems with the very same text")
     other = table.assign(group=2, system=["x", "y", "(tie)"], n_equal_texts=0)
     split = pd.concat([table, other], ignore_index=True)
-    rows = frames.strength_rows(split, "c")
+    rows = strengths.strength_rows(split, "c")
     assert set(rows["series"]) == {"strength within group 1", "strength within group 2"}
-    told = frames.strength_sentences(split, "c")[0]
+    told = strengths.strength_sentences(split, "c")[0]
     assert "cannot be compared: group 1: Base, Best ensemble; group 2: x, y." in told
+
+
+def test_parts_of_which_one_always_wins_are_told_and_kept_apart() -> None:
+    table = pd.DataFrame(
+        [
+            ("c", 1, 1, "best", 0.5, 0.1, math.inf, 9, 9, 0, "No upper bound."),
+            ("c", 1, 1, "base", -0.5, -0.9, -0.1, 9, 9, 0, ""),
+            ("c", 1, 2, "x", NAN, NAN, NAN, 9, 9, 0, "It loses every comparison."),
+            ("c", 1, 0, "(tie)", 0.0, -0.1, 0.1, 9, 9, 0, ""),
+        ],
+        columns=list(COLUMNS),
+    )
+    rows = strengths.strength_rows(table, "c")
+    assert rows["series"].tolist() == ["strength within part 1"] * 2 + ["strength within part 2"]
+    (told,) = strengths.strength_sentences(table, "c")
+    assert told.startswith("Wherever systems of two parts were compared, the one of the earlier")
+    assert "(part 1: Base, Best ensemble; part 2: x)" in told
+    # The bar without an upper end leaves the picture, and all else stays in it.
+    figure = figures.intervals(rows, LIGHT, x_title="x")
+    low, high = figure.layout.xaxis.range
+    assert low < -0.9
+    assert 0.5 < high < 0.5 + figure.data[0].error_x.array[0] < math.inf
 
 
 def test_items_on_which_annotators_differ_most_come_first() -> None:
     ratings = pd.DataFrame(
         {
             "item_code": ["x", "x", "y", "y"],
+            "source_item": ["set/0", "set/0", "set/1", "set/1"],
             "data_set": "set",
             "prompt_index": [0, 0, 1, 1],
             "system": "best",
@@ -221,18 +263,17 @@ def test_items_on_which_annotators_differ_most_come_first() -> None:
             "value": [1.0, 1.0, 0.0, 2.0],
         }
     )
-    table = tables.item_table(ratings, "c")
+    scores = pd.DataFrame(
+        {"source_item": ["set/1"], "system": ["best"], "criterion": ["c"], "score": [0.75]}
+    )
+    table = tables.item_table(ratings, rated_items(ratings, scores.iloc[:0]), "c")
     assert table["item_code"].tolist() == ["y", "x"]
     assert table["spread"].tolist() == [2.0, 0.0]
     assert table[["ada", "ben"]].to_numpy().tolist() == [[0.0, 2.0], [1.0, 1.0]]
     assert tables.ratings_of(ratings, "y")["c"].tolist() == [0.0, 2.0]
     assert "automatic" not in table
-    scores = pd.DataFrame(
-        {"source_item": ["set/1"], "system": ["best"], "criterion": ["c"], "score": [0.75]}
-    )
-    scored = tables.item_table(
-        ratings.assign(source_item=["set/0", "set/0", "set/1", "set/1"]), "c", scores
-    )
+    assert table["system"].tolist() == ["Best ensemble"] * 2
+    scored = tables.item_table(ratings, rated_items(ratings, scores), "c")
     assert scored["automatic"].tolist()[0] == 0.75
     assert math.isnan(scored["automatic"].tolist()[1])
 
@@ -249,6 +290,8 @@ def test_gold_and_repeated_items_are_told_in_words_and_per_cent() -> None:
         }
     )
     assert tables.gold_view(gold).iloc[0].tolist() == ["ada", "fluency", 4, "-1.25", "75 %", "0 %"]
+    pairs = tables.gold_pairs_view(gold).iloc[0]
+    assert pairs.tolist() == ["ada", "fluency", 4, "75 %", "25 %", "0 %"]
     repeats = pd.DataFrame(
         {
             "annotator": ["ada", "ben"],

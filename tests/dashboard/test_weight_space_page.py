@@ -8,6 +8,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.benchmarks.dashboard_runs import trade_offs, write_study
+from tests.formula import RunSpec
+from tests.synthetic import write_run
 
 VIEWS = ["Map", "Triangle", "Slices", "Trade-off", "Parallel", "Effects", "History"]
 
@@ -56,6 +58,10 @@ def test_one_evaluation_looks_sensible_in_every_view(
     page = open_page(view=VIEWS)
     assert not page.exception
     assert "The same 1 evaluation as a table" in said(page)
+    for told in ("over weights**, 1 point", "they score**, 1 direction"):
+        assert f"{told}s" not in said(page)
+        assert told in said(page)
+    assert "1 different text." in said(page)
     assert "1 of 1 evaluated directions are on the Pareto front" in said(page)
 
 
@@ -120,3 +126,20 @@ def test_weights_that_no_search_evaluated_are_looked_up_in_the_atlas() -> None:
     assert "No search evaluated these very weights" in said(page)
     # The first response of the synthetic atlas belongs to the larger first weight.
     assert page.dataframe[0].value["response"].unique().tolist() == ["Response 5."]
+
+
+def test_a_run_of_fewer_rounds_and_prompts_is_drawn_after_a_longer_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_run(tmp_path, RunSpec(name="long", rounds=5, n_prompts=12))
+    write_run(tmp_path, RunSpec(name="one", rounds=1, n_prompts=4))
+    write_run(tmp_path, RunSpec(name="two", rounds=2, n_prompts=4))
+    monkeypatch.setenv("EMORL_ARTIFACTS", str(tmp_path))
+    page = open_page(run="long", reading="12")
+    page.slider(key="round").set_value(4).run()
+    page.number_input(key="reading").set_value(11).run()
+    for run, last in (("one", []), ("two", [2]), ("long", [5]), ("two", [2])):
+        page.query_params["run"] = run
+        page.run()
+        assert not page.exception
+        assert [slider.max for slider in page.slider if slider.key == "round"] == last

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -110,7 +111,7 @@ def test_the_room_of_a_weight_in_an_open_cell_is_an_upper_bound(
     assert said == [*expected, alone]
 
 
-def test_a_number_with_the_focus_follows_others_until_somebody_types_in_it(
+def test_a_number_always_shows_the_weight_that_is_answered(
     chromium: Browser,
 ) -> None:
     data = {
@@ -140,16 +141,24 @@ def test_a_number_with_the_focus_follows_others_until_somebody_types_in_it(
     number.click()
     page.evaluate("window.take([0.3, 0.5])")  # the browser went back
     shown_with_focus = number.input_value()
-    number.fill("0.25")
-    page.evaluate("window.take([0.9, 0.1])")
+    number.fill("0.4")
+    page.evaluate("window.take([0.9, 0.1])")  # back again, before Enter
     shown_while_typing = number.input_value()
+    number.fill("0.7")
+    number.press("Escape")
+    shown_after_escape = number.input_value()
+    number.fill("0.25")
     number.press("Enter")
-    heard = page.evaluate("window.heard")
+    number.press("ArrowUp")
+    number.press("Shift+ArrowDown")
+    shown_after_arrows = number.input_value()
     page.evaluate("window.take([0.6, 0.1])")
-    shown_after_enter = number.input_value()
+    shown_after_all = number.input_value()
+    heard = page.evaluate("window.heard")
     page.close()
-    assert [shown_with_focus, shown_while_typing, shown_after_enter] == ["0.3", "0.25", "0.6"]
-    assert heard == [[0.25, 0.1]]
+    assert [shown_with_focus, shown_while_typing, shown_after_escape] == ["0.3", "0.9", "0.9"]
+    assert [shown_after_arrows, shown_after_all] == ["0.259", "0.6"]
+    assert heard == [[0.25, 0.1], [0.26, 0.1], [0.259, 0.1]]
 
 
 def test_the_text_follows_a_drag_and_the_server_hears_of_its_end(
@@ -211,6 +220,19 @@ def test_an_own_prompt_is_answered_at_once_then_mapped_and_linked(
     second = watched(site).open(page.url)
     expect(second.get_by_label("Your own prompt")).to_have_value(prompt)
     expect(second.locator(".answer-text")).to_have_text(said)
+    # Another run is one step of the history, and the step back is the first run as it was.
+    linked, n_steps = second.url, second.evaluate("history.length")
+    second.get_by_role("combobox", name="Run", exact=True).click()
+    second.get_by_role("option", name="died").click()
+    expect(second).to_have_url(re.compile(r"\?run=died&text=[^&]*$"))
+    expect(second.locator(".answer")).not_to_have_attribute("data-weights", "0.5,1,0.25")
+    wait_until_ready(second)
+    expect(second.get_by_label("Your own prompt")).to_have_value(prompt)
+    assert second.evaluate("history.length") == n_steps + 1
+    second.go_back()
+    expect(second.locator(".answer")).to_have_attribute("data-weights", "0.5,1,0.25")
+    wait_until_ready(second)
+    assert second.url == linked
 
 
 def test_without_an_atlas_an_answer_is_never_shown_at_other_weights(

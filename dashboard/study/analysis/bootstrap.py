@@ -21,6 +21,9 @@ from engine.errors import StudyError
 Floats = NDArray[np.float64]
 Statistic = Callable[[Floats], Floats]
 """How often each source item counts, ``(n_draws, n_items)``, to one number per draw."""
+OpenStatistic = Callable[[Floats], tuple[Floats, Floats]]
+"""Like ``Statistic``, to the least and the greatest number that each draw allows: equal where it
+has an estimate, infinite on the side to which nothing bounds it."""
 
 N_RESAMPLES = 2000
 CONFIDENCE = 0.95
@@ -31,7 +34,10 @@ _EQUAL = 1e-12
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A number with its interval; NaN where undefined, and then ``note`` says why."""
+    """A number with its interval; NaN where undefined, and then ``note`` says why.
+
+    An end to which nothing bounds the number is infinite.
+    """
 
     value: float
     low: float
@@ -127,6 +133,42 @@ def estimate(statistic: Statistic, resamples: Resamples, active: NDArray[np.bool
     return Estimate(value, low, high, n_items)
 
 
+def open_estimate(
+    statistic: OpenStatistic, resamples: Resamples, active: NDArray[np.bool_]
+) -> Estimate:
+    """Return a statistic that not every resample bounds, with its 95 % BCa interval.
+
+    An end of the interval is infinite where more than 2.5 % of the resamples have no finite
+    estimate on that side, or as many as lie beyond the end.
+
+    Args:
+        statistic: Finite for the source items as they are.
+        resamples: The draws.
+        active: Which source items have any data for this statistic, ``(n_items,)``.
+    """
+    n_items = int(active.sum())
+    everything = np.ones((1, len(active)))
+    value = float(statistic(everything)[0][0])
+    if n_items < 2:
+        return _without_interval(value, n_items, "one source item alone has no spread")
+    least, greatest = (np.sort(ends) for ends in statistic(resamples.counts))
+    if greatest[-1] - least[0] < _EQUAL:
+        return _without_interval(value, n_items, "every source item shows the same")
+    left_out = statistic(everything - np.eye(len(active))[active])[0]
+    shares = _bca_shares(value, np.concatenate([least, greatest]), left_out)
+    last = len(least) - 1
+    low = min(value, float(least[math.floor(shares[0] * last)]))
+    high = max(value, float(greatest[math.ceil(shares[1] * last)]))
+    unbounded = (float(np.isneginf(least).mean()), float(np.isposinf(greatest).mean()))
+    told = []
+    for place, (side, share) in enumerate(zip(("lower", "upper"), unbounded, strict=True)):
+        if share > (1 - CONFIDENCE) / 2 or math.isinf((low, high)[place]):
+            told.append(f"No {side} bound: {100 * share:.0f} % of the resamples have none.")
+    low = -math.inf if unbounded[0] > (1 - CONFIDENCE) / 2 else low
+    high = math.inf if unbounded[1] > (1 - CONFIDENCE) / 2 else high
+    return Estimate(value, low, high, n_items, " ".join(told))
+
+
 def undefined(note: str, n_items: int = 0) -> Estimate:
     """Return no number, with the reason."""
     return Estimate(math.nan, math.nan, math.nan, n_items, note)
@@ -137,16 +179,21 @@ def _without_interval(value: float, n_items: int, why: str) -> Estimate:
 
 
 def _bca(value: float, drawn: Floats, left_out: Floats) -> tuple[float, float]:
+    low, high = np.quantile(drawn, _bca_shares(value, drawn, left_out))
+    return float(low), float(high)
+
+
+def _bca_shares(value: float, drawn: Floats, left_out: Floats) -> list[float]:
+    """Return below which shares of the drawn values the ends of the interval lie."""
     below = (drawn < value - _EQUAL).mean() + (np.abs(drawn - value) <= _EQUAL).mean() / 2
     edge = 0.5 / len(drawn)
     bias = float(ndtri(min(max(float(below), edge), 1 - edge)))
     left_out = left_out[np.isfinite(left_out)]
-    pull = left_out.mean() - left_out
+    pull = left_out.mean() - left_out if len(left_out) else left_out
     spread = float((pull**2).sum())
     acceleration = float((pull**3).sum() / (6 * spread**1.5)) if spread > _EQUAL else 0.0
     ends = []
     for share in ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2):
         shifted = bias + float(ndtri(share))
         ends.append(float(ndtr(bias + shifted / (1 - acceleration * shifted))))
-    low, high = np.quantile(drawn, ends)
-    return float(low), float(high)
+    return ends

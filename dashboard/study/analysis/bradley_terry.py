@@ -4,7 +4,8 @@ Davidson extends Bradley-Terry by one number for how readily people call a tie: 
 A wins, that B wins and of a tie are as ``exp(a) : exp(b) : exp(tie + (a + b) / 2)``.
 
 Strengths are relative. Systems that no chain of comparisons joins share no zero: each such group
-gets a model of its own, and nothing is said across groups.
+gets a model of its own, and nothing is said across groups. Nor do sizes exist across the *parts*
+of a group, of which one wins every comparison with another: only the order of parts is known.
 """
 
 from __future__ import annotations
@@ -16,14 +17,23 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from dashboard.study.analysis.bootstrap import Estimate, Resamples, estimate, undefined
+from dashboard.study.analysis.bootstrap import (
+    Estimate,
+    OpenStatistic,
+    Resamples,
+    open_estimate,
+    undefined,
+)
 from dashboard.study.analysis.cells import in_order
+from dashboard.study.analysis.davidson import davidson_strengths
+from dashboard.study.analysis.preference_order import Order, order_of, parts
 
 Floats = NDArray[np.float64]
 
 COLUMNS = (
     "criterion",
     "group",
+    "part",
     "system",
     "strength",
     "strength_low",
@@ -36,55 +46,18 @@ COLUMNS = (
 TIE = "(tie)"
 """Stands in the column ``system`` for the log odds of a tie between equals."""
 _APART = "Nothing compares this group of systems with the others: its zero is its own."
-_N_STEPS = 30
-_RIDGE = 1e-6
-_LARGEST_STEP = 2.0
-_RUNAWAY = 6.0
-
-
-def davidson_strengths(wins: Floats, losses: Floats, ties: Floats) -> Floats:
-    """Return log strengths that sum to zero, and the log odds of a tie between equals.
-
-    Newton's method on the concave log likelihood, for many data sets at once; a ridge of 1e-6
-    keeps a system that never loses at a large finite number.
-
-    Args:
-        wins: ``(..., n_pairs)``, how often the first of each pair of systems won; pairs in the
-            order of ``itertools.combinations``.
-        losses: How often the second won, same shape.
-        ties: How often they tied, same shape.
-
-    Returns:
-        ``(..., n_systems + 1)``; the last is the tie's.
-
-    Source:
-        Davidson, "On extending the Bradley-Terry model to accommodate ties", JASA 65, 1970.
-    """
-    counts = np.stack([wins, losses, ties], axis=-1).astype(np.float64)
-    n_pairs = counts.shape[-2]
-    n_systems = round((1 + np.sqrt(1 + 8 * n_pairs)) / 2)
-    features = _features(n_systems)
-    n_trials = counts.sum(axis=-1)
-    weights = np.zeros((*counts.shape[:-2], n_systems + 1))
-    # Strengths are known up to a constant: their sum is held at zero by its own penalty.
-    penalty = _RIDGE * np.eye(n_systems + 1)
-    penalty[:-1, :-1] += 1.0 / n_systems
-    for _ in range(_N_STEPS):
-        utilities = np.einsum("pof,...f->...po", features, weights)
-        chances = np.exp(utilities - utilities.max(axis=-1, keepdims=True))
-        chances /= chances.sum(axis=-1, keepdims=True)
-        expected = np.einsum("...po,pof->...pf", chances, features)
-        gradient = np.einsum("...po,pof->...f", counts, features) - np.einsum(
-            "...p,...pf->...f", n_trials, expected
-        )
-        gradient -= weights @ penalty
-        square = np.einsum("...p,...po,pof,pog->...fg", n_trials, chances, features, features)
-        square -= np.einsum("...p,...pf,...pg->...fg", n_trials, expected, expected)
-        step = np.linalg.solve(square + penalty, gradient[..., None])[..., 0]
-        weights = weights + np.clip(step, -_LARGEST_STEP, _LARGEST_STEP)
-        if np.abs(step).max(initial=0.0) < 1e-10:
-            break
-    return weights
+_NEVER_LOSES = "It wins every comparison: no finite strength."
+_NEVER_WINS = "It loses every comparison: no finite strength."
+_BETWEEN = (
+    "It wins every comparison with some systems and loses every one with others: no finite "
+    "strength."
+)
+_NO_LOSS = "It never loses: no finite strength."
+_NO_WIN = "It never wins: no finite strength."
+_NO_CONTRADICTION = "No preference contradicts another: no finite strength."
+_ONLY_TIES = "Every comparison of it is a tie: no strength can be told."
+_NO_TIES = "No ties: their odds have no finite estimate."
+_ONE_SIDED_TIES = "No preference contradicts another: the odds of a tie have no finite estimate."
 
 
 def bradley_terry(
@@ -98,9 +71,12 @@ def bradley_terry(
         texts: All responses (source_item, system, text), to count those that are equal.
 
     Returns:
-        Log strengths with intervals over source items, mean zero in each ``group`` of systems
-        that comparisons join. Where two systems of a group differ by 1, the stronger is
-        preferred e = 2.7 times as often as the weaker. ``n_equal_texts`` counts at how many
+        Log strengths with intervals over source items, mean zero in each ``part`` of each
+        ``group`` of systems that comparisons join. Where two systems of a part differ by 1, the
+        stronger is preferred e = 2.7 times as often as the weaker. Wherever two systems of
+        different parts were compared, that of the part with the lower number won every time;
+        one that is alone in its part has no strength. An end of an interval is infinite where
+        too many resamples do not bound it. ``n_equal_texts`` counts at how many
         prompts a system gave the very text of another, once for each other: such pairs are
         never shown, and are no ties.
     """
@@ -144,71 +120,112 @@ def _equal_texts(texts: pd.DataFrame | None) -> dict[str, int]:
 
 
 def _group(part: pd.DataFrame, resamples: Resamples) -> list[dict[str, object]]:
+    """Return the rows of systems that comparisons join: winners first, then the tie."""
     systems = sorted(set(part["system_a"]) | set(part["system_b"]))
     outcomes = _outcomes(part, systems, resamples)
-    fitted: dict[bytes, Floats] = {}
+    wins, ties = _tables(outcomes.sum(axis=0), len(systems))
+    order, found = order_of(wins, ties), parts(wins, ties)
+    fitted: dict[bytes, tuple[Floats, Floats]] = {}
 
-    def strengths(draws: Floats) -> Floats:
+    def bounds(place: int, draws: Floats) -> tuple[Floats, Floats]:
         key = draws.tobytes()
         if key not in fitted:  # all systems share one fit of the same draws
-            summed = np.einsum("ds,spo->dpo", draws, outcomes)
-            fitted[key] = davidson_strengths(*np.moveaxis(summed, -1, 0))
-        return fitted[key]
+            fitted[key] = _fit(np.einsum("ds,spo->dpo", draws, outcomes), found)
+        least, greatest = fitted[key]
+        return least[:, place], greatest[:, place]
 
-    def one_of(place: int, draws: Floats) -> Floats:
-        return strengths(draws)[:, place]
-
-    active = outcomes.sum(axis=(1, 2)) > 0
-    rows = []
-    for place, system in enumerate([*systems, TIE]):
-        involved = part[(part["system_a"] == system) | (part["system_b"] == system)]
-        found = estimate(partial(one_of, place), resamples, active)
-        if abs(found.value) > _RUNAWAY:
-            found = _unbounded(system, found, involved)
-        rows.append(
-            {"system": system}
-            | found.columns("strength")
-            | {
-                "n_items": found.n_items,
-                "n_preferences": len(part) if system == TIE else len(involved),
-                "note": found.note,
-            }
-        )
-    return sorted(rows, key=_best_first)
+    rows: list[dict[str, object]] = []
+    for number, members in enumerate(found, start=1):
+        # A system alone in its part is compared with other parts only.
+        pairs = _pairs_of([members], len(systems), is_inside=len(members) > 1)
+        active = outcomes[:, pairs].sum(axis=(1, 2)) > 0
+        own = []
+        for place in members:
+            note = _why_unbounded(wins[place].sum(), wins[:, place].sum(), len(members), order)
+            one = _estimated(partial(bounds, place), resamples, active, note)
+            n_preferences = int((part[["system_a", "system_b"]] == systems[place]).sum().sum())
+            own.append(_row(systems[place], number, one, n_preferences))
+        rows += sorted(own, key=_best_first)
+    active = outcomes[:, _pairs_of(found, len(systems))].sum(axis=(1, 2)) > 0
+    note = _ONE_SIDED_TIES if order.is_one_sided else "" if order.has_ties else _NO_TIES
+    tie = _estimated(partial(bounds, len(systems)), resamples, active, note)
+    return [*rows, _row(TIE, 0, tie, len(part))]
 
 
-def _best_first(row: dict[str, object]) -> tuple[bool, float]:
+def _estimated(
+    bounds: OpenStatistic, resamples: Resamples, active: NDArray[np.bool_], note: str
+) -> Estimate:
+    return undefined(note, int(active.sum())) if note else open_estimate(bounds, resamples, active)
+
+
+def _row(system: str, part: int, found: Estimate, n_preferences: int) -> dict[str, object]:
+    counts = {"n_items": found.n_items, "n_preferences": n_preferences, "note": found.note}
+    return {"system": system, "part": part} | found.columns("strength") | counts
+
+
+def _best_first(row: dict[str, object]) -> float:
     strength = row["strength"]
-    return row["system"] == TIE, -strength if isinstance(strength, float) else 0.0
+    # Equal but for the last bit is equal: then by name.
+    return -round(strength, 9) if isinstance(strength, float) and np.isfinite(strength) else 0.0
 
 
-def _unbounded(system: str, found: Estimate, involved: pd.DataFrame) -> Estimate:
-    if system == TIE:
-        return undefined("No ties: their odds have no finite estimate.", found.n_items)
-    is_ahead = found.value > 0
-    own = np.where(involved["system_a"] == system, "a", "b")
-    has_won = (involved["preference"] == own).to_numpy()
-    has_lost = ~has_won & (involved["preference"] != "tie").to_numpy()
-    word = "wins" if is_ahead else "loses"
-    if (has_won if is_ahead else has_lost).all():
-        note = f"It {word} every comparison: no finite strength."
-    else:
-        note = (
-            f"It is among systems of which each {word} every comparison with the others: no "
-            "finite strength."
-        )
-    return undefined(note, found.n_items)
+def _why_unbounded(n_won: float, n_lost: float, n_members: int, order: Order) -> str:
+    """Say why a system has no finite strength; empty where it has one."""
+    if n_members == 1:
+        return _NEVER_LOSES if not n_lost else _NEVER_WINS if not n_won else _BETWEEN
+    if not order.is_one_sided:
+        return ""
+    if not (n_won or n_lost):
+        return _ONLY_TIES
+    return _NO_LOSS if not n_lost else _NO_WIN if not n_won else _NO_CONTRADICTION
 
 
-def _features(n_systems: int) -> Floats:
-    """Return what each outcome of each pair adds up: ``(n_pairs, 3, n_systems + 1)``."""
-    rows = []
-    for a, b in combinations(range(n_systems), 2):
-        outcomes = np.zeros((3, n_systems + 1))
-        outcomes[0, a] = outcomes[1, b] = outcomes[2, -1] = 1.0
-        outcomes[2, [a, b]] = 0.5
-        rows.append(outcomes)
-    return np.stack(rows) if rows else np.zeros((0, 3, n_systems + 1))
+def _fit(counts: Floats, found: list[list[int]]) -> tuple[Floats, Floats]:
+    """Return the least and greatest strengths, and odds of a tie, that counts allow.
+
+    Args:
+        counts: Wins, losses and ties, ``(n_draws, n_pairs, 3)``.
+        found: From ``parts``, of all counts together; strengths sum to zero in each.
+
+    Returns:
+        Twice ``(n_draws, n_systems + 1)``, infinite where nothing bounds them.
+    """
+    n_systems = sum(map(len, found))
+    order = order_of(*_tables(counts, n_systems))
+    first, second = np.triu_indices(n_systems, 1)
+    # What is won every time says nothing of sizes, and would drive the fit to infinity.
+    bounding = np.where(order.joined[:, first, second, None], counts, 0.0)
+    values = davidson_strengths(*np.moveaxis(bounding, -1, 0))
+    is_above, is_below = np.zeros((2, *values.shape), dtype=bool)
+    for members in found:
+        values[:, members] -= values[:, members].mean(axis=1, keepdims=True)
+        reaches = order.reaches[:, members][:, :, members]
+        is_above[:, members] = ~reaches.all(axis=1)  # somebody cannot follow
+        is_below[:, members] = ~reaches.all(axis=2)  # it cannot follow somebody
+    is_above[:, -1], is_below[:, -1] = order.is_one_sided, ~order.has_ties
+    least = np.where(is_below, -np.inf, np.where(is_above, np.inf, values))
+    return least, np.where(is_above, np.inf, np.where(is_below, -np.inf, values))
+
+
+def _tables(counts: Floats, n_systems: int) -> tuple[Floats, Floats]:
+    """Return who won against whom and who tied with whom, ``(..., n_systems, n_systems)``."""
+    first, second = np.triu_indices(n_systems, 1)
+    wins, ties = np.zeros((2, *counts.shape[:-2], n_systems, n_systems))
+    wins[..., first, second], wins[..., second, first] = counts[..., 0], counts[..., 1]
+    ties[..., first, second] = ties[..., second, first] = counts[..., 2]
+    return wins, ties
+
+
+def _pairs_of(
+    found: list[list[int]], n_systems: int, *, is_inside: bool = True
+) -> NDArray[np.bool_]:
+    """Return which pairs have both systems in one of the parts, or at least one of the two."""
+    first, second = np.triu_indices(n_systems, 1)
+    counted = np.zeros(len(first), dtype=bool)
+    for members in found:
+        ends = np.isin(first, members), np.isin(second, members)
+        counted |= (ends[0] & ends[1]) if is_inside else (ends[0] | ends[1])
+    return counted
 
 
 def _outcomes(part: pd.DataFrame, systems: list[str], resamples: Resamples) -> Floats:

@@ -41,8 +41,6 @@ class RatingTable:
     """All values of the scale, rising."""
     data_sets: NDArray[np.object_]
     """Of each response."""
-    systems: dict[str, NDArray[np.bool_]]
-    """Which responses are a system's."""
 
     def part(self, responses: NDArray[np.bool_]) -> RatingTable:
         """Return the table of some of the responses."""
@@ -51,7 +49,6 @@ class RatingTable:
             values=self.values[:, responses],
             sources=self.sources[responses],
             data_sets=self.data_sets[responses],
-            systems={name: mask[responses] for name, mask in self.systems.items()},
         )
 
     def sums(self, per_response: Floats) -> Floats:
@@ -92,14 +89,10 @@ def rating_table(rows: pd.DataFrame, resamples: Resamples) -> RatingTable:
         rows: Of ``study_ratings``, of one criterion.
         resamples: Of the whole study.
     """
-    once = rows.drop_duplicates(["item_code", "annotator"])
+    once = once_each(rows)
     wide = once.pivot(index="annotator", columns="item_code", values="value").sort_index()
     of_code = once.drop_duplicates("item_code").set_index("item_code").loc[wide.columns]
     places = resamples.places
-    systems = {
-        system: np.isin(wide.columns.to_numpy(), part["item_code"].to_numpy())
-        for system, part in rows.groupby("system", sort=True)
-    }
     return RatingTable(
         values=wide.to_numpy(dtype=np.float64),
         annotators=tuple(str(name) for name in wide.index),
@@ -107,7 +100,6 @@ def rating_table(rows: pd.DataFrame, resamples: Resamples) -> RatingTable:
         n_sources=len(resamples.items),
         scale=scale_of(rows),
         data_sets=of_code["data_set"].to_numpy(dtype=object),
-        systems={str(system): mask for system, mask in systems.items()},
     )
 
 
@@ -122,18 +114,25 @@ def scale_of(rows: pd.DataFrame) -> tuple[float, ...]:
 def cells(ratings: pd.DataFrame, resamples: Resamples) -> Iterator[tuple[Cell, RatingTable]]:
     """Give every criterion, data set and system, and all data sets and systems together."""
     for criterion in in_order(ratings["criterion"]):
-        table = rating_table(ratings[ratings["criterion"] == criterion], resamples)
-        everything = np.ones(len(table.sources), dtype=bool)
-        data_sets = {name: table.data_sets == name for name in sorted(set(table.data_sets))}
-        for data_set, in_set in _with_all(data_sets, everything):
-            for system, of_system in _with_all(table.systems, everything):
-                yield Cell(criterion, data_set, system), table.part(in_set & of_system)
+        own = ratings[ratings["criterion"] == criterion]
+        # A table for each system: of texts that pairs of systems share, a preference may be for
+        # the first of one pair and the second of another.
+        tables = [
+            (system, rating_table(rows, resamples)) for system, rows in groups(own, "system")
+        ]
+        for data_set, _ in groups(own, "data_set"):
+            for system, table in tables:
+                in_set = (table.data_sets == data_set) | (data_set == ALL)
+                yield Cell(criterion, data_set, system), table.part(in_set)
 
 
-def _with_all(
-    masks: dict[str, NDArray[np.bool_]], everything: NDArray[np.bool_]
-) -> list[tuple[str, NDArray[np.bool_]]]:
-    return [(ALL, everything), *(masks.items() if len(masks) > 1 else ())]
+def once_each(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the answers, each once though several systems share the text: the first by name."""
+    rows = rows.reset_index(drop=True)
+    firsts = rows.sort_values("system", kind="stable").drop_duplicates(
+        ["item_code", "annotator", "criterion"]
+    )
+    return rows.loc[firsts.index.sort_values()]
 
 
 def groups(rows: pd.DataFrame, column: str) -> list[tuple[str, pd.DataFrame]]:

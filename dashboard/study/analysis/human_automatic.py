@@ -71,15 +71,6 @@ def human_automatic(
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def pooled_points(ratings: pd.DataFrame, automatic: pd.DataFrame) -> pd.DataFrame:
-    """Return each response's mean rating (0 to 1 of the scale) beside its automatic score."""
-    scored = ratings.merge(automatic, on=["source_item", "system", "criterion"])
-    low, high = scored["scale_minimum"], scored["scale_maximum"]
-    scored["human"] = (scored["value"] - low) / (high - low)
-    keys = ["criterion", "data_set", "source_item", "system", "score"]
-    return scored.groupby(keys, sort=True)[["human"]].mean().reset_index()
-
-
 def _rows(part: pd.DataFrame, resamples: Resamples) -> Iterator[dict[str, object]]:
     once = part.drop_duplicates(["item_code", "annotator"]).sort_values(["item_code", "annotator"])
     slots = once.assign(slot=once.groupby("item_code").cumcount()).pivot(

@@ -67,6 +67,8 @@ class _Guessed:
     """``(1 + n_permutations, n_texts)``: the true names first."""
     truth: Places
     """System of each text in each permutation, ``(1 + n_permutations, n_texts)``."""
+    chance: Floats
+    """How likely a guess without looking is right, ``(n_texts,)``."""
     names: list[str]
 
 
@@ -82,7 +84,8 @@ def identification(
     Each data set has a classifier of its own: multinomial naive Bayes over which character
     n-grams a text has, with all systems alike likely, trained on four fifths of the prompts and
     asked about the others. Rows with the system ``all`` are about all texts, the others about the
-    texts of one system; ``taken_for`` is the most frequent wrong guess. ``p_value`` is the share
+    texts of one system; ``taken_for`` is the most frequent wrong guess. Where several systems
+    gave a prompt the very same text, each of them is a right guess. ``p_value`` is the share
     of shuffles of systems' names within every prompt that are guessed as well or better.
 
     Args:
@@ -153,6 +156,8 @@ def _too_little(part: pd.DataFrame) -> str:
         return "One system alone: there is nothing to guess."
     if part["source_item"].nunique() < N_FOLDS:
         return f"Fewer than {N_FOLDS} prompts: too few to learn from some and guess the others."
+    if part.groupby("source_item")["text"].nunique().eq(1).all():
+        return "All systems gave the same texts: there is nothing to guess."
     return ""
 
 
@@ -171,7 +176,22 @@ def _guess(rows: pd.DataFrame, seed: int, n_permutations: int) -> _Guessed:
         for place, labels in enumerate(shuffled):
             guesses[place, asked] = _classify(known, labels[~asked], unknown, len(names))
     table = rows.drop(columns="text").assign(guess=[names[place] for place in guesses[0]])
-    return _Guessed(table, guesses == shuffled, shuffled, names)
+    text_of = rows.groupby(["source_item", "text"], sort=False).ngroup().to_numpy().astype(np.intp)
+    is_right = np.stack(
+        [
+            _who_wrote(text_of, labels, len(names))[text_of, guess]
+            for labels, guess in zip(shuffled, guesses, strict=True)
+        ]
+    )
+    chance = _who_wrote(text_of, truth, len(names))[text_of].mean(axis=1)
+    return _Guessed(table, is_right, shuffled, chance, names)
+
+
+def _who_wrote(text_of: Places, labels: Places, n_names: int) -> NDArray[np.bool_]:
+    """Return which systems gave each text of a prompt, ``(n_distinct_texts, n_names)``."""
+    found = np.zeros((text_of.max() + 1, n_names), dtype=bool)
+    found[text_of, labels] = True
+    return found
 
 
 def _shuffle(truth: Places, items: Places, random: np.random.Generator) -> Places:
@@ -217,7 +237,7 @@ def _rows(data_set: str, parts: list[_Guessed], resamples: Resamples) -> list[di
         return []
     rows = pd.concat([part.rows for part in parts], ignore_index=True)
     is_right = np.concatenate([part.is_right for part in parts], axis=1)
-    chance = np.concatenate([np.full(len(part.rows), 1 / len(part.names)) for part in parts])
+    chance = np.concatenate([part.chance for part in parts])
     found = [_told(data_set, ALL, rows, is_right, np.ones_like(is_right), chance, resamples)]
     for system in sorted(rows["system"].unique()):
         is_its = np.concatenate([part.truth == _place(part, system) for part in parts], axis=1)

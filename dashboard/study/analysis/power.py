@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm, rankdata
 
 from dashboard.study.analysis.latent import PLANNED, cuts, expected_rating
+from dashboard.study.analysis.signed_rank import signed_rank_test
 from engine.errors import StudyError
 
 Floats = NDArray[np.float32]
@@ -56,7 +56,6 @@ def minimal_detectable_difference(
     _check(n_items, n_annotators_per_item, n_systems, scale, power, alpha)
     n_levels = scale[1] - scale[0] + 1
     n_pairs = math.comb(n_systems, 2)
-    critical = float(norm.isf(alpha / n_pairs / 2))
     shape = (n_simulations, n_items, n_annotators_per_item)
     one, other = _impressions(shape, seed)
     thresholds = cuts(n_levels).astype(np.float32)
@@ -65,7 +64,9 @@ def minimal_detectable_difference(
         differences = _mean_ratings(other + np.float32(shift / 2), thresholds) - _mean_ratings(
             one - np.float32(shift / 2), thresholds
         )
-        return float((signed_rank_z(differences) > critical).mean())
+        balance, p_value = signed_rank_test(differences)
+        is_ahead = (balance > 0) & (differences.mean(axis=1) > 0)
+        return float((is_ahead & (p_value < alpha / n_pairs)).mean())
 
     if found(_LARGEST_SHIFT) < power:
         return math.inf
@@ -100,34 +101,6 @@ def _mean_ratings(impressions: Floats, thresholds: Floats) -> Floats:
         total += impressions > threshold
     mean: Floats = total.mean(axis=2)
     return mean
-
-
-def signed_rank_z(differences: Floats) -> Floats:
-    """Return the normal deviate of the Wilcoxon signed-rank test of each row.
-
-    Args:
-        differences: ``(n_simulations, n_items)``.
-
-    Returns:
-        ``(n_simulations,)``, above 0 when differences tend to be positive; NaN when all are zero.
-
-    Source:
-        Pratt, "Remarks on zeros and ties in the Wilcoxon signed rank procedures", JASA 54, 1959:
-        zeros are ranked and then dropped; variance corrected for ties as in SciPy.
-    """
-    n = differences.shape[1]
-    sizes = np.abs(differences)
-    lowest, highest = (rankdata(sizes, method=end, axis=1) for end in ("min", "max"))
-    is_zero = sizes == 0
-    n_zeros = is_zero.sum(axis=1)
-    ranks = (lowest + highest) / 2
-    total = (ranks * (differences > 0)).sum(axis=1)
-    mean = (n * (n + 1) - n_zeros * (n_zeros + 1)) / 4
-    tied = np.where(is_zero, 0.0, (highest - lowest + 1) ** 2 - 1).sum(axis=1)
-    variance = n * (n + 1) * (2 * n + 1) - n_zeros * (n_zeros + 1) * (2 * n_zeros + 1) - tied / 2
-    with np.errstate(divide="ignore", invalid="ignore"):
-        deviate: Floats = (total - mean) / np.sqrt(variance / 24)
-    return deviate
 
 
 def _check(

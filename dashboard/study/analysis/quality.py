@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from dashboard.study.agreement import weighted_kappa, why_undefined
 from dashboard.study.analysis.bootstrap import Estimate, Resamples, estimate, undefined
-from dashboard.study.analysis.cells import in_order, scale_of
+from dashboard.study.analysis.cells import in_order, once_each, scale_of
 from dashboard.study.analysis.coefficients import ratio
 
 Floats = NDArray[np.float64]
@@ -53,7 +54,7 @@ def pace(answers: pd.DataFrame) -> pd.DataFrame:
 
 def marginals(ratings: pd.DataFrame) -> pd.DataFrame:
     """Count how often each annotator gave each value, zeros included, per criterion."""
-    once = ratings.drop_duplicates(["item_code", "annotator", "criterion"])
+    once = once_each(ratings)
     rows = []
     for criterion in in_order(once["criterion"]):
         part = once[once["criterion"] == criterion]
@@ -80,7 +81,7 @@ def drift(ratings: pd.DataFrame, resamples: Resamples) -> pd.DataFrame:
     is none, to the mean of the criterion), so that harder items late in an order are no drift.
     ``drift_per_100`` is the least-squares slope, in points of the scale per 100 items.
     """
-    once = ratings.drop_duplicates(["item_code", "annotator", "criterion"]).copy()
+    once = once_each(ratings).copy()
     by_response = once.groupby(["item_code", "criterion"])["value"]
     total, number = by_response.transform("sum"), by_response.transform("count")
     others = (total - once["value"]) / (number - 1).where(number > 1)
@@ -97,14 +98,26 @@ def drift(ratings: pd.DataFrame, resamples: Resamples) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(DRIFT_COLUMNS))
 
 
-def gold(answers: pd.DataFrame) -> pd.DataFrame:
-    """Judge damaged copies by their difference to the original, per annotator and criterion.
+def gold(answers: pd.DataFrame, *, mode: Literal["rating", "pairwise"] = "rating") -> pd.DataFrame:
+    """Judge how damaged copies were rated against the undamaged, per annotator and criterion.
+
+    Ratings of copy and original are compared. A gold *pair* shows both side by side, the damaged
+    copy second: the answer itself is the comparison, -1 where the undamaged was preferred.
+
+    Args:
+        answers: All answers, gold items too.
+        mode: Whether they are ratings or preferences.
 
     Returns:
-        ``n_pairs`` copies whose original the same annotator rated; ``mean_difference`` copy
-        minus original, negative when the damage is seen; ``share_lower`` and ``share_higher``.
+        ``n_pairs`` copies compared with their original by the same annotator;
+        ``mean_difference`` copy minus original, or the mean preference: negative when the damage
+        is seen; ``share_lower`` and ``share_higher``.
     """
-    pairs = _with_originals(answers, "gold")
+    if mode == "pairwise":
+        pairs = answers[(answers["kind"] == "gold") & answers["value"].notna()]
+        pairs = once_each(pairs).assign(original=0.0)
+    else:
+        pairs = _with_originals(answers, "gold")
     rows = []
     for annotator, criterion, own in _cells(pairs):
         difference = own["value"] - own["original"]
@@ -176,9 +189,7 @@ def _cells(rows: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
 
 def _with_originals(answers: pd.DataFrame, kind: str) -> pd.DataFrame:
     """Return rated copies of a kind with the same annotator's rating of the original."""
-    once = answers[answers["value"].notna()].drop_duplicates(
-        ["item_code", "annotator", "criterion"]
-    )
+    once = once_each(answers[answers["value"].notna()])
     originals = once[once["kind"] == "rating"]
     originals = originals[["item_code", "annotator", "criterion", "value"]].rename(
         columns={"item_code": "copy_of", "value": "original"}

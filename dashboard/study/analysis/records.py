@@ -15,7 +15,7 @@ TOLERANCE = 1e-9
 
 
 def as_records(tables: dict[str, pd.DataFrame]) -> Records:
-    """Return tables as JSON holds them: NaN as None, times as ISO 8601."""
+    """Return tables as JSON holds them: NaN as None, infinity as text, times as ISO 8601."""
     return {
         name: [
             {str(column): _plain(value) for column, value in row.items()}
@@ -56,6 +56,8 @@ def _plain(value: Any) -> Any:
         return value.isoformat()
     if value is None or value is pd.NaT or (isinstance(value, float) and math.isnan(value)):
         return None
+    if isinstance(value, float) and math.isinf(value):
+        return "inf" if value > 0 else "-inf"  # JSON has no number for it
     if isinstance(value, np.generic):
         return _plain(value.item())
     return value

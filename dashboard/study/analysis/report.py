@@ -22,6 +22,7 @@ from dashboard.study.analysis.human_automatic import human_automatic
 from dashboard.study.analysis.identification import identification
 from dashboard.study.analysis.ordinal import ordinal_model
 from dashboard.study.analysis.quality import drift, gold, marginals, pace, repeats
+from dashboard.study.analysis.responses import overall_means, rated_items
 from dashboard.study.analysis.systems import comparisons, rank_table, system_means
 
 Tables = dict[str, pd.DataFrame]
@@ -59,19 +60,26 @@ def study_tables(data: StudyData, *, n_resamples: int = N_RESAMPLES, seed: int =
     if ratings.empty:
         return tables
     resamples = resamples_of(ratings, n_resamples=n_resamples, seed=seed)
+    items = rated_items(ratings, data.automatic)
     guessed = identification(data.texts, n_resamples=n_resamples, seed=seed)
     if data.pairs is not None:
         strengths = bradley_terry(data.pairs, resamples, data.texts)
-        return tables | {"bradley_terry": strengths, "identification": guessed}
+        return tables | {
+            "bradley_terry": strengths,
+            "identification": guessed,
+            "rated_items": items,
+        }
     means = system_means(ratings, resamples)
     pairs = comparisons(ratings, resamples, data.texts["system"])
     return tables | {
         "means": means,
+        "overall": overall_means(means),
         "comparisons": pairs,
         "ranks": rank_table(means, pairs),
         "ordinal": ordinal_model(ratings),
         "human_automatic": human_automatic(ratings, data.automatic, resamples),
         "identification": guessed,
+        "rated_items": items,
     }
 
 
@@ -86,7 +94,7 @@ def blind_tables(data: StudyData, *, n_resamples: int = N_RESAMPLES, seed: int =
         "agreement": agreement_table(ratings, resamples),
         "marginals": marginals(ratings),
         "drift": drift(ratings, resamples),
-        "gold": gold(data.answers),
+        "gold": gold(data.answers, mode=data.mode),
         "repeats": repeats(data.answers),
     }
 
@@ -126,15 +134,20 @@ def coverage(items: pd.DataFrame, answers: pd.DataFrame) -> pd.DataFrame:
 
 
 def pairs_as_answers(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Return preferences as ratings from -1 (a) over 0 (tie) to 1 (b), for agreement and pace.
+    """Return preferences as ratings from -1 (first) over 0 (tie) to 1 (second), for agreement.
 
-    A pair of systems stands in the column ``system``, as ``a / b``.
+    A pair of systems stands in the column ``system``, as ``a / b``, in the order of their names:
+    which response the plan calls ``a`` is drawn anew for every item, and values of one pair of
+    systems must mean the same at all of them. A damaged copy (no system) stays second.
     """
+    one, other = pairs["system_a"], pairs["system_b"]
+    is_turned = (other != "") & (one > other)
+    value = pairs["preference"].map(_PREFERENCE_VALUES).astype(float)
     return pairs.drop(columns=["system_a", "system_b", "preference"]).assign(
-        system=pairs["system_a"] + " / " + pairs["system_b"],
+        system=one.mask(is_turned, other) + " / " + other.mask(is_turned, one),
         scale_minimum=-1,
         scale_maximum=1,
-        value=pairs["preference"].map(_PREFERENCE_VALUES).astype(float),
+        value=value.mask(is_turned, 0.0 - value),
         is_skipped=pairs["preference"].isna(),
     )
 

@@ -10,15 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import wilcoxon
 
 from dashboard.study.analysis.bootstrap import Estimate, Resamples, estimate, undefined
 from dashboard.study.analysis.cells import groups, in_order, scale_of
 from dashboard.study.analysis.coefficients import ratio
+from dashboard.study.analysis.signed_rank import signed_rank_test
 
 Floats = NDArray[np.float64]
 
@@ -45,13 +46,19 @@ PAIR_COLUMNS = (
     "wins",
     "wins_low",
     "wins_high",
+    "rank_balance",
     "p_value",
     "p_holm",
+    "is_told_apart",
     "n_items",
     "n_equal",
     "note",
 )
 RANK_COLUMNS = ("criterion", "system", "mean", "cluster", "rank_best", "rank_worst")
+CONTRADICTORY = (
+    "The mean difference and the signed-rank test do not point the same way: neither system is "
+    "called better."
+)
 
 
 def item_scores(rows: pd.DataFrame, systems: list[str], resamples: Resamples) -> Floats:
@@ -108,7 +115,10 @@ def comparisons(
 
     ``difference`` is the mean over source items of A minus B; ``wins`` the chance that A is
     rated above B at an item, half of the ties included; ``p_holm`` the Wilcoxon signed-rank p
-    (zero differences by Pratt's method), corrected within the criterion.
+    (zero differences by Pratt's method), corrected within the criterion; ``rank_balance`` the way
+    that test points, from -1 (every difference is for B) to 1. ``is_told_apart`` where the test is
+    significant and the mean points the same way: a few large differences can outweigh many small
+    ones in a mean and not in ranks, and then no system is called better.
     """
     rows = []
     for criterion in in_order(ratings["criterion"]):
@@ -121,16 +131,16 @@ def comparisons(
             for a, b in combinations(range(len(systems)), 2)
         ]
         corrected = holm(np.asarray([pair["p_value"] for pair in pairs], dtype=np.float64))
-        rows += [pair | {"p_holm": p} for pair, p in zip(pairs, corrected.tolist(), strict=True)]
+        rows += [_judged(pair, p) for pair, p in zip(pairs, corrected.tolist(), strict=True)]
     return pd.DataFrame(rows, columns=list(PAIR_COLUMNS))
 
 
 def rank_table(means: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
     """Put systems into rank clusters per criterion, best first, with ``RANK_COLUMNS``.
 
-    A new cluster begins where every system above is found better than every system below, at
-    5 % after Holm. ``rank_best`` and ``rank_worst`` bound a system's place: it is behind those
-    found better than it, and before those found worse.
+    A new cluster begins where every system above is found better than every system below
+    (``is_told_apart``, at 5 % after Holm). ``rank_best`` and ``rank_worst`` bound a system's
+    place: it is behind those found better than it, and before those found worse.
 
     Args:
         means: From ``system_means``.
@@ -194,36 +204,44 @@ def _mean(scores: Floats, resamples: Resamples) -> Estimate:
     )
 
 
-def _pair(differences: Floats, resamples: Resamples) -> dict[str, object]:
+def _pair(differences: Floats, resamples: Resamples) -> dict[str, Any]:
     known = differences[~np.isnan(differences)]
     if not len(known):
         found = undefined("No source item has ratings of both systems.")
-        return _pair_columns(found, found, float("nan"), 0)
+        return _pair_columns(found, found, (float("nan"), float("nan")), 0)
     wins = np.where(np.isnan(differences), np.nan, (np.sign(differences) + 1) / 2)
     n_equal = int((known == 0).sum())
-    p_value = float("nan")
-    if n_equal < len(known):
-        p_value = float(wilcoxon(known, zero_method="pratt", method="asymptotic").pvalue)
-    return _pair_columns(_mean(differences, resamples), _mean(wins, resamples), p_value, n_equal)
+    tested = signed_rank_test(known[None])
+    test = (float(tested.balance[0]), float(tested.p_value[0]))
+    return _pair_columns(_mean(differences, resamples), _mean(wins, resamples), test, n_equal)
 
 
 def _pair_columns(
-    difference: Estimate, wins: Estimate, p_value: float, n_equal: int
-) -> dict[str, object]:
+    difference: Estimate, wins: Estimate, test: tuple[float, float], n_equal: int
+) -> dict[str, Any]:
     note = difference.note
     if difference.n_items and n_equal == difference.n_items:
         note = "Both systems are rated the same at every source item: nothing to test."
     return (
         difference.columns("difference")
         | wins.columns("wins")
-        | {"p_value": p_value, "n_items": difference.n_items, "n_equal": n_equal, "note": note}
+        | {"rank_balance": test[0], "p_value": test[1]}
+        | {"n_items": difference.n_items, "n_equal": n_equal, "note": note}
     )
+
+
+def _judged(pair: dict[str, Any], p_holm: float) -> dict[str, Any]:
+    """Add what the family of tests says of a pair."""
+    is_clear = p_holm < SIGNIFICANCE
+    is_one_way = pair["difference"] * pair["rank_balance"] > 0
+    note = CONTRADICTORY if is_clear and not is_one_way else pair["note"]
+    return pair | {"p_holm": p_holm, "is_told_apart": is_clear and is_one_way, "note": note}
 
 
 def _better(pairs: pd.DataFrame) -> set[tuple[str, str]]:
     """Return (better, worse) for every pair that the tests tell apart."""
     found = set()
-    for pair in pairs[pairs["p_holm"] < SIGNIFICANCE].to_dict("records"):
+    for pair in pairs[pairs["is_told_apart"].astype(bool)].to_dict("records"):
         names = (str(pair["system_a"]), str(pair["system_b"]))
         found.add(names if pair["difference"] > 0 else names[::-1])
     return found

@@ -7,7 +7,7 @@ import streamlit as st
 from dashboard import charts, controls, landscape, queries, selection, stored_atlases
 from dashboard.frames import proof, texts
 from dashboard.frames import weight_space as frames
-from dashboard.frames.numbers import score_text, weight_text
+from dashboard.frames.numbers import counted, score_text, weight_text
 from dashboard.frames.weight_space import Point
 from dashboard.queries import Frame
 from dashboard.views.weight_space.scene import Scene
@@ -40,7 +40,7 @@ def card(scene: Scene) -> None:
     shown = _table_of(scene, responses)
     if not shown.empty:
         _reader(shown)
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, vertical_alignment="center"):
         controls.link_to("Live ensemble", "Try these weights live →")
         if scene.selected is not None:
             st.button(
@@ -53,8 +53,10 @@ def card(scene: Scene) -> None:
 
 
 def _reader(shown: Frame) -> None:
+    key = "reading"
+    controls.keep_within(key, len(shown))
     number = st.number_input(
-        f"Read a response, 1 to {len(shown)}", 1, len(shown), key="reading", bind="query-params"
+        f"Read a response, 1 to {len(shown)}", 1, len(shown), key=key, bind="query-params"
     )
     prompt, response = texts.reading(shown, number - 1)
     with st.container(border=True):
@@ -105,9 +107,9 @@ def responses(scene: Scene) -> None:
         st.caption("Nothing is generated for these weights.")
         return
     st.caption(
-        f"Greedy responses to the {len(shown)} aggregation prompts, "
-        f"{texts.n_distinct(shown)} different. Click a column's head to sort, a cell twice to "
-        "read all of it."
+        f"Greedy: {counted(len(shown), 'response')} to the aggregation prompts, "
+        f"{counted(texts.n_distinct(shown), 'different text')}. Click a column's head to "
+        "sort, a cell twice to read all of it."
     )
     st.dataframe(
         shown,
@@ -125,8 +127,7 @@ def table(scene: Scene) -> None:
     rows = frames.point_table(scene.points, scene.run.objectives)
     order = scene.points["weights_text"].loc[rows.index].tolist()
     text = selection.as_text(scene.selected) if scene.selected else ""
-    counted = "1 evaluation" if len(rows) == 1 else f"{len(rows):,} evaluations"
-    st.subheader(f"The same {counted} as a table", anchor=False)
+    st.subheader(f"The same {counted(len(rows), 'evaluation')} as a table", anchor=False)
     st.caption(
         "Best first; select a row to select its point. Sort by a column's head, search with the "
         "magnifier above the table."

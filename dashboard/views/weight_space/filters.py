@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import streamlit as st
 
+from dashboard import controls
 from dashboard.frames import weight_space as frames
 from dashboard.frames.filters import KINDS, Filters
+from dashboard.frames.plain import plain
 from dashboard.queries import Frame, Run
 from dashboard.views.weight_space.scene import Choice, words
+
+_ROUND = "round"
 
 
 def ask(run: Run, points: Frame) -> Choice:
@@ -20,9 +24,8 @@ def ask(run: Run, points: Frame) -> Choice:
         format_func=words,
         bind="query-params",
     )
-    up_to = last = frames.last_round(points)
-    if last > 1:
-        up_to = rounds.slider("Rounds 1 to", 1, last, last, key="round", bind="query-params")
+    with rounds:
+        up_to = _rounds(frames.last_round(points))
     with more.popover("Filters", key="filters", width="stretch"):
         kinds = _kinds()
         searches = _searches(points)
@@ -32,6 +35,14 @@ def ask(run: Run, points: Frame) -> Choice:
         )
     chosen = Filters(up_to_round=up_to, kinds=kinds, searches=searches, at_least=at_least)
     return Choice(value, chosen, is_stretched)
+
+
+def _rounds(last: int) -> int:
+    if last <= 1:
+        st.session_state.pop(_ROUND, None)  # a later round would be cut off by one of another run
+        return last
+    controls.keep_within(_ROUND, last)
+    return st.slider("Rounds 1 to", 1, last, last, key=_ROUND, bind="query-params")
 
 
 def _kinds() -> list[str]:
@@ -57,6 +68,7 @@ def _searches(points: Frame) -> list[str] | None:
         names,
         selection_mode="multi",
         default=names,
+        format_func=plain,
         key="search",
         bind="query-params",
     )

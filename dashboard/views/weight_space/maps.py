@@ -13,6 +13,7 @@ from dashboard.figures.weight_space import MapContent, weight_map
 from dashboard.frames import proof as proofs
 from dashboard.frames import trade_off
 from dashboard.frames import weight_space as frames
+from dashboard.frames.numbers import counted
 from dashboard.views.weight_space.scene import Scene, words
 
 MAP_KEY = "weight-map"
@@ -24,7 +25,9 @@ def weight_map_view(scene: Scene) -> None:
     """Draw the evaluated weights in two or three axes, as the paper does."""
     run = scene.run
     points = frames.distinct_points(scene.points)
-    st.markdown(f"**{words(scene.value).capitalize()} over weights**, {len(points):,} points")
+    st.markdown(
+        f"**{words(scene.value).capitalize()} over weights**, {counted(len(points), 'point')}"
+    )
     axes = _axes(scene, "axes", "Axes of the map")
     with_field = _field_toggle(scene)
     if len(axes) < 2:

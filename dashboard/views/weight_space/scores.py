@@ -13,6 +13,7 @@ from dashboard.figures.trade_off import TradeOffContent, trade_off
 from dashboard.frames import history, marginal
 from dashboard.frames import trade_off as trades
 from dashboard.frames import weight_space as frames
+from dashboard.frames.numbers import counted
 from dashboard.queries import Frame
 from dashboard.views.weight_space.scene import Scene
 from engine.records import Weights
@@ -62,7 +63,9 @@ def trade_off_view(scene: Scene) -> None:
 def parallel_view(scene: Scene) -> None:
     """Draw each direction as a line over its weights and scores."""
     points = trades.trade_off_frame(scene.points, scene.run.objectives)
-    st.markdown(f"**Shares of the weights, and what they score**, {len(points):,} directions")
+    st.markdown(
+        f"**Shares of the weights, and what they score**, {counted(len(points), 'direction')}"
+    )
     most = (
         f" Of so many, the best {MOST_CLICKABLE} have points to click."
         if len(points) > MOST_CLICKABLE
@@ -141,7 +144,7 @@ def _line(scene: Scene) -> Weights | None:
 
 def _effects_note(scene: Scene, effects: Frame, *, is_exact: bool, along: bool) -> str:
     n_prompts = marginal.n_prompts(effects)
-    bands = f"Bands: 95 % intervals over {n_prompts} prompts."
+    bands = f"Bands: 95 % intervals over {counted(n_prompts, 'prompt')}."
     if not is_exact:
         return (
             "A point is the mean of the evaluated directions in one eighth of the shares. A "

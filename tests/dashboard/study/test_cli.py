@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from dashboard.study import cli_actions
 from dashboard.study.cli import main
-from dashboard.study.draft import read_draft
+from dashboard.study.draft import read_draft, write_draft
 from dashboard.study.guidelines import criteria_of, guidelines_for, level_rows, versioned
 from dashboard.study.invites import holder_of, invited
 from dashboard.study.material import system_weights
-from dashboard.study.owner import with_upload
+from dashboard.study.offers import offers
+from dashboard.study.owner import with_file, with_upload
 from dashboard.study.plan import read_plan
 from dashboard.study.store import AnnotationStore
 from dashboard.study.unblinding import unblinded_at
 from engine.__main__ import main as emorl
 from engine.errors import StudyError
 from tests.dashboard.study.samples import SYSTEMS, rating, write_finished_run
+from tests.synthetic import SPECS, write_run
 
 TEXTS = {
     system: [f"Answer {n} has some words", f"Reply {n} has others"]
@@ -213,6 +218,87 @@ def test_a_system_is_renamed_and_taken_out_before_the_seal(
     for words in (["rename", "own", "base", "x"], ["remove", "own", "base"]):
         assert say(artifacts, *words) == 2
         assert "is sealed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["create", "new", "--run", "demo\udcff"],
+        ["invite", "pilot", "ada", "b\udcff"],
+        ["unblind", "pilot", "--reason", "bad \udcff"],
+        ["export", "pilot\udcff"],
+        ["rename", "draft", "base", "\udcff"],
+    ],
+)
+def test_a_text_that_no_file_can_store_is_refused_before_anything_is_written(
+    artifacts: Path, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    say(artifacts, "create", "pilot", "--run", "demo")
+    say(artifacts, "seal", "pilot", "--accept")
+    say(artifacts, "create", "draft", "--run", "demo")
+    studies = artifacts / "studies"
+    before = {path: path.read_bytes() for path in studies.rglob("*") if path.is_file()}
+    assert say(artifacts, *words) == 2
+    assert "half of a character ('\\udcff' after" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in studies.rglob("*") if path.is_file()} == before
+
+
+def test_guidelines_and_file_names_that_no_file_can_store_leave_the_draft_as_it_was(
+    artifacts: Path,
+) -> None:
+    say(artifacts, "create", "own", "--run", "demo")
+    draft = read_draft(artifacts, "own")
+    text = replace(draft.guidelines, text="half \ud83d")
+    with pytest.raises(StudyError, match="half of a character"):
+        write_draft(artifacts, replace(draft, guidelines=text))
+    rows = b"system,prompt,response,data_set\ngpt,p,one,talks\n"
+    file = artifacts / "a\udcff.csv"
+    file.write_bytes(rows)
+    with pytest.raises(StudyError, match="half of a character"):
+        with_file(artifacts, draft, file)
+    assert read_draft(artifacts, "own") == draft
+    assert not list((artifacts / "studies" / "own").glob("sources/*"))
+
+
+def test_what_a_terminal_cannot_show_stops_no_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", shown)
+    cli_actions.say("Wrote 3 files to \u0436\udcff:")
+    shown.flush()
+    assert shown.buffer.getvalue() == b"Wrote 3 files to \\u0436\\udcff:\n"
+
+
+def test_a_system_that_is_named_twice_is_one_under_its_first_name_and_that_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_run(tmp_path, SPECS["finished"])
+    (offer,) = offers(tmp_path)
+    found = next(one.weights for one in offer.methods if one.name == "hierarchical search")
+    typed = ",".join(str(2 * weight) for weight in found)
+    words = ["--run", "finished", "--split", "aggregation", "--weights", typed]
+    assert say(tmp_path, "create", "own", *words, "--method", "hierarchical") == 0
+    told = capsys.readouterr().out
+    assert "'hierarchical search' (run finished, split aggregation) is in the study" in told
+    assert "already as 'w=" in told
+    assert "with 1 system." in told
+    before = read_draft(tmp_path, "own").sources
+    say(tmp_path, "import", "own", write_answers(tmp_path / "a.csv", "gpt", "I am gpt"))
+    assert read_draft(tmp_path, "own").sources[:-1] == before
+
+
+def test_a_draft_of_an_earlier_version_with_a_system_twice_loses_none_and_counts_it_once(
+    artifacts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    say(artifacts, "create", "own", "--run", "demo", "--system", "base", "--system", "best")
+    say(artifacts, "seal", "own", "--check")
+    once = capsys.readouterr().out
+    draft = read_draft(artifacts, "own")
+    write_draft(artifacts, replace(draft, sources=(*draft.sources, *draft.sources)))
+    say(artifacts, "seal", "own", "--check")
+    assert once.endswith(capsys.readouterr().out)
+    say(artifacts, "import", "own", write_answers(tmp_path / "a.csv", "gpt", "I am gpt"))
+    names = [one.name for one in read_draft(artifacts, "own").sources[:-1]]
+    assert names == ["base", "best"] * 2
 
 
 def test_a_renamed_system_keeps_its_place_among_the_weights(artifacts: Path) -> None:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 import pytest
 
 from dashboard.study import integrity, session
-from dashboard.study.chain import head_path, read_chain
+from dashboard.study.chain import append_chained, head_path, held, read_chain
 from dashboard.study.datasheet import _who_has_the_seal
 from dashboard.study.desk import Desk
+from dashboard.study.export import export_study
 from dashboard.study.files import append_record, read_records
 from dashboard.study.material import read_material
 from dashboard.study.plan import StudyPlan, plan_path, write_plan
@@ -32,7 +34,7 @@ from dashboard.study.unblinding import (
     unblinded_at,
     unchanged,
 )
-from engine.errors import StoreError, StudyError
+from engine.errors import DiskError, StoreError, StudyError
 from tests.dashboard.study.samples import plan_of, rating
 
 ALL_1 = {"reflection": 1, "empathy": 1, "fluency": 1}
@@ -65,7 +67,7 @@ def test_every_entry_names_the_seal_and_vouches_for_those_before(
     assert [record["event"] for record in log.records] == ["sealed", "closed", "opened", "closed"]
     assert [record["before"] for record in log.records] == ["", *log.hashes[:-1]]
     assert {record["seal"] for record in log.records} == {plan_of().seal}
-    assert (log.trouble, log.is_chained) == ("", True)
+    assert (log.trouble, log.n_unchained) == ("", 0)
     assert status(tmp_path, "demo").remarks == ()
 
 
@@ -147,6 +149,98 @@ def test_a_writer_killed_between_entry_and_head_leaves_a_whole_log(
     assert integrity.trouble_of(plan, study_log(tmp_path, "demo")) == ""
 
 
+class Killed(BaseException):
+    """The process ends here."""
+
+
+def die(*_: object) -> int:
+    raise Killed
+
+
+def test_a_writer_killed_anywhere_locks_nobody_out_and_edits_are_still_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, replace_ = os.write, Path.replace
+
+    def in_part(keep: Callable[[bytes], bytes]) -> Callable[[int, bytes], int]:
+        def cut(handle: int, content: bytes) -> int:
+            write(handle, keep(content))
+            raise Killed
+
+        return cut
+
+    def after(path: Path, target: Path) -> Path:
+        replace_(path, target)
+        raise Killed
+
+    # Nothing of the line, a part that ends within a text, all but its end, all; then the head.
+    deaths: list[tuple[object, str, object]] = [
+        (os, "write", die),
+        (os, "write", in_part(lambda line: line[: line.index(b"}") + 1])),
+        (os, "write", in_part(lambda line: line[:-1])),
+        (os, "write", in_part(lambda line: line)),
+        (os, "fsync", die),
+        (Path, "replace", die),
+        (Path, "replace", after),
+    ]
+    for number, (first, second) in enumerate(product(deaths, deaths)):
+        log = tmp_path / f"{number}" / "log.jsonl"
+        for event, death in (("sealed", first), ("opened", second)):
+            with monkeypatch.context() as context:
+                context.setattr(*death)
+                with pytest.raises(Killed):
+                    append(log, event)
+            assert read_chain(log).trouble == ""
+        append(log, "closed")
+        append(log, "opened")
+        found = read_chain(log)
+        assert (found.trouble, found.records[-1]["event"]) == ("", "opened")
+        whole = log.read_text(encoding="utf-8").splitlines(keepends=True)
+        log.write_text("".join(whole[:-1]), encoding="utf-8")
+        assert "entries and has" in read_chain(log).trouble
+        log.write_text("".join(whole), encoding="utf-8")
+        head_path(log).unlink()
+        assert "last entry is gone" in read_chain(log).trouble
+
+
+def refuse(*_: object) -> Path:
+    raise OSError("No space left on device")
+
+
+def append(log: Path, event: str) -> None:
+    with held(log, alone=True):
+        append_chained(log, {"event": event, "at": "2030-01-01T00:00:00", "reason": "a} b"})
+
+
+def test_an_entry_that_cannot_be_named_is_not_logged_and_can_be_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = tmp_path / "log.jsonl"
+    for event in ("sealed", "opened", "closed"):
+        with monkeypatch.context() as context:
+            context.setattr(Path, "replace", refuse)
+            with pytest.raises(DiskError, match="Nothing was changed"):
+                append(log, event)
+        before = read_chain(log)
+        append(log, event)
+        assert read_chain(log).records[:-1] == before.records
+    assert [record["event"] for record in read_chain(log).records] == [
+        "sealed",
+        "opened",
+        "closed",
+    ]
+    assert read_chain(log).trouble == ""
+
+
+@pytest.mark.parametrize("number", ["1e400", "-5", '"x"', "null"])
+@pytest.mark.usefixtures("plan")
+def test_a_file_beside_the_log_that_counts_nonsense_is_said(tmp_path: Path, number: str) -> None:
+    head_path(log_path(tmp_path, "demo")).write_text(
+        f'{{"n_entries": {number}, "sha256": "", "first": {{}}}}', encoding="utf-8"
+    )
+    assert "cannot be read" in study_log(tmp_path, "demo").trouble
+
+
 def test_a_log_of_an_earlier_version_is_read_said_and_vouched_for_from_now_on(
     tmp_path: Path,
 ) -> None:
@@ -156,10 +250,13 @@ def test_a_log_of_an_earlier_version_is_read_said_and_vouched_for_from_now_on(
             log_path(tmp_path, "demo"), {"event": event, "at": "2030-01-01T00:00:00+00:00"}
         )
     assert study_state(tmp_path, "demo") == "closed"
-    assert status(tmp_path, "demo").remarks == (integrity.NOT_CHAINED,)
+    (remark,) = status(tmp_path, "demo").remarks
+    assert "an earlier version wrote: 2 of 2." in remark
     assert not status(tmp_path, "demo").takes_no_ratings
     open_study(tmp_path, "demo", by="me")
-    assert status(tmp_path, "demo").remarks == ()
+    # The new entry vouches for the earlier ones as they are now, not as they were written.
+    (remark,) = status(tmp_path, "demo").remarks
+    assert "an earlier version wrote: 2 of 3." in remark
     rewrite(tmp_path, lines(tmp_path)[1:])
     assert "Entry 2 does not follow" in study_log(tmp_path, "demo").trouble
 
@@ -268,16 +365,29 @@ def test_a_log_about_another_plan_is_said(tmp_path: Path) -> None:
     assert "not the one that was sealed first" in status(tmp_path, "demo").remarks[0]
 
 
-def test_what_was_stored_before_seals_were_recorded_is_no_trouble(
+def test_what_was_stored_before_seals_were_recorded_is_no_trouble_and_is_said_for_good(
     tmp_path: Path, store: AnnotationStore
 ) -> None:
     plan = open_plan(tmp_path)
-    store.record(rating(1, 1, 1, item_code=plan.items[0].code), plan)
+    old, new = (item.code for item in plan.items[:2])
+    store.record(rating(1, 1, 1, item_code=old), plan)
     desk = desk_of(tmp_path, plan, store)
+    desk.annotate("", "consent")
     assert desk.show(desk.progress()) is not None
-    desk.admit = lambda: nullcontext("")
+    desk.rate(new, ALL_1)
     store.close()
-    assert status(tmp_path, "demo").remarks == ()
+    # One answer of two; the consent names both, the rating of the first item neither.
+    said = "under which they were given: 1 of 3."
+    found = status(tmp_path, "demo")
+    assert said in " ".join(found.remarks)
+    assert not found.takes_no_ratings
+    # Later entries of the log vouch for it, not for the rating: who reads an export learns it.
+    unblind(tmp_path, "demo", by="me", reason="all in")
+    export_study(tmp_path, "demo", tmp_path / "out")
+    for name in ("README.md", "datasheet.md"):
+        text = (tmp_path / "out" / name).read_text(encoding="utf-8")
+        assert said in text
+        assert "vouch for each other." not in text
 
 
 def test_the_chain_is_over_the_content_whatever_the_order_of_its_names(tmp_path: Path) -> None:

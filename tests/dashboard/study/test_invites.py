@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from dashboard.study import invites
-from dashboard.study.files import append_record, read_records
+from dashboard.study.files import append_record, read_records, replace_whole
 from dashboard.study.invites import (
     active_places,
     deactivate,
@@ -163,12 +163,65 @@ def test_a_damaged_log_is_refused_with_its_line(study: Path) -> None:
         invited(study, "demo")
 
 
-def test_a_line_that_does_not_fit_is_an_error(
+def test_a_line_that_lacks_only_its_end_is_a_record_before_and_after_the_next(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "log.jsonl"
+    path.write_bytes(b'{"n": 1}\n{"n": 2}')
+    assert read_records(path) == [{"n": 1}, {"n": 2}]
+    append_record(path, {"n": 3})
+    assert read_records(path) == [{"n": 1}, {"n": 2}, {"n": 3}]
+
+
+def test_a_line_that_does_not_fit_is_an_error_and_leaves_the_log_as_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(os, "write", lambda _handle, content: len(content) - 1)
+    path = tmp_path / "log.jsonl"
+    append_record(path, {"n": 1})
+    before, write = path.read_bytes(), os.write
+    monkeypatch.setattr(os, "write", lambda handle, content: write(handle, content[:-1]))
     with pytest.raises(DiskError, match="no room"):
-        append_record(tmp_path / "log.jsonl", {"n": 1})
+        append_record(path, {"n": 2})
+    assert path.read_bytes() == before
+
+
+def test_what_killed_writers_left_is_swept_up_once_it_is_old(tmp_path: Path) -> None:
+    old, young, other = (tmp_path / name for name in ("tmpold.tmp", "tmpyoung.tmp", "old.tmp"))
+    for path in (old, young, other):
+        path.write_text("half", encoding="utf-8")
+    for path in (old, other):
+        os.utime(path, (0, 0))
+    replace_whole(tmp_path / "head.json", "{}")
+    assert {path.name for path in tmp_path.iterdir()} == {"tmpyoung.tmp", "old.tmp", "head.json"}
+
+
+@pytest.mark.parametrize("stored", [7, None, "\u00e9" * 64, "abc", ["x"]])
+def test_a_hash_that_is_none_keeps_nobody_out_of_other_studies(
+    study: Path, stored: object
+) -> None:
+    token = invite(study, "demo", "ada")
+    write_plan(study, shared_plan(study_id="other", n_annotators=2))
+    record = {"event": "invited", "annotator": "bo", "at": "2030-01-01T00:00:00+00:00"}
+    append_record(invites_path(study, "other"), record | {"token_sha256": stored})
+    found = holder_of(study, token)
+    assert found is not None
+    assert found[0] == "demo"
+    with pytest.raises(StoreError, match="64 hexadecimal digits"):
+        invited(study, "other")
+
+
+@pytest.mark.parametrize("texts", [("me", "bad \udcff"), ("\ud800", "done")])
+def test_a_reason_that_no_file_can_store_changes_nothing(
+    study: Path, texts: tuple[str, str]
+) -> None:
+    open_study(study, "demo", by="me")
+    before = log_path(study, "demo").read_bytes()
+    with pytest.raises(StudyError, match="half of a character"):
+        unblind(study, "demo", by=texts[0], reason=texts[1])
+    with pytest.raises(StudyError, match="half of a character"):
+        close_study(study, "demo", by="\udcff")
+    assert log_path(study, "demo").read_bytes() == before
+    assert study_state(study, "demo") == "open"
 
 
 def test_guessing_is_slowed_by_address_and_others_are_not() -> None:

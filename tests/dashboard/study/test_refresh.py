@@ -5,15 +5,18 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
+from dashboard.study import publisher
 from dashboard.study.material import ratings_path, read_material
 from dashboard.study.plan import write_plan
 from dashboard.study.refresh import refresh
 from dashboard.study.status import status
 from dashboard.study.store import AnnotationStore
+from engine.errors import DiskError
 from tests.dashboard.study.samples import plan_of, rating
 
 KILLED = """
@@ -65,7 +68,7 @@ def test_a_fresh_snapshot_and_an_open_store_are_left_alone(tmp_path: Path) -> No
     write_plan(tmp_path, plan)
     store = AnnotationStore(tmp_path / "studies")
     store.record(rating(1, 1, 1, item_code=plan.items[0].code))
-    store.publish("demo")
+    refresh(tmp_path, "demo")
     path = ratings_path(tmp_path, "demo")
     store.lease(plan, plan.items[1].code, "bob")  # the database is newer; its store is open here
     stamp = path.stat()
@@ -77,6 +80,57 @@ def test_a_fresh_snapshot_and_an_open_store_are_left_alone(tmp_path: Path) -> No
     refresh(tmp_path, "demo")
     assert path.stat().st_ino == stamp.st_ino
     assert path.stat().st_mtime_ns == stamp.st_mtime_ns
+
+
+def test_a_snapshot_that_failed_is_tried_again_and_by_whoever_reads_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    tries = threading.Semaphore(0)
+
+    def refuse(*_: object) -> None:
+        tries.release()
+        raise DiskError("no room")
+
+    monkeypatch.setattr(publisher.Publisher.__init__, "__kwdefaults__", {"pause_seconds": 0.01})
+    plan = plan_of()
+    write_plan(tmp_path, plan)
+    store = AnnotationStore(tmp_path / "studies")
+    with monkeypatch.context() as context:
+        context.setattr("dashboard.study.store.copy_to", refuse)
+        store.record(rating(1, 1, 1, item_code=plan.items[0].code))
+        for _ in range(3):  # by itself
+            assert tries.acquire(timeout=30)
+        with caplog.at_level(logging.WARNING):
+            assert status(tmp_path, "demo").n_ratings == 0
+        assert "Ratings of demo may be missing here. no room" in caplog.text
+    assert status(tmp_path, "demo").n_ratings == 1
+    store.close()
+
+
+def test_what_was_just_stored_here_is_counted_at_once(tmp_path: Path) -> None:
+    plan = plan_of()
+    write_plan(tmp_path, plan)
+    store = AnnotationStore(tmp_path / "studies")
+    # The second is stored while the thread pauses between two snapshots.
+    for number, item in enumerate(plan.items, start=1):
+        store.record(rating(1, 1, 1, item_code=item.code))
+        assert status(tmp_path, "demo").n_ratings == number
+    store.close()
+
+
+def test_a_dashboard_ends_although_its_last_snapshot_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise DiskError("no room")
+
+    store = AnnotationStore(tmp_path)
+    monkeypatch.setattr("dashboard.study.store.copy_to", refuse)
+    store.record(rating(1, 1, 1))
+    store.close()
+    again = AnnotationStore(tmp_path)  # the file was let go, and the rating is there
+    assert again.states("demo", "ada")
+    again.close()
 
 
 def test_a_damaged_database_does_not_stop_who_reads_snapshots(

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from dashboard.study.store import AnnotationStore
+from engine.errors import StoreError
 
 OPEN = """
 import sys
@@ -74,6 +75,12 @@ def test_a_second_dashboard_on_the_same_artifacts_is_refused_with_what_to_do(
     last_line = complaint.strip().splitlines()[-1]
     assert last_line.startswith("engine.errors.StoreInUseError: Another dashboard has")
     assert "EMORL_ARTIFACTS" in last_line
+
+
+def test_a_file_that_cannot_be_opened_is_not_taken_for_another_dashboards(tmp_path: Path) -> None:
+    (tmp_path / "lock" / "annotations.duckdb").mkdir(parents=True)
+    with pytest.raises(StoreError, match=r"Cannot open .* as the database of ratings"):
+        AnnotationStore(tmp_path / "lock")
 
 
 def test_a_killed_dashboard_loses_no_acknowledged_answer(tmp_path: Path) -> None:

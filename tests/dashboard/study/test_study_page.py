@@ -212,6 +212,13 @@ def test_a_method_of_the_run_is_added_with_the_weights_that_it_found(artifacts: 
     press(app, "Add")
     (source,) = read_draft(artifacts, "pilot").sources
     assert (source.kind, source.name) == ("weights", "hierarchical search")
+    # The same weights again, typed and twice as large: one system, which keeps its name.
+    field(app, "Weights of an ensemble").set_value(
+        ",".join(str(2 * w) for w in source.weights or ())
+    )
+    press(app, "Add")
+    assert "is in the study already as 'hierarchical search', with the same" in texts(app)
+    assert read_draft(artifacts, "pilot").sources == (source,)
 
 
 def test_a_corrected_upload_replaces_the_earlier_file_by_a_button(

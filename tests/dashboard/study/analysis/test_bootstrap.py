@@ -7,7 +7,14 @@ import math
 import numpy as np
 import pytest
 
-from dashboard.study.analysis.bootstrap import Estimate, Resamples, draw_resamples, estimate
+from dashboard.study.analysis.bootstrap import (
+    Estimate,
+    Floats,
+    Resamples,
+    draw_resamples,
+    estimate,
+    open_estimate,
+)
 from engine.errors import StudyError
 
 N_ITEMS = 64
@@ -86,3 +93,48 @@ def test_a_statistic_that_most_resamples_leave_undefined_gets_no_interval() -> N
 def test_impossible_draws_are_refused(items: list[str], n_resamples: int) -> None:
     with pytest.raises(StudyError, match="Name each source item once"):
         draw_resamples(items, ["set"] * len(items), n_resamples=n_resamples)
+
+
+def open_mean(values: Floats, draws: Resamples, *, is_bounded: Floats) -> Estimate:
+    """Estimate a mean that only draws with one of some source items bound from above."""
+
+    def bounds(counts: Floats) -> tuple[Floats, Floats]:
+        mean = counts @ values / counts.sum(axis=1)
+        ends = np.where(counts @ is_bounded > 0, mean, np.inf)
+        return ends, ends
+
+    return open_estimate(bounds, draws, np.ones(len(values), bool))
+
+
+def test_an_interval_that_every_resample_bounds_is_the_ordinary_one() -> None:
+    values = np.random.default_rng(1).normal(size=N_ITEMS)
+    found = open_mean(values, resamples(), is_bounded=np.ones(N_ITEMS))
+    ordinary = mean_of(values, resamples())
+    assert found.note == ""
+    # Ends are drawn values, not between two of them.
+    assert (found.value, found.low, found.high) == pytest.approx(
+        (ordinary.value, ordinary.low, ordinary.high), abs=0.01
+    )
+
+
+@pytest.mark.parametrize(("n_bounding", "is_open"), [(1, True), (3, True), (6, False)])
+def test_an_end_is_infinite_where_more_than_2_5_per_cent_of_resamples_lack_one(
+    n_bounding: int, is_open: bool
+) -> None:
+    # Without any of n of 64 source items: about e^-n of the resamples; 37, 5 and 0.25 %.
+    values = np.random.default_rng(1).normal(size=N_ITEMS)
+    bounding = (np.arange(N_ITEMS) < n_bounding).astype(float)
+    found = open_mean(values, resamples(), is_bounded=bounding)
+    assert math.isinf(found.high) == is_open
+    assert math.isfinite(found.low)
+    assert found.note.startswith("No upper bound: ") == is_open
+
+
+def test_one_source_item_has_no_open_interval() -> None:
+    found = open_mean(np.array([1.0]), resamples(1, 10), is_bounded=np.ones(1))
+    assert (found.value, found.note) == (
+        1.0,
+        "No interval: one source item alone has no spread.",
+    )
+    alike = open_mean(np.ones(5), resamples(5, 10), is_bounded=np.ones(5))
+    assert alike.note == "No interval: every source item shows the same."

@@ -17,7 +17,6 @@ from dashboard.study.analysis.human_automatic import (
     RHO,
     TAU,
     human_automatic,
-    pooled_points,
 )
 from dashboard.study.analysis.simulation import Truth, simulate_study
 from tests.dashboard.study.analysis.studies import ratings_of
@@ -39,6 +38,13 @@ def found(ratings: pd.DataFrame, automatic: pd.DataFrame, *, n_resamples: int = 
     table = human_automatic(ratings, automatic, resamples_of(ratings, n_resamples=n_resamples))
     whole = table[table["data_set"] == "all"]
     return whole.set_index(["statistic", "comparison"])["value"]
+
+
+def pooled_points(ratings: pd.DataFrame, automatic: pd.DataFrame) -> pd.DataFrame:
+    """Return each response's mean rating beside its automatic score."""
+    scored = ratings.merge(automatic, on=["source_item", "system", "criterion"])
+    keys = ["source_item", "system", "score"]
+    return scored.groupby(keys)["value"].mean().rename("human").reset_index()
 
 
 def random_study(n_prompts: int = 30, *, ties: bool) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -84,8 +84,23 @@ def test_one_text_for_all_systems_tells_nothing() -> None:
         text=lambda frame: frame["source_item"] + " the same words for everybody"
     )
     found = row(identification(same, n_resamples=50, n_permutations=19))
-    assert found["accuracy"] == 0.25
-    assert found["p_value"] == 1.0
+    assert np.isnan(found["accuracy"])
+    assert found["note"] == "All systems gave the same texts: there is nothing to guess."
+
+
+def test_either_of_two_systems_that_gave_the_same_text_is_guessed_right() -> None:
+    # The twins write alike and unlike the others: whoever sees their habit knows what he reads.
+    twins = texts({"base": " So it is.", "best": "", "single": "", "uniform": " Right?"})
+    wrote = twins[twins["system"] == "base"].set_index("source_item")["text"]
+    is_twin = twins["system"] == "best"
+    twins.loc[is_twin, "text"] = twins.loc[is_twin, "source_item"].map(wrote)
+    found = identification(twins, n_resamples=50, n_permutations=19)
+    for name in ("base", "best"):
+        assert row(found, name)["accuracy"] == 1.0
+        assert row(found, name)["chance"] == 2 / 4
+        assert row(found, name)["taken_for"] == ""
+    assert row(found, "uniform")["chance"] == 1 / 4
+    assert row(found)["chance"] == (2 * 2 / 4 + 2 * 1 / 4) / 4
 
 
 def test_data_sets_are_guessed_apart_and_counted_together() -> None:

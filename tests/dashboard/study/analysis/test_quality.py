@@ -33,6 +33,15 @@ def test_gold_is_judged_by_the_difference_to_the_same_annotators_original() -> N
     assert row["share_higher"] == 0
 
 
+def test_gold_pairs_are_judged_by_the_preference_itself() -> None:
+    # The undamaged stands first: whoever prefers it sees the damage, whatever the original pair.
+    ratings = ratings_of({"a": [[-1], [-1], [0], [1]]})
+    answers = pd.concat([ratings, copy_of(ratings, "gold", [-1, -1, 0, -1])])
+    [row] = gold(answers, mode="pairwise").to_dict("records")
+    assert (row["n_pairs"], row["mean_difference"]) == (4, -0.75)
+    assert (row["share_lower"], row["share_higher"]) == (0.75, 0.0)
+
+
 def test_repeats_compare_second_and_first_rating() -> None:
     ratings = ratings_of({"a": [[2], [1], [0]]})
     table = repeats(pd.concat([ratings, copy_of(ratings, "repeat", [2, 2, 0])]))

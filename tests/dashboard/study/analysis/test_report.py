@@ -6,7 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import pytest
 
+from dashboard.study.analysis.cells import cells, resamples_of
 from dashboard.study.analysis.records import as_records, as_text, differences
 from dashboard.study.analysis.report import (
     StudyData,
@@ -44,7 +46,20 @@ def data_of(truth: Truth, seed: int = 0) -> StudyData:
 def test_the_truth_of_a_study_of_the_papers_shape_is_recovered() -> None:
     truth = Truth()  # 640 responses of 5 systems to 2 data sets, 2 annotators, 3 criteria
     paper = study_tables(data_of(truth), n_resamples=400)
-    assert len(paper) == 13
+    assert len(paper) == 15
+    # What the item browser and the map show is in the tables, so in the bundle: 640 responses.
+    items = paper["rated_items"]
+    assert items.groupby("criterion", sort=False).size().to_dict() == dict.fromkeys(
+        truth.criteria, 640
+    )
+    assert items["automatic"].notna().all()
+    assert items["mean"].mean() == pytest.approx(
+        paper["means"].query("data_set == 'all'")["mean"].mean()
+    )
+    overall = paper["overall"].set_index("system")
+    shares = paper["means"].query("data_set == 'all' and system == 'best'")["share_of_scale"]
+    assert overall.loc["best", "mean_share"] == pytest.approx(shares.mean())
+    assert overall.loc["best", "n_ratings"] == 3 * 128 * 2
     assert paper["coverage"]["n_ratings"].max() == 1280
     means = paper["means"]
     # Intervals of systems that share prompts miss together; how often they miss is counted by
@@ -67,8 +82,9 @@ def test_the_truth_of_a_study_of_the_papers_shape_is_recovered() -> None:
     assert set(ranks.loc[ranks["system"] == "base", "rank_best"]) == {5}
     guessed = paper["identification"].set_index(["data_set", "system"])
     assert guessed.loc[("all", "base"), "accuracy"] == 1.0
-    # The four others write the same text: all of them are taken for one.
-    assert guessed.loc[("all", "all"), "accuracy"] == 2 / 5
+    # The four others write the same text: whichever is named did write it.
+    assert guessed.loc[("all", "all"), "accuracy"] == 1.0
+    assert guessed.loc[("all", "all"), "chance"] == pytest.approx((1 + 4 * 4) / 5 / 5)
     assert ranks.loc[ranks["system"].isin(["best", "searched"]), "rank_worst"].max() == 2
 
 
@@ -153,6 +169,38 @@ def test_a_pairwise_study_has_strengths_and_agreement() -> None:
     assert tables["identification"]["note"].tolist() == [
         "One system alone: there is nothing to guess."
     ]
+
+
+def test_values_of_a_pair_of_systems_mean_the_same_whichever_the_plan_calls_a() -> None:
+    pairs = simulate_preferences(
+        {"base": -0.5, "best": 0.5}, 0.0, n_prompts=20, annotators=("x", "y"), seed=0
+    )
+    turned = pairs.rename(columns={"system_a": "system_b", "system_b": "system_a"}).assign(
+        preference=pairs["preference"].map({"a": "b", "b": "a", "tie": "tie"})
+    )
+    is_odd = pairs["prompt_index"] % 2 == 1
+    pd.testing.assert_frame_equal(
+        pairs_as_answers(turned.where(is_odd, pairs)), pairs_as_answers(pairs)
+    )
+    # A damaged copy has no system and stays second, whatever the names.
+    copies = pairs.assign(kind="gold", system_b="", preference="a")
+    assert set(pairs_as_answers(copies)["value"]) == {-1.0}
+
+
+def test_a_preference_for_a_text_that_systems_share_counts_for_each_pair_its_own_way() -> None:
+    # "b" and "z" gave the same text, which everybody prefers to that of "m": for the first of
+    # "b / m", for the second of "m / z".
+    pairs = simulate_preferences(
+        {"b": 0.0, "m": 0.0}, 0.0, n_prompts=4, annotators=("x", "y"), seed=0
+    ).assign(preference="a")
+    shared = pd.concat([pairs, pairs.assign(system_a="z")], ignore_index=True)
+    answers = pairs_as_answers(shared)
+    tables = {cell.system: table for cell, table in cells(answers, resamples_of(answers))}
+    assert set(tables["b / m"].values.ravel()) == {-1.0}
+    assert set(tables["m / z"].values.ravel()) == {1.0}
+    mixed = answers.sample(frac=1, random_state=0)
+    (whole,) = (table for cell, table in cells(mixed, resamples_of(mixed)) if cell.system == "all")
+    assert set(whole.values.ravel()) == {-1.0}
 
 
 def test_differences_name_the_table_row_and_column() -> None:

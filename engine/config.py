@@ -103,7 +103,10 @@ class PolicyConfig:
     memory_mib: int = 2048
     """Bound on what ensemble decoding takes beside the models, in MiB, by estimate: for prompts,
     texts being written, their scores, and copies of weights that make it faster. Prompts, weights
-    and samples that do not fit together are decoded in turn."""
+    and samples that do not fit together are decoded in turn. Not counted: paths that are laid out
+    for the next step (at most a quarter of the bound, and 512 MiB, for each tree of prompts), and
+    code, work space and fragments of the libraries, which can be some tens of MiB: a bound below
+    100 may be exceeded by as much again."""
 
     def __post_init__(self) -> None:
         if not self.model:

@@ -86,8 +86,8 @@ def direction_key(weights: Weights) -> str:
 
 def _floats(weights: Any) -> Weights | None:
     """Return numbers as floats, or None where there are other things."""
-    # A text would be read by letters, and "100" as three weights.
-    if isinstance(weights, str):
+    # A text would be read by letters, and "100" as three weights; so would bytes.
+    if isinstance(weights, str | bytes | bytearray):
         return None
     try:
         return tuple(float(weight) for weight in weights)

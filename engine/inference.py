@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from engine.directions import canonical_direction, check_weights
 from engine.ensemble.aggregation import Level
 from engine.ensemble.atlas import AtlasBudget
 from engine.ensemble.ensemble import NOT_EXACT, Ensemble, GeneratedText, base_alone
-from engine.errors import ModelError, RunNotFoundError
+from engine.errors import ConfigError, ModelError, RunNotFoundError
 from engine.evaluation import scored_responses
 from engine.mapping import map_prompts
 from engine.names import check_objective
@@ -103,7 +104,8 @@ class RunModels:
         """
         asked = self.policy.check_prompt(prompt)
         budget = AtlasBudget(nodes_per_prompt=n_nodes)
-        return next(map_prompts(self.ensemble, self.rewards, "own", [asked], budget))
+        [[scored]] = map_prompts(self.ensemble, self.rewards, "own", [asked], budget)
+        return scored
 
     def _checked(self, prompt: str, weights: Weights) -> tuple[str, Weights]:
         vector = check_weights(weights, len(self.rewards.objectives))
@@ -149,6 +151,8 @@ def load_ensemble(run: Path | str, level: Level = "hidden_state") -> Ensemble:
         ConfigError: If there is no such level.
         ModelError: If an adapter is not trained yet, or a model does not fit.
     """
+    if not isinstance(run, str | os.PathLike):
+        raise RunNotFoundError(f"run must be the folder of a run, got {run!r}.")
     folder = RunFolder(Path(run))
     if not folder.config.is_file():
         raise RunNotFoundError(_no_run(folder.root))
@@ -169,17 +173,26 @@ def make_ensemble(
         level: How the members decide a token.
 
     Raises:
-        ConfigError: If a name cannot be an adapter's, or there is no such level.
-        ModelError: If there is no adapter, a model is missing or does not fit.
+        ConfigError: If a name cannot be an adapter's, there is no such level, or the policy is
+            no ``PolicyConfig``.
+        ModelError: If there is no adapter, a folder is no path, a model is missing or does not
+            fit.
     """
+    if not isinstance(policy, PolicyConfig):
+        raise ConfigError(
+            f"policy must be a PolicyConfig, got {policy!r}. Give e.g. "
+            "PolicyConfig(model='t5-small')."
+        )
     if not adapters or not isinstance(adapters, Mapping):
         raise ModelError(
             f"adapters must name at least one adapter with its folder, got {adapters!r}. Give "
             "{name: folder}, or decode the base alone with "
             "`engine.ensemble.ensemble.base_alone`."
         )
-    for name in adapters:
+    for name, folder in adapters.items():
         check_objective(name)
+        if not isinstance(folder, str | os.PathLike):
+            raise ModelError(f"The folder of adapter {name!r} must be a path, got {folder!r}.")
     check_choice("level", level, Level)
     if policy.precision == "bfloat16":
         warnings.warn(NOT_EXACT, stacklevel=2)

@@ -34,7 +34,7 @@ def map_prompts(
     *,
     first_index: int = 0,
     skip: Collection[int] = (),
-) -> Iterator[ScoredAtlas]:
+) -> Iterator[list[ScoredAtlas]]:
     """Find all responses to prompts, and score them.
 
     Args:
@@ -42,13 +42,14 @@ def map_prompts(
         rewards: Scores the responses.
         split: Split of the prompts.
         prompts: Texts; those that are read together stay together whatever is skipped.
-        budget: For each group of prompts that is read together.
+        budget: For each group of prompts that is read together; scoring takes none of it.
         first_index: Position of the first prompt in its split.
         skip: Positions of prompts that are mapped already.
 
     Yields:
-        One scored atlas per prompt, in order: of prompts that are read together a few at a time
-        are decoded and scored.
+        Scored atlases of prompts that were decoded and scored together, in order. Store them
+        together: a run that is stopped between such parts, not inside one, goes on with the same
+        numbers to the last bit (where memory is not short; see ``build_by_part``).
     """
     # Small steps cost a GPU as much as large ones.
     at_once = _PROMPTS_AT_ONCE if ensemble.policy.device.type == "cpu" else None
@@ -62,9 +63,10 @@ def map_prompts(
         for part, atlases in ensemble.atlases_by_part(group, budget, at_once, done):
             scores = _scores(rewards, [group[position] for position in part], atlases)
             seconds = (time.perf_counter() - started) / len(part)
-            for position, atlas, own in zip(part, atlases, scores, strict=True):
-                if position not in done:
-                    yield ScoredAtlas(split, places[position], atlas, own, seconds)
+            yield [
+                ScoredAtlas(split, places[position], atlas, own, seconds)
+                for position, atlas, own in zip(part, atlases, scores, strict=True)
+            ]
             started = time.perf_counter()
 
 

@@ -120,8 +120,9 @@ class Policy:
         """Return a prompt that a person typed, stripped.
 
         Raises:
-            PromptError: If it is blank or longer than the policy reads.
+            PromptError: If it is blank, longer than the policy reads, or no Unicode text.
         """
+        check_unicode(prompt)
         stripped = prompt.strip()
         if not stripped:
             raise PromptError("The prompt is empty. Type what a client could say.")
@@ -163,6 +164,21 @@ class Policy:
             prompt = shorter if len(shorter) < len(prompt) else prompt[:-1]
             excess = self._n_tokens(self._filled_in(prompt)) - self.config.max_prompt_tokens
         return self._filled_in(prompt)
+
+
+def check_unicode(prompt: str) -> None:
+    """Refuse what no tokenizer can read: bytes that were no UTF-8 where the text came from.
+
+    Raises:
+        PromptError: If the text has lone surrogates.
+    """
+    try:
+        prompt.encode()
+    except UnicodeEncodeError as error:
+        raise PromptError(
+            f"The prompt is no Unicode text: character {error.start + 1} is "
+            f"{prompt[error.start]!r}, half of one. Give it in UTF-8."
+        ) from error
 
 
 def load_policy(config: PolicyConfig) -> Policy:

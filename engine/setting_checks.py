@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from numbers import Integral
+from numbers import Integral, Real
 from typing import get_args
 
 from engine.errors import ConfigError
@@ -16,8 +16,15 @@ def check_choice(key: str, value: object, choices: object) -> None:
         raise ConfigError(f"{key} must be one of {list(allowed)}, got {value!r}.")
 
 
+def check_number(key: str, value: object) -> None:
+    """Refuse what is no number; types that annotations forbid come in from scripts."""
+    if not isinstance(value, Real):
+        raise ConfigError(f"{key} must be a number, got {value!r}.")
+
+
 def check_at_least(key: str, value: float, least: float) -> None:
     """Refuse numbers below ``least``."""
+    check_number(key, value)
     if not value >= least:
         raise ConfigError(f"{key} must be at least {least}, got {value!r}.")
 
@@ -32,17 +39,20 @@ def check_whole(key: str, value: object, *, least: int | None = None) -> None:
 
 def check_positive(key: str, value: float) -> None:
     """Refuse all but finite numbers above 0."""
+    check_number(key, value)
     if not (value > 0 and math.isfinite(value)):
         raise ConfigError(f"{key} must be a finite number above 0, got {value!r}.")
 
 
 def check_not_negative(key: str, value: float) -> None:
     """Refuse all but finite numbers from 0 on."""
+    check_number(key, value)
     if not (value >= 0 and math.isfinite(value)):
         raise ConfigError(f"{key} must be a finite number, 0 or above, got {value!r}.")
 
 
 def check_between(key: str, value: float, low: float, high: float) -> None:
     """Refuse numbers outside ``low`` to ``high``."""
+    check_number(key, value)
     if not low <= value <= high:
         raise ConfigError(f"{key} must lie in {low} to {high}, got {value!r}.")

@@ -116,12 +116,19 @@ class RunStore:
 
     def replace_atlas(self, scored: ScoredAtlas) -> None:
         """Store the atlas of one prompt; an earlier one goes."""
-        where = (scored.split, scored.prompt_index)
-        self._insert(
-            atlas_rows(scored),
-            replacing="split = ? AND prompt_index = ?",
-            values=where,
-        )
+        self.replace_atlases([scored])
+
+    def replace_atlases(self, scored: Sequence[ScoredAtlas]) -> None:
+        """Store atlases, all or none of them; earlier ones of the same prompts go."""
+        tables: dict[str, list[Row]] = {}
+        for one in scored:
+            for name, rows in atlas_rows(one).items():
+                tables.setdefault(name, []).extend(rows)
+        keys = [value for one in scored for value in (one.split, one.prompt_index)]
+        places = ", ".join(["(?, ?)"] * len(scored))
+        if scored:
+            where = f"(split, prompt_index) IN ({places})"
+            self._insert(tables, replacing=where, values=tuple(keys))
 
     def replace_certificate(self, split: Split, certificate: Row, front: Sequence[Row]) -> None:
         """Store what is proven about the weights of one split's atlases; an earlier proof goes."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 
 _REPOSITORY = Path(__file__).parents[1]
 
@@ -17,6 +18,11 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Tiny models gain nothing from threads, and one thread gives the same bits on every machine.
 torch.set_num_threads(1)
+
+
+# A busy machine takes long for an example now and then, which is no failure.
+settings.register_profile("any speed", deadline=None)
+settings.load_profile("any speed")
 
 
 @pytest.fixture(scope="session")

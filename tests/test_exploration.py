@@ -207,7 +207,7 @@ def test_prompts_are_decoded_scored_and_handed_on_a_few_at_a_time(
 ) -> None:
     texts = [f"Prompt {n}." for n in range(10)]
 
-    def mapped(skip: Collection[int] = ()) -> tuple[Iterator[ScoredAtlas], Ensemble]:
+    def mapped(skip: Collection[int] = ()) -> tuple[Iterator[list[ScoredAtlas]], Ensemble]:
         models = load_run_models(finished[1])
         found = map_prompts(
             models.ensemble, models.rewards, "own", texts, AtlasBudget(), skip=skip
@@ -219,20 +219,28 @@ def test_prompts_are_decoded_scored_and_handed_on_a_few_at_a_time(
         return tree.forwards_by_prompt
 
     undisturbed, ensemble = mapped()
-    first = [next(undisturbed) for _ in range(8)]
+    first = next(undisturbed)
     # All ten prompts are read, but of the responses to the last two nothing is yet.
     assert min(reads(ensemble)[:8]) > 1
     assert reads(ensemble)[8:] == [1, 1]
-    rest = list(undisturbed)
+    [rest] = undisturbed
     # After a stop only what was not handed on is decoded, and comes out the same.
     resumed, ensemble = mapped(skip=range(8))
-    again = list(resumed)
+    [again] = resumed
     assert reads(ensemble)[:8] == [1] * 8
     assert [one.prompt_index for one in first + again] == list(range(10))
     for one, other in zip(again, rest, strict=True):
         assert one.atlas.cells[0].tokens == other.atlas.cells[0].tokens
         for mine, theirs in zip(one.atlas.branches, other.atlas.branches, strict=True):
             np.testing.assert_array_equal(mine.vectors, theirs.vectors)
+    # One that is open is decoded anew, but not its neighbours: the texts come out the same.
+    reopened, ensemble = mapped(skip={*range(10)} - {3})
+    [[one]] = reopened
+    assert one.prompt_index == 3
+    assert min(reads(ensemble)[3:4]) > 1
+    assert sum(reads(ensemble)) == 9 + reads(ensemble)[3]
+    texts_of = [cell.text for cell in one.atlas.cells]
+    assert sorted(texts_of) == sorted(cell.text for cell in first[3].atlas.cells)
 
 
 def test_a_stop_loses_no_prompt_that_is_scored(
@@ -242,7 +250,7 @@ def test_a_stop_loses_no_prompt_that_is_scored(
     texts = [f"Prompt {n}." for n in range(10)]
     mapped = map_prompts(models.ensemble, models.rewards, "own", texts, AtlasBudget())
     # Ten prompts are decoded and scored by eight.
-    assert [next(mapped).prompt_index for _ in range(8)] == list(range(8))
+    assert [one.prompt_index for one in next(mapped)] == list(range(8))
 
     def stopped(*_: object) -> None:
         raise KeyboardInterrupt
@@ -311,6 +319,9 @@ def test_a_prompt_of_ones_own_gets_an_atlas(
         (["atlas", "tiny", "--prompt", "  "], "The prompt is empty"),
         (["atlas", "tiny", "--prompt", "word " * 500], "tokens"),
         (["search", "nowhere", "--method", "certified"], "nowhere"),
+        (["search", "tiny", "--seconds", "5"], "it needs --method certified"),
+        (["atlas", "tiny", "--prompt", "Hi.", "--split", "inference"], "Leave one of them out"),
+        (["atlas", "tiny", "--prompt", "\udcff bad"], "no Unicode text"),
     ],
 )
 def test_wrong_requests_are_told_in_words(

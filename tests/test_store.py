@@ -7,9 +7,11 @@ import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -234,6 +236,20 @@ def test_a_later_atlas_of_a_prompt_takes_the_place_of_the_earlier(store: RunStor
     assert (len(first.atlas.cells), first.atlas.node_forwards) == (1, 9)
     assert len(second.atlas.cells) == 2
     assert store.counts()["atlas_branches"] == 1
+
+
+def test_atlases_are_stored_together_or_not_at_all(store: RunStore) -> None:
+    other = replace(SCORED_ATLAS, split="own", prompt_index=1)
+    store.replace_atlases([SCORED_ATLAS, other])
+    text: Any = "first"
+    spoiled = replace(SCORED_ATLAS, prompt_index=text)
+    with pytest.raises(pa.ArrowInvalid, match="first"):
+        store.replace_atlases([replace(SCORED_ATLAS, seconds=9.0), spoiled])
+    store.replace_atlases([])
+    assert [(one.split, one.seconds) for one in store.atlases()] == [
+        ("aggregation", 0.5),
+        ("own", 0.5),
+    ]
 
 
 def test_a_file_of_an_earlier_version_is_brought_up_to_date(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.artifacts import RunFolder, existing_run
 from engine.commands.progress import Bars, quieten_transformers
+from engine.errors import ConfigError
 from engine.snapshots import snapshot_rows
 
 if TYPE_CHECKING:
@@ -17,6 +18,12 @@ def atlas(options: argparse.Namespace) -> int:
     """Find every response that any weights give to prompts of a run, or to one's own."""
     from engine.ensemble.atlas import AtlasBudget
 
+    if options.prompt and options.split is not None:
+        raise ConfigError(
+            f"--split {options.split} is for the run's own prompts, and --prompt gives others. "
+            "Leave one of them out."
+        )
+    split = options.split or "aggregation"
     folder = existing_run(options.artifacts, options.run)
     budget = None
     if options.nodes is not None or options.seconds is not None:
@@ -25,12 +32,12 @@ def atlas(options: argparse.Namespace) -> int:
         folder,
         quiet=options.quiet,
         own_prompts=options.prompt,
-        split=options.split,
+        split=split,
         budget=budget,
         check=options.check,
     )
     if not options.quiet:
-        print(_told(folder, "own" if options.prompt else options.split, options.prompt))
+        print(_told(folder, "own" if options.prompt else split, options.prompt))
     return 0
 
 

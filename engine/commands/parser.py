@@ -97,8 +97,8 @@ def _runs(commands: _Commands[argparse.ArgumentParser]) -> None:
             parser.add_argument(
                 "--seconds",
                 type=_seconds,
-                default=120.0,
-                help="certified: most time for the proof, and for the front; default: 120. "
+                default=None,
+                help="certified only: most time for the proof, and for the front; default: 120. "
                 "Each begins anew, and only what is better replaces what is stored",
             )
 
@@ -116,8 +116,8 @@ def _atlas(commands: _Commands[argparse.ArgumentParser]) -> None:
     atlas.add_argument(
         "--split",
         choices=("aggregation", "inference"),
-        default="aggregation",
-        help="the run's prompts to map; default: aggregation",
+        default=None,
+        help="the run's prompts to map, where none of your own are given; default: aggregation",
     )
     atlas.add_argument(
         "--nodes",

@@ -33,8 +33,15 @@ def search(options: argparse.Namespace) -> int:
         from engine.commands.atlas import certify
         from engine.search.certified import SearchBudget
 
-        proof = SearchBudget(seconds=options.seconds)
+        proof = (
+            SearchBudget() if options.seconds is None else SearchBudget(seconds=options.seconds)
+        )
         return certify(_trained(options), proof, quiet=options.quiet)
+    if options.seconds is not None:
+        raise ConfigError(
+            "--seconds is the time for a proof: it needs --method certified. The grid of the "
+            "method hierarchical is of a fixed size (--set search.n_rounds=...)."
+        )
     return execute_stages(*_chosen(options), ("search",), quiet=options.quiet)
 
 

@@ -55,6 +55,24 @@ class ChosenBackend:
             )
 
 
+def checked_members(members: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of members.
+
+    Raises:
+        ModelError: If there is none, or they are no sequence of names.
+    """
+    # Types that the annotation forbids come in from scripts.
+    try:
+        names = () if isinstance(members, str) else tuple(members)
+    except TypeError:
+        names = ()
+    if not names or not all(isinstance(name, str) for name in names):
+        raise ModelError(
+            f"members must be a sequence of one adapter name or more, got {members!r}."
+        )
+    return names
+
+
 def choose_backend(
     policy: Policy, members: Sequence[str], wanted: Backend = "auto"
 ) -> ChosenBackend:

@@ -14,7 +14,7 @@ from engine.ensemble.atlas import AtlasBudget
 from engine.ensemble.atlas_parts import build_by_part
 from engine.ensemble.attribution import TokenAttribution, attribute
 from engine.ensemble.batches import Batches
-from engine.ensemble.choice import Backend, choose_backend
+from engine.ensemble.choice import Backend, checked_members, choose_backend
 from engine.ensemble.decoding import StopRule
 from engine.ensemble.draws import Draws
 from engine.ensemble.forward import BASE
@@ -22,7 +22,6 @@ from engine.ensemble.kept_trees import PROMPTS_PER_TREE, KeptTrees
 from engine.ensemble.memory import Costs, costs_of
 from engine.ensemble.parameters import merged_adapter
 from engine.ensemble.prompts import Overlong, checked_prompts
-from engine.ensemble.tree import PrefixTree
 from engine.errors import ModelError, WeightsError
 from engine.policy import Policy
 from engine.records import GeneratedText
@@ -74,12 +73,13 @@ class Ensemble:
         check_choice("backend", backend, Backend)
         check_choice("stop", stop, StopRule)
         check_choice("overlong", overlong, Overlong)
-        if isinstance(members, str) or not members:
+        self.members = checked_members(members)
+        if not isinstance(policy, Policy):
             raise ModelError(
-                f"members must be a sequence of one adapter name or more, got {members!r}."
+                f"policy must be a Policy, got {policy!r}. Get one from "
+                "`engine.policy.load_policy`, or use `engine.inference.make_ensemble`."
             )
         self.policy = policy
-        self.members = tuple(members)
         self.level = level
         self.stop = stop
         self.backend = choose_backend(policy, self.members, backend)
@@ -195,7 +195,7 @@ class Ensemble:
         budget: AtlasBudget | None = None,
         most_at_once: int | None = None,
         skip: Collection[int] = (),
-    ) -> Iterator[tuple[range, list[PromptAtlas]]]:
+    ) -> Iterator[tuple[list[int], list[PromptAtlas]]]:
         """Yield positions of prompts with their atlases as they are there; see ``build_by_part``.
 
         Raises:
@@ -203,7 +203,7 @@ class Ensemble:
         """
         prompts = checked_prompts(self.policy, prompts, self.overlong)
         self._check_trees("An atlas")
-        trees, n = self._grown(prompts), len(prompts)
+        trees, n = self.trees.grown(prompts, self._costs, skip), len(prompts)
         yield from build_by_part(trees, self.policy.decode, budget, n, most_at_once, skip)
 
     def attribute(self, prompt: str, weights: Sequence[float]) -> list[TokenAttribution]:
@@ -225,7 +225,7 @@ class Ensemble:
         [prompt] = checked_prompts(self.policy, [prompt], self.overlong)
         self._check_trees("An attribution")
         direction = canonical_direction(check_weights(weights, len(self.members)))
-        [tree] = self._grown([prompt])
+        [(_, tree)] = self.trees.grown([prompt], self._costs)
         [[tokens]] = tree.decode(np.array([direction]))
         return attribute(tree, 0, direction, tokens, cap=self.backend.cap)
 
@@ -241,7 +241,7 @@ class Ensemble:
         self, prompts: Sequence[str], directions: Sequence[Sequence[float]]
     ) -> list[list[GeneratedText]]:
         generated: list[list[GeneratedText]] = [[] for _ in directions]
-        for tree in self._grown(prompts) if directions else ():
+        for _, tree in self.trees.grown(prompts, self._costs) if directions else ():
             for texts, tokens in zip(generated, tree.decode(np.array(directions)), strict=True):
                 texts.extend(map(self._text, tokens))
             del tree  # or it takes memory beside the one that is made in its place
@@ -254,9 +254,6 @@ class Ensemble:
                 f"the level hidden_state; this ensemble has {len(self.members)}, {self.stop!r} "
                 f"and {self.level!r}."
             )
-
-    def _grown(self, prompts: Sequence[str]) -> Iterator[PrefixTree]:
-        return self.trees.grown(prompts, self._costs)
 
     @cached_property
     def _costs(self) -> Costs:

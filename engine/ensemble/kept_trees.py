@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from engine.ensemble.choice import ChosenBackend
@@ -54,8 +54,19 @@ class KeptTrees:
         while self._kept and budget - sum(k.share for k in self._kept.values()) < n_bytes:
             self._kept.pop(next(iter(self._kept)))
 
-    def grown(self, prompts: Sequence[str], costs: Costs) -> Iterator[PrefixTree]:
+    def grown(
+        self, prompts: Sequence[str], costs: Costs, skip: Collection[int] = ()
+    ) -> Iterator[tuple[range, PrefixTree]]:
         """Yield trees of the prompts, in order; each may be dropped once the next is asked for.
+
+        Args:
+            prompts: Texts.
+            costs: What the ensemble's decoding costs.
+            skip: Positions of prompts that no tree is needed for; which prompts share a tree does
+                not depend on it.
+
+        Yields:
+            Positions of a tree's prompts, and the tree.
 
         Raises:
             MemoryBudgetError: If a prompt with one response does not fit the budget.
@@ -64,14 +75,19 @@ class KeptTrees:
         for part in parts:
             if part in self._kept:  # the last ones of a dictionary are the last used
                 self._kept[part] = self._kept.pop(part)
+        stop = 0
         for part, length in zip(parts, lengths, strict=True):
+            places = range(stop, stop + len(part))
+            stop = places.stop
+            if all(place in skip for place in places):
+                continue
             if part not in self._kept:
                 # Whole shares add up to the budget but for the rounding of their division.
                 self.make_room(share * (1 - 1e-9), costs.budget)
                 held = costs.bytes_of_adapters + len(part) * costs.held_by_prompt(length)
                 room = share - held
                 self._kept[part] = _Kept(self._made(part, room), share)
-            yield self._kept[part].tree
+            yield places, self._kept[part].tree
 
     def _parts(
         self, prompts: Sequence[str], costs: Costs

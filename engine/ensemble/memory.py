@@ -74,6 +74,15 @@ class Costs:
             n_scores += _SCORES_COPIED * self.n_members
         return tokens * self.bytes_per_node + n_scores * self.vocabulary * _BYTES_PER_SCORE
 
+    def longest_response(self, longest_prompt: int) -> float:
+        """What one response can take at most, at any level; the copied adapters included.
+
+        Args:
+            longest_prompt: In tokens.
+        """
+        text = self.text(longest_prompt, "logit", is_drawn=True)
+        return self.bytes_of_adapters + self.prompt(longest_prompt) + text
+
     def check(self, needed: float) -> None:
         """Refuse a budget that one response does not fit.
 
@@ -86,11 +95,11 @@ class Costs:
         needed += self.bytes_of_adapters + self.bytes_of_base
         whole = self.budget + self.bytes_of_base
         if needed > whole:
+            much, little = told_apart(needed / MIB, whole / MIB)
             raise MemoryBudgetError(
                 "One response with its prompt and the copied weights needs about "
-                f"{needed / MIB:.1f} MiB and the budget is {whole / MIB:.1f} MiB "
-                "(policy.memory_mib). Raise it, shorten the prompt, or lower "
-                "policy.max_new_tokens."
+                f"{much} MiB and the budget is {little} MiB (policy.memory_mib). Raise it, "
+                "shorten the prompt, or lower policy.max_new_tokens."
             )
 
     def batch(
@@ -118,6 +127,14 @@ class Costs:
         at_once = min(n_prompts, fitting)
         room = free - at_once * prompt
         return BatchSize(at_once, min(n_weights, int(room // (at_once * text))))
+
+
+def told_apart(one: float, other: float) -> tuple[str, str]:
+    """Write two numbers with as many digits as tell them apart, up to nine; at least one."""
+    digits = 1
+    while digits < 9 and f"{one:.{digits}f}" == f"{other:.{digits}f}":
+        digits += 1
+    return f"{one:.{digits}f}", f"{other:.{digits}f}"
 
 
 def costs_of(policy: Policy, reader: Forward, n_members: int, *, is_generic: bool) -> Costs:

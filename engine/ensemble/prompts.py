@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from engine.errors import PromptError
-from engine.policy import Policy
+from engine.policy import Policy, check_unicode
 
 Overlong = Literal["refuse", "cut"]
 """What happens to a prompt longer than ``policy.max_prompt_tokens``: an error, or its end is cut
@@ -17,7 +17,8 @@ def checked_prompts(policy: Policy, prompts: Sequence[str], overlong: Overlong) 
     """Return the prompts to read, stripped where overlong ones are refused.
 
     Raises:
-        PromptError: If they are no sequence of texts, there is none, or one is blank or refused.
+        PromptError: If they are no sequence of texts, there is none, or one is blank, no
+            Unicode text, or refused.
     """
     # Types that the annotation forbids come in from scripts: a text would be read by letters.
     texts = None if isinstance(prompts, str) else _listed(prompts)
@@ -31,6 +32,8 @@ def checked_prompts(policy: Policy, prompts: Sequence[str], overlong: Overlong) 
     if not texts or not all(str(text).strip() for text in texts):
         raise PromptError("Need at least one prompt, and none of them blank.")
     if overlong == "cut":
+        for text in texts:
+            check_unicode(str(text))
         return [str(text) for text in texts]
     return [policy.check_prompt(str(text)) for text in texts]
 

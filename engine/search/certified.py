@@ -25,6 +25,7 @@ from engine.atlas.polytope import area
 from engine.records import Weights
 from engine.search.overlay import Overlay, Piece
 from engine.search.pareto import Undominated, fine_grid, supported
+from engine.setting_checks import check_at_least, check_whole
 
 Floats = NDArray[np.float64]
 
@@ -38,6 +39,15 @@ class SearchBudget:
 
     regions: int = 200_000
     seconds: float = 120.0
+
+    def __post_init__(self) -> None:
+        """Refuse impossible limits.
+
+        Raises:
+            ConfigError: If one is negative or no number, or the regions are no whole number.
+        """
+        check_whole("SearchBudget.regions", self.regions, least=0)
+        check_at_least("SearchBudget.seconds", self.seconds, 0.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

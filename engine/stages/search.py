@@ -144,15 +144,15 @@ def _map(
     run.heartbeat.say(phase="mapping", detail=f"the responses to {len(prompts)} prompts")
     run.progress.start("map responses", len(prompts), len(done))
     n_kept = 0 if partial else sum(not held[place].atlas.is_complete for place in done)
-    for scored in map_prompts(
+    for part in map_prompts(
         ensemble, rewards, split, prompts, budget, first_index=first_index, skip=done
     ):
-        before = held.get(scored.prompt_index)
-        kept = held[scored.prompt_index] = larger_atlas(before, scored)
-        if kept is scored:
-            run.store.replace_atlas(scored)
-        n_kept += kept is before
-        run.progress.advance(1, f"{len(kept.atlas.cells)} responses")
+        kept = [larger_atlas(held.get(one.prompt_index), one) for one in part]
+        larger = [one for one, found in zip(kept, part, strict=True) if one is found]
+        run.store.replace_atlases(larger)
+        held |= {one.prompt_index: one for one in kept}
+        n_kept += len(kept) - len(larger)
+        run.progress.advance(len(part), f"{sum(len(one.atlas.cells) for one in kept)} responses")
         run.heartbeat.check()
     run.progress.end()
     if n_kept:

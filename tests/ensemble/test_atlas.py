@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import torch
 from engine.atlas.cells import Floats
 from engine.ensemble.aggregation import hidden_state_scores
 from engine.ensemble.atlas import AtlasBudget, build_atlases
+from engine.ensemble.atlas_parts import build_by_part
 from engine.ensemble.attribution import attribute
 from engine.ensemble.decoding import decode
 from engine.ensemble.tree import PrefixTree
@@ -150,6 +152,36 @@ def test_no_seconds_leave_everything_but_the_first_token_open() -> None:
         assert atlas.node_forwards == 1
         assert all(len(cell.tokens) == 1 for cell in atlas.cells)
         assert all(cell.is_open == (cell.tokens[-1] not in ENDS) for cell in atlas.cells)
+
+
+@pytest.mark.parametrize(
+    ("skip", "expected"),
+    [
+        # A part takes a second: what is left is shared by the parts to come.
+        ((), {0: 8 / 4, 1: 7 / 3, 2: 6 / 2, 3: 5 / 1}),
+        ((1, 2), {0: 8 / 2, 3: 7 / 1}),
+    ],
+)
+def test_seconds_are_shared_by_what_is_built_and_not_spent_between(
+    monkeypatch: pytest.MonkeyPatch, skip: Sequence[int], expected: dict[int, float]
+) -> None:
+    now = 0.0
+    shares: list[float | None] = []
+
+    def built(tree: PrefixTree, decode: Any, budget: AtlasBudget, prompts: Any) -> Any:
+        nonlocal now
+        now += 1.0
+        shares.append(budget.seconds)
+        return build_atlases(tree, decode, None, prompts)
+
+    monkeypatch.setattr("engine.ensemble.atlas_parts.time.monotonic", lambda: now)
+    monkeypatch.setattr("engine.ensemble.atlas_parts.build_atlases", built)
+    trees = [(range(2), fake_tree(FakeForward(3), 2)), (range(2, 4), fake_tree(FakeForward(3), 2))]
+    places = []
+    for part, _ in build_by_part(trees, fake_text, AtlasBudget(seconds=8.0), 4, 1, skip):
+        places += part
+        now += 100.0  # scoring
+    assert dict(zip(places, shares, strict=True)) == pytest.approx(expected)
 
 
 def test_what_a_tree_has_read_costs_nothing() -> None:

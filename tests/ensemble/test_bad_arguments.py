@@ -18,6 +18,7 @@ from engine.ensemble.ensemble import NOT_EXACT, Ensemble
 from engine.errors import ConfigError, ModelError, PromptError, RunNotFoundError, WeightsError
 from engine.inference import load_ensemble, make_ensemble
 from engine.policy import Policy, load_policy
+from engine.search.certified import SearchBudget
 from tests.atlas_fields import fake_atlases
 from tests.policies import ADAPTERS, PROMPTS, tiny_policy
 
@@ -81,7 +82,7 @@ def test_any_whole_seed_and_any_low_temperature_will_do(policy: Policy) -> None:
 
 
 @pytest.mark.parametrize(
-    "weights", [None, 1.0, WEIGHTS, [None], "abc", ["100"], [[10**400, 1, 1]]]
+    "weights", [None, 1.0, WEIGHTS, [None], "abc", ["100"], [b"abc"], [[10**400, 1, 1]]]
 )
 def test_what_is_no_list_of_weight_vectors_is_refused(policy: Policy, weights: Any) -> None:
     ensemble = Ensemble(policy, ADAPTERS)
@@ -101,7 +102,9 @@ def test_weight_vectors_may_be_arrays_and_come_one_by_one(policy: Policy) -> Non
     assert ensemble.generate(PROMPTS, (row for row in [WEIGHTS])) == expected  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("prompts", ["Iam", None, 5, np.array("Iam"), [None], [5], [], [" "]])
+@pytest.mark.parametrize(
+    "prompts", ["Iam", None, 5, np.array("Iam"), [None], [5], [], [" "], ["a\udcff"]]
+)
 def test_what_is_no_list_of_texts_is_refused(policy: Policy, prompts: Any) -> None:
     ensemble = Ensemble(policy, ADAPTERS)
     for ask in (
@@ -135,7 +138,7 @@ def test_an_unknown_choice_names_those_there_are(policy: Policy, setting: str) -
         Ensemble(policy, ADAPTERS, **settings)
 
 
-@pytest.mark.parametrize("members", [(), "warm"])
+@pytest.mark.parametrize("members", [(), "warm", None, 5, [1, 2], [["warm"], "plain"]])
 def test_members_are_a_sequence_of_names(policy: Policy, members: Any) -> None:
     with pytest.raises(ModelError, match="members must be a sequence"):
         Ensemble(policy, members)
@@ -148,11 +151,42 @@ def test_members_are_a_sequence_of_names(policy: Policy, members: Any) -> None:
         {"nodes_per_prompt": 1.5},
         {"seconds": -1.0},
         {"seconds": math.nan},
+        {"seconds": "x"},
     ],
 )
 def test_impossible_budgets_are_refused(limits: Any) -> None:
     with pytest.raises(ConfigError, match=f"AtlasBudget.{next(iter(limits))} must be"):
         AtlasBudget(**limits)
+
+
+@pytest.mark.parametrize("limits", [{"regions": -1}, {"seconds": math.nan}, {"seconds": "x"}])
+def test_impossible_budgets_of_a_search_are_refused(limits: Any) -> None:
+    with pytest.raises(ConfigError, match=f"SearchBudget.{next(iter(limits))} must be"):
+        SearchBudget(**limits)
+
+
+def test_arguments_of_another_kind_are_refused(
+    policy: Policy, folders: Mapping[str, Path]
+) -> None:
+    wrong: Any
+    for wrong in (None, "t5-small"):
+        with pytest.raises(ModelError, match="policy must be a Policy"):
+            Ensemble(wrong, ADAPTERS)
+        with pytest.raises(ConfigError, match="policy must be a PolicyConfig"):
+            make_ensemble(wrong, folders)
+    for wrong in (None, 3):
+        with pytest.raises(ModelError, match="folder of adapter 'warm' must be a path"):
+            make_ensemble(policy.config, {"warm": wrong})
+        with pytest.raises(RunNotFoundError, match="must be the folder of a run"):
+            load_ensemble(wrong)
+    wrong = 5
+    with pytest.raises(ConfigError, match="budget must be an AtlasBudget or None"):
+        Ensemble(policy, ADAPTERS).atlases(PROMPTS, wrong)
+
+
+def test_a_cut_prompt_that_is_no_text_is_refused(policy: Policy) -> None:
+    with pytest.raises(PromptError, match="no Unicode text: character 2"):
+        Ensemble(policy, ADAPTERS, overlong="cut").generate(["a\udcff"], [WEIGHTS])
 
 
 def test_adapter_folders_may_be_texts(policy: Policy, folders: Mapping[str, Path]) -> None:
@@ -204,6 +238,25 @@ def test_a_folder_without_a_run_names_the_runs_beside_it(tmp_path: Path) -> None
         (tmp_path / "runs" / name / "config.toml").touch()
     with pytest.raises(RunNotFoundError, match="there are: first, second"):
         load_ensemble(str(tmp_path / "runs" / "none"))
+
+
+def test_prompts_that_need_no_atlas_are_not_read_in_trees_of_their_own(
+    policy: Policy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.ensemble.kept_trees.PROMPTS_PER_TREE", 1)
+    ensemble = Ensemble(policy, ADAPTERS)
+    expected = ensemble.atlases(PROMPTS)[2]
+    ensemble.forget()
+    [([place], [atlas])] = ensemble.atlases_by_part(PROMPTS, skip={0, 1, 3})
+    assert place == 2
+    assert [cell.text for cell in atlas.cells] == [cell.text for cell in expected.cells]
+    assert len(ensemble.trees.trees) == 1
+
+
+@pytest.mark.parametrize("most", [0, -1, 1.5])
+def test_an_impossible_number_of_atlases_at_once_is_refused(policy: Policy, most: Any) -> None:
+    with pytest.raises(ConfigError, match="most_at_once must be"):
+        list(Ensemble(policy, ADAPTERS).atlases_by_part(PROMPTS, None, most))
 
 
 def test_the_seconds_of_a_budget_are_those_of_all_prompts(

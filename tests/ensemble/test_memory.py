@@ -17,7 +17,7 @@ from engine.ensemble.decoding import decode, drawn
 from engine.ensemble.ensemble import Ensemble
 from engine.ensemble.kept_trees import KeptTrees
 from engine.ensemble.memory import MIB, Costs
-from engine.ensemble.stacked import base_product
+from engine.ensemble.stacked import base_product, stacked_forward
 from engine.ensemble.stacked.linear import StackedLinears
 from engine.errors import MemoryBudgetError
 from engine.policy import Policy
@@ -183,7 +183,7 @@ def test_copies_of_weights_come_out_of_the_budget(
         return tree
 
     monkeypatch.setattr(kept_trees.KeptTrees, "_made", watched)
-    few = Ensemble(with_memory(policy, 3), ADAPTERS)
+    few = Ensemble(with_memory(policy, 3, max_prompt_tokens=32), ADAPTERS)
     texts = few.generate(prompts, MIXED[:3])
     base, _ = copied_bytes(policy)
     # Copies of all layers take 2.0 MiB, and those of the adapters 0.5 MiB in every tree.
@@ -201,6 +201,37 @@ def test_copies_that_leave_no_room_for_a_response_are_told() -> None:
     # 150 bytes are left: two prompts with a text each.
     size = replace(costs, bytes_of_adapters=450).batch(11, 54, 50, 1, prompts_together=False)
     assert (size.n_prompts, size.n_weights) == (2, 1)
+
+
+def test_paths_that_are_kept_take_their_share_of_the_budget(policy: Policy) -> None:
+    def most_kept(memory_mib: int) -> int:
+        forward: Any = stacked_forward(with_memory(policy, memory_mib), ADAPTERS)
+        return int(forward._most_kept * forward.bytes_per_node)
+
+    assert MIB / 5 < most_kept(1) <= MIB / 4
+    assert 500 * MIB < most_kept(4096) <= 512 * MIB
+
+
+def test_copies_give_way_before_a_response_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(
+        FAMILIES, "encoder-decoder", partial(save_tiny_t5, d_model=128, d_ff=512, num_heads=4)
+    )
+    # 120 tokens of caches, twice, and the adapters take more than half of 2 MiB.
+    policy = with_memory(tiny_policy("encoder-decoder", tmp_path), 2, max_new_tokens=120)
+    ensemble = Ensemble(policy, ADAPTERS)
+    assert ensemble._costs.bytes_of_base == 0
+    [[written]] = ensemble.generate(PROMPTS[:1], [MIXED[1]])
+    assert written.n_tokens > 0
+
+
+def test_a_refusal_tells_budget_and_need_apart() -> None:
+    costs = replace(COSTS, budget=2 * MIB)
+    with pytest.raises(MemoryBudgetError, match=r"about 2\.004 MiB and the budget is 2\.000 MiB"):
+        costs.check(2.004 * MIB)
+    with pytest.raises(MemoryBudgetError, match=r"about 3\.0 MiB and the budget is 2\.0 MiB"):
+        costs.check(3 * MIB)
 
 
 @pytest.mark.parametrize("level", ["hidden_state", "logit"])

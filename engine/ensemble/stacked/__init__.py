@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from engine.ensemble.backend import Forward
-from engine.ensemble.stacked.base_product import CopyRoom
+from engine.ensemble.memory import costs_of
 from engine.ensemble.stacked.linear import Members
 from engine.ensemble.stacked.llama import StackedLlama
 from engine.ensemble.stacked.support import T5_CLASSES, unsupported_reason
@@ -23,7 +23,8 @@ from engine.policy import Policy
 __all__ = ["StackedLlama", "StackedT5", "stacked_forward", "unsupported_reason"]
 
 _SHARE_OF_COPIES = 0.5
-"""Most of the memory budget that copies of the base's weights may take; they make it faster."""
+"""Most of the memory budget that copies of the base's weights may take. They make it faster, and
+get nothing of what the longest prompt and response need."""
 
 
 def stacked_forward(
@@ -48,8 +49,11 @@ def stacked_forward(
     those = Members(
         tuple(members),
         None if n_prompts is None else tuple(n_prompts),
-        room=CopyRoom(_SHARE_OF_COPIES * policy.config.memory_mib * 2**20),
     )
-    if type(policy.base).__name__ in T5_CLASSES:
-        return StackedT5(policy, those)
-    return StackedLlama(policy, those)
+    family = StackedT5 if type(policy.base).__name__ in T5_CLASSES else StackedLlama
+    forward = family(policy, those)
+    # No copy is granted yet: the costs are those of what has to be there.
+    costs = costs_of(policy, forward, forward.n_members, is_generic=False)
+    spare = costs.budget - costs.longest_response(policy.config.max_prompt_tokens)
+    those.room.grant(min(_SHARE_OF_COPIES * costs.budget, spare))
+    return forward

@@ -8,7 +8,7 @@ where the room for them is used up, further layers do without.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -32,36 +32,38 @@ _laid_out: WeakKeyDictionary[nn.Linear, _LaidOut] = WeakKeyDictionary()
 
 @dataclass(slots=True)
 class CopyRoom:
-    """Memory for copies of base weights; the layers that ask first get it."""
+    """Memory for copies of base weights: none until it is granted."""
 
-    n_bytes: float
-    """What all copies together may take."""
+    asked: list[BaseProduct] = field(default_factory=list)
+    """Layers whose products a copy makes faster."""
     taken: int = 0
-    """What those take that were granted, once they are made."""
+    """Bytes of the copies that were granted, once they are made."""
 
-    def grant(self, n_bytes: int) -> bool:
-        """Set so many bytes aside, if they are there."""
-        if self.taken + n_bytes > self.n_bytes:
-            return False
-        self.taken += n_bytes
-        return True
+    def grant(self, n_bytes: float) -> None:
+        """Let the layers that asked first have copies, so many bytes in all."""
+        for product in self.asked:
+            if self.taken + product.bytes_of_copy <= n_bytes:
+                self.taken += product.bytes_of_copy
+                product.may_copy = True
 
 
 class BaseProduct:
     """Applies one base layer; the weights are those of the model at each call."""
 
     def __init__(self, layer: nn.Linear, room: CopyRoom) -> None:
-        """Look at the layer; nothing is copied yet."""
+        """Look at the layer, and ask for room if a copy is of use; nothing is copied yet."""
         self._layer = layer
+        self.may_copy = False
         weight = layer.weight
+        self.bytes_of_copy = weight.numel() * weight.element_size()
         is_fit = weight.device.type == "cpu" and weight.dtype == torch.float32
-        is_known = is_fit and _ONEDNN_LINEAR is not None
-        self._has_onednn = is_known and room.grant(weight.numel() * weight.element_size())
+        if is_fit and _ONEDNN_LINEAR is not None:
+            room.asked.append(self)
 
     def __call__(self, rows: Tensor) -> Tensor:
         """Apply the layer to ``(..., in)``; gives ``(..., out)``."""
         layer = self._layer
-        if not self._has_onednn:
+        if not self.may_copy:
             return F.linear(rows, layer.weight, layer.bias)
         weight = self._weight_for(n_rows=rows.numel() // layer.in_features)
         product: Tensor = _ONEDNN_LINEAR(rows, weight, layer.bias, "none", [], "")

@@ -19,6 +19,8 @@ from engine.policy import Policy
 
 _MOST_KEPT_BYTES = 2**29
 """Most memory for gathered paths, beside the cache, from one call to the next."""
+_SHARE_OF_KEPT = 0.25
+"""Most of the memory budget that they may take: without them a step takes longer."""
 
 
 class StackedForward(ABC):
@@ -70,6 +72,8 @@ class StackedForward(ABC):
         self.bytes_per_node = (
             self.n_members * n_layers * 2 * n_kv_heads * d_head * self._dtype.itemsize
         )
+        most_kept = min(_MOST_KEPT_BYTES, _SHARE_OF_KEPT * policy.config.memory_mib * 2**20)
+        self._most_kept = int(most_kept / self.bytes_per_node)
         self._n_layers = n_layers
         self._n_kv_heads = n_kv_heads
         self._d_head = d_head
@@ -80,7 +84,7 @@ class StackedForward(ABC):
         self._nodes = NodeTable(
             len(attention_mask),
             root_length,
-            _MOST_KEPT_BYTES // self.bytes_per_node,
+            self._most_kept,
             attention_mask.device,
         )
         self._paths = PathCache(self._n_layers, self.n_members * self._n_kv_heads, self._d_head)

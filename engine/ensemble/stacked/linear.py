@@ -31,7 +31,7 @@ class Members:
     n_rows: list[int] = field(default_factory=list)
     """Side by side: rows of each member in the call at hand; whoever lays out rows sets it."""
 
-    room: CopyRoom = field(default_factory=lambda: CopyRoom(0))
+    room: CopyRoom = field(default_factory=CopyRoom)
     """For copies of the base's weights."""
 
     n_bytes: int = 0

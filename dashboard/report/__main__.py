@@ -13,8 +13,6 @@ def main(arguments: Sequence[str]) -> int:
     """Write the report and return an exit code; an error is said in words on stderr."""
     artifacts, name, target = arguments
     os.environ["EMORL_ARTIFACTS"] = artifacts
-    # Streamlit's caches, used outside of a page, warn that there is none.
-    logging.disable(logging.WARNING)
     from engine.errors import EmorlError
 
     try:
@@ -55,4 +53,6 @@ def write_report(name: str, target: Path) -> None:
 
 
 if __name__ == "__main__":
+    # Streamlit's caches, used outside of a page, warn that there is none.
+    logging.disable(logging.WARNING)
     sys.exit(main(sys.argv[1:]))

@@ -12,11 +12,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from engine.ensemble.screen import Screen
+
 
 class FakeForward:
     """Implements ``engine.ensemble.backend.Forward``, and complains about wrong use."""
 
     bytes_of_base = bytes_of_adapters = 0
+    screen: Screen | None = None
 
     def __init__(
         self,

@@ -6,6 +6,8 @@ from typing import Protocol
 
 from torch import Tensor, nn
 
+from engine.ensemble.screen import Screen
+
 
 class Forward(Protocol):
     """Reads prefixes with n members at once, each prefix once.
@@ -17,6 +19,9 @@ class Forward(Protocol):
 
     head: nn.Module
     """Turns a (combined) state into scores over the vocabulary; shared by all members."""
+
+    screen: Screen | None
+    """Finds the head's largest scores at a fraction of its work; None if there is no such way."""
 
     n_members: int
 

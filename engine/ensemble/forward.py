@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from transformers.modeling_outputs import BaseModelOutput
 
 from engine.ensemble.head import SharedHead, shared_head
+from engine.ensemble.screen import Screen
 from engine.errors import ModelError
 from engine.policy import Policy
 
@@ -33,6 +34,7 @@ class HuggingFaceForward:
     """Implements ``backend.Forward`` for any model. Not thread-safe."""
 
     bytes_of_base = bytes_of_adapters = 0
+    screen: Screen | None = None
 
     def __init__(
         self, policy: Policy, members: Sequence[str], head: SharedHead | None = None

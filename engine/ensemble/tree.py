@@ -20,7 +20,7 @@ from torch import Tensor
 
 from engine.ensemble.backend import Forward
 from engine.ensemble.nodes import NodeStore, NoRoomError
-from engine.ensemble.winners import possible_winners, vocabulary_size
+from engine.ensemble.winners import best_tokens, possible_winners, vocabulary_size
 from engine.errors import MemoryBudgetError
 
 Floats = NDArray[np.float64]
@@ -66,7 +66,7 @@ class PrefixTree:
         self.ends = frozenset(int(token) for token in eos_token_ids)
         self.n_members = forward.n_members
         self.n_prompts = len(input_ids)
-        self._head = forward.head
+        self._head, self._screen = forward.head, forward.screen
         self._device = input_ids.device
         self._nodes = NodeStore(forward, input_ids, attention_mask, memory_mib * _MIB)
         fitting = int(memory_mib * _MIB / _BYTES_AT_ONCE_PER_LOGIT)
@@ -226,11 +226,8 @@ class PrefixTree:
         own = torch.from_numpy(weights).to(self._device, states.dtype)
         mixed = torch.einsum("nm,mnd->nd", own, states)
         size = max(1, self._logits_at_once // vocabulary_size(self._head, states))
-        chosen: Integers = (
-            torch.cat([self._head(part).argmax(dim=-1) for part in torch.split(mixed, size)])
-            .cpu()
-            .numpy()
-        )
+        parts = [best_tokens(part, self._head, self._screen) for part in torch.split(mixed, size)]
+        chosen: Integers = torch.cat(parts).cpu().numpy()
         return chosen
 
     @torch.no_grad()
@@ -244,7 +241,7 @@ class PrefixTree:
         size = max(1, self._logits_at_once // n_logits)
         for start in range(0, len(open_), size):
             part = open_[start : start + size]
-            found = possible_winners(self._head(self._nodes.states(part)))
+            found = possible_winners(self._nodes.states(part), self._head, self._screen)
             for node, (tokens, vectors) in zip(part, found, strict=True):
                 self._nodes.set_winners(node, tokens, vectors)
 

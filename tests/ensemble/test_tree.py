@@ -182,7 +182,7 @@ def test_every_token_that_wins_somewhere_is_a_possible_winner(n: int, seed: int)
     rng = np.random.default_rng(seed)
     logits = torch.from_numpy(rng.integers(-3, 4, size=(n, 5, 40))).float()
     weights = dyadic_weights(n, 100, seed)
-    for node, (tokens, vectors) in enumerate(possible_winners(logits)):
+    for node, (tokens, vectors) in enumerate(possible_winners(logits, torch.nn.Identity())):
         assert tokens.tolist() == sorted(set(tokens.tolist()))
         assert (vectors == logits[:, node].numpy()[:, tokens].T).all()
         scores = weights @ logits[:, node].double().numpy()

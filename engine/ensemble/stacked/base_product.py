@@ -9,7 +9,7 @@ where the room for them is used up, further layers do without.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
 import torch
@@ -30,17 +30,27 @@ class _LaidOut:
 _laid_out: WeakKeyDictionary[nn.Linear, _LaidOut] = WeakKeyDictionary()
 
 
+class Copying(Protocol):
+    """Something that is faster with a copy of a base weight."""
+
+    may_copy: bool
+
+    @property
+    def bytes_of_copy(self) -> int:
+        """Memory that the copy takes."""
+
+
 @dataclass(slots=True)
 class CopyRoom:
     """Memory for copies of base weights: none until it is granted."""
 
-    asked: list[BaseProduct] = field(default_factory=list)
-    """Layers whose products a copy makes faster."""
+    asked: list[Copying] = field(default_factory=list)
+    """What a copy makes faster."""
     taken: int = 0
     """Bytes of the copies that were granted, once they are made."""
 
     def grant(self, n_bytes: float) -> None:
-        """Let the layers that asked first have copies, so many bytes in all."""
+        """Let those that asked first have copies, so many bytes in all."""
         for product in self.asked:
             if self.taken + product.bytes_of_copy <= n_bytes:
                 self.taken += product.bytes_of_copy

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from engine.ensemble.screen import Screen
 from engine.ensemble.stacked import buckets
 from engine.ensemble.stacked.attention import bias_against
 from engine.ensemble.stacked.base_product import FastHead
@@ -31,6 +32,7 @@ class StackedForward(ABC):
     """
 
     head: nn.Module
+    screen: Screen | None
     n_members: int
     bytes_per_node: int
 
@@ -64,7 +66,11 @@ class StackedForward(ABC):
             d_head: Width of a head.
         """
         base: Any = policy.base
-        self.head = FastHead(base.get_output_embeddings(), members.room)
+        head: nn.Linear = base.get_output_embeddings()
+        self.screen = Screen(head) if Screen.pays_for(head) else None
+        if self.screen is not None:
+            members.room.asked.append(self.screen)
+        self.head = FastHead(head, members.room)
         self._members = members
         self.n_members = members.n_blocks
         self._embed: nn.Module = base.get_input_embeddings()

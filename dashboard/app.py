@@ -12,7 +12,7 @@ from streamlit.navigation.page import StreamlitPage
 
 from dashboard import access, controls, selection
 from dashboard.frames.plain import plain_message, without_folders
-from dashboard.study import session
+from dashboard.study.rating import session
 from engine.errors import EmorlError
 
 log = logging.getLogger(__name__)

@@ -95,7 +95,7 @@ def mean_rows(means: pd.DataFrame, ranks: pd.DataFrame, data_set: str) -> pd.Dat
                     f"<br>rank cluster {place['cluster']}, rank {place['rank_best']} to "
                     f"{place['rank_worst']}"
                 )
-            estimate = {"value": row["mean"], "low": row["mean_low"], "high": row["mean_high"]}
+            estimate = estimate_of(row, "mean")
             rows.append(interval_row(system_name(system), row["criterion"], estimate, told))
     return interval_frame(rows)
 
@@ -138,11 +138,7 @@ def identification_rows(table: pd.DataFrame, data_set: str) -> pd.DataFrame:
     part = table[(table["data_set"] == data_set) & (table["system"] != ALL)]
     rows = []
     for row in part.sort_values("accuracy", ascending=False, kind="stable").to_dict("records"):
-        estimate = {
-            "value": row["accuracy"],
-            "low": row["accuracy_low"],
-            "high": row["accuracy_high"],
-        }
+        estimate = estimate_of(row, "accuracy")
         told = f"{row['n_texts']} texts · p {p_text(row['p_value'])}"
         if row["taken_for"]:
             told += f"<br>else mostly taken for {escape(system_name(row['taken_for']))}"
@@ -154,11 +150,7 @@ def drift_rows(drift: pd.DataFrame) -> pd.DataFrame:
     """Return the drift of each annotator as rows of intervals, one series per criterion."""
     rows = []
     for row in drift.to_dict("records"):
-        estimate = {
-            "value": row["drift_per_100"],
-            "low": row["drift_per_100_low"],
-            "high": row["drift_per_100_high"],
-        }
+        estimate = estimate_of(row, "drift_per_100")
         rows.append(
             interval_row(
                 row["annotator"], row["criterion"], estimate, f"{row['n_ratings']} ratings"
@@ -219,6 +211,11 @@ def turned(comparisons: pd.DataFrame, criterion: str) -> list[dict[str, Any]]:
             }
         )
     return sorted(rows, key=lambda row: -row["value"] if row["value"] == row["value"] else 0.0)
+
+
+def estimate_of(row: Mapping[Any, Any], name: str) -> dict[str, Any]:
+    """Return value, low and high of the estimate that a row holds under a name."""
+    return {"value": row[name], "low": row[f"{name}_low"], "high": row[f"{name}_high"]}
 
 
 def interval_row(

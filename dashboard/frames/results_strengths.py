@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from dashboard.frames.results import interval_frame, interval_row, system_name
+from dashboard.frames.results import estimate_of, interval_frame, interval_row, system_name
 
 
 def strength_rows(bradley_terry: pd.DataFrame, criterion: str) -> pd.DataFrame:
@@ -19,11 +19,7 @@ def strength_rows(bradley_terry: pd.DataFrame, criterion: str) -> pd.DataFrame:
     n_parts = part.groupby("group")["part"].nunique()
     rows = []
     for row in part.to_dict("records"):
-        estimate = {
-            "value": row["strength"],
-            "low": row["strength_low"],
-            "high": row["strength_high"],
-        }
+        estimate = estimate_of(row, "strength")
         told = f"{row['n_preferences']} preferences on {row['n_items']} prompts"
         if row["n_equal_texts"]:
             told += f"<br>equal texts, not compared: {row['n_equal_texts']}"

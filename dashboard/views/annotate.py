@@ -7,7 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from dashboard import queries, selection
-from dashboard.study import entrance, form, session
+from dashboard.study.rating import entrance, form, session
 from engine.errors import EmorlError, StudyError
 
 TITLE = "Annotate"

@@ -8,8 +8,8 @@ from dashboard import controls, queries, selection
 from dashboard.charts import export_rows
 from dashboard.frames import results_tables
 from dashboard.frames.plain import plain
-from dashboard.study.plan import list_studies
-from dashboard.study.results import Results, export_bytes, results_of
+from dashboard.study.protocol.plan import list_studies
+from dashboard.study.reporting.results import Results, export_bytes, results_of
 from dashboard.views import (
     results_blinding,
     results_items,

@@ -9,7 +9,7 @@ from dashboard.charts import chart
 from dashboard.figures import results as figures
 from dashboard.frames import results as frames
 from dashboard.study.analysis.identification import N_PERMUTATIONS, verdict
-from dashboard.study.results import Results
+from dashboard.study.reporting.results import Results
 
 
 def show(results: Results) -> None:

@@ -10,7 +10,7 @@ from dashboard.frames import results as frames
 from dashboard.frames import results_tables
 from dashboard.frames.plain import plain
 from dashboard.study.analysis.cells import study_ratings
-from dashboard.study.results import Results
+from dashboard.study.reporting.results import Results
 
 _HEADINGS = {"data_set": "data set", "prompt_index": "prompt", "spread": "difference"}
 

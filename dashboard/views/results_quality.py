@@ -10,7 +10,7 @@ from dashboard.figures import results as figures
 from dashboard.figures.palette import objective_colour
 from dashboard.frames import results as frames
 from dashboard.frames import results_tables
-from dashboard.study.results import Results
+from dashboard.study.reporting.results import Results
 
 
 def show(results: Results) -> None:

@@ -10,7 +10,7 @@ from dashboard.figures import results as figures
 from dashboard.frames import results as frames
 from dashboard.frames import results_strengths, results_tables
 from dashboard.study.analysis.bradley_terry import TIE
-from dashboard.study.results import Results
+from dashboard.study.reporting.results import Results
 from dashboard.views.results_quality import criterion_colours
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import access, queries, selection
-from dashboard.study import entrance, owner_draft, owner_sealed
-from dashboard.study.draft import list_drafts
-from dashboard.study.plan import list_studies
+from dashboard.study.owner import draft_page, sealed_page
+from dashboard.study.planning.draft import list_drafts
+from dashboard.study.protocol.plan import list_studies
+from dashboard.study.rating import entrance
 from engine.errors import EmorlError
 
 TITLE = "Study"
@@ -35,11 +36,11 @@ def render() -> None:
         chosen = st.selectbox("Study", names, key="study-chosen", width=420)
         try:
             if chosen == _NEW:
-                owner_draft.show_new(artifacts)
+                draft_page.show_new(artifacts)
             elif chosen in drafts:
-                owner_draft.show(artifacts, chosen)
+                draft_page.show(artifacts, chosen)
             else:
-                owner_sealed.show(artifacts, chosen)
+                sealed_page.show(artifacts, chosen)
         except EmorlError as error:
             entrance.complain("That did not work.", error)
     with st.container(key="page-ready"):

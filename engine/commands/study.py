@@ -21,6 +21,6 @@ def study(options: argparse.Namespace) -> int:
     """
     if importlib.util.find_spec("dashboard") is None:
         raise FailureError("The dashboard is not installed. Run `pip install -e .`.")
-    command = [sys.executable, "-m", "dashboard.study.cli"]
+    command = [sys.executable, "-m", "dashboard.study.owner.cli"]
     artifacts = f"--artifacts={options.artifacts.absolute()}"
     return subprocess.call([*command, artifacts, *(options.rest or ["--help"])])

@@ -31,14 +31,14 @@ from typing import Any
 
 import numpy as np
 
-from dashboard.study.building import study_items
-from dashboard.study.draft import StudyDraft
-from dashboard.study.guidelines import guidelines_for
-from dashboard.study.invites import invite, invited
-from dashboard.study.plan import StudyPlan, studies_folder, write_plan
-from dashboard.study.progress import progress_of
-from dashboard.study.sources import SystemText
-from dashboard.study.store import AnnotationStore
+from dashboard.study.custody.invites import invite, invited
+from dashboard.study.planning.building import study_items
+from dashboard.study.planning.draft import StudyDraft
+from dashboard.study.planning.sources import SystemText
+from dashboard.study.protocol.guidelines import guidelines_for
+from dashboard.study.protocol.plan import StudyPlan, studies_folder, write_plan
+from dashboard.study.rating.progress import progress_of
+from dashboard.study.records.store import AnnotationStore
 from tests.benchmarks.streamlit_client import ConnectionLostError, Tab
 
 ROOT = Path(__file__).resolve().parents[2]

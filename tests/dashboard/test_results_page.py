@@ -8,9 +8,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard.study.analysis.simulation import Truth, simulate_preferences, simulate_study
-from dashboard.study.guidelines import guidelines_for
-from dashboard.study.plan import PlanItem, PlanSystem, StudyPlan, write_plan
-from dashboard.study.unblinding import log_path, unblind
+from dashboard.study.custody.unblinding import log_path, unblind
+from dashboard.study.protocol.guidelines import guidelines_for
+from dashboard.study.protocol.plan import PlanItem, PlanSystem, StudyPlan, write_plan
 from tests.dashboard.study.analysis.studies import plan_for, write_ratings, write_study
 from tests.dashboard.test_pages import said
 

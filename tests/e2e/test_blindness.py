@@ -14,15 +14,15 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, WebSocket, expect
 
-from dashboard.study.creation import seal
-from dashboard.study.desk import DOUBLE_CLICK_SECONDS
-from dashboard.study.draft import create_draft
-from dashboard.study.invites import invite
-from dashboard.study.material import automatic_scores, system_weights
-from dashboard.study.owner import with_file
-from dashboard.study.plan import Mode, StudyPlan, read_plan
-from dashboard.study.sources import Source
-from dashboard.study.unblinding import unblind
+from dashboard.study.custody.invites import invite
+from dashboard.study.custody.unblinding import unblind
+from dashboard.study.owner.steps import with_file
+from dashboard.study.planning.creation import seal
+from dashboard.study.planning.draft import create_draft
+from dashboard.study.planning.sources import Source
+from dashboard.study.protocol.plan import Mode, StudyPlan, read_plan
+from dashboard.study.rating.desk import DOUBLE_CLICK_SECONDS
+from dashboard.study.reporting.material import automatic_scores, system_weights
 from engine.artifacts import run_folder
 from engine.directions import canonical_direction, direction_key
 from engine.store import RunStore
@@ -33,7 +33,7 @@ from tests.dashboard.study.samples import (
     system_sources,
     write_finished_run,
 )
-from tests.e2e.annotating import agree, save, until
+from tests.e2e.annotating import agree, save, save_and_wait, type_keys, until, wait_for_keys
 from tests.e2e.conftest import OpenPage, serve, wait_until_ready
 
 pytestmark = pytest.mark.browser
@@ -225,8 +225,7 @@ class Heard:
 def answer_all(page: Page, heard: Heard, n_items: int) -> None:
     """Rate every item by keyboard: also comment, flag, go back, take back and skip once."""
     for place in range(n_items):
-        for key in "012":
-            page.keyboard.press(key)
+        type_keys(page, "012")
         if place == 1:
             page.get_by_role("button", name="Flag").click()
             expect(page.get_by_text("You flagged this item.")).to_be_visible()
@@ -239,11 +238,15 @@ def answer_all(page: Page, heard: Heard, n_items: int) -> None:
             page.get_by_role("button", name="Return without change").click()
             expect(page.get_by_text(f"Item {place + 1} of")).to_be_visible()
             wait_until_ready(page)
-            for key in "012":
-                page.keyboard.press(key)
+            wait_for_keys(page)
+            type_keys(page, "012")
         heard.look()
+        said = f"Saved item {place + 1}."
+        if place + 1 < n_items:
+            save_and_wait(page, said)
+            continue
         save(page).click()
-        expect(page.get_by_text(f"Saved item {place + 1}.").first).to_be_visible()
+        expect(page.get_by_text(said).first).to_be_visible()
         wait_until_ready(page)
 
 
@@ -287,11 +290,8 @@ def _as_annotator(watched: OpenPage, served: Site, plan: StudyPlan, n_items: int
     wait_until_ready(page)
     heard.look()
     agree(page)
-    for key in "012":
-        page.keyboard.press(key)
-    save(page).click()
-    expect(page.get_by_text("Exercise saved.").first).to_be_visible()
-    wait_until_ready(page)
+    type_keys(page, "012")
+    save_and_wait(page, "Exercise saved.")
     answer_all(page, heard, n_items)
     expect(page.get_by_text("Your completion code")).to_be_visible()
     expect(page.get_by_role("status").filter(has_text="Saved item")).to_have_count(1)

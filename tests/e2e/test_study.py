@@ -11,10 +11,19 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from dashboard.study.invites import invite
-from dashboard.study.plan import StudyPlan, read_plan
+from dashboard.study.custody.invites import invite
+from dashboard.study.protocol.plan import StudyPlan, read_plan
 from tests.dashboard.study.samples import sealed, system_sources, write_finished_run
-from tests.e2e.annotating import agree, chosen, published_events, question, save, until
+from tests.e2e.annotating import (
+    agree,
+    chosen,
+    published_events,
+    question,
+    save,
+    save_and_wait,
+    type_keys,
+    until,
+)
 from tests.e2e.conftest import OpenPage, serve, wait_until_ready
 
 pytestmark = pytest.mark.browser
@@ -133,13 +142,10 @@ def _begin(watched: OpenPage, served: Site, link: str) -> None:
     agree(page)
     for place in (1, 2, 3):
         expect(page.get_by_text(f"Exercise {place} of 3")).to_be_visible()
-        for key in "012":
-            page.keyboard.press(key)
+        type_keys(page, "012")
         expect(chosen(page)).to_have_count(3)
-        page.keyboard.press("Enter")
-        expect(page.get_by_text("Exercise saved.").first).to_be_visible()
+        save_and_wait(page, "Exercise saved.", by_key=True)
         expect(chosen(page)).to_have_count(0)
-        wait_until_ready(page)
     expect(page.get_by_text("Item 1 of 43")).to_be_visible()
 
 
@@ -151,11 +157,9 @@ def test_a_pair_is_compared_by_keyboard_and_another_by_mouse_each_stored_once(
     page = seen.open(f"{served.url}/annotate?invite={token}")
     agree(page)
     expect(page.get_by_text("Exercise 1 of 1")).to_be_visible()
-    for key in "000":
-        page.keyboard.press(key)
-    page.keyboard.press("Enter")
+    type_keys(page, "000")
+    save_and_wait(page, "Exercise saved.", by_key=True)
     expect(page.get_by_text("Item 1 of 12")).to_be_visible()
-    wait_until_ready(page)
 
     # By keyboard: the first is better, no difference, the second is better.
     shown = [_first_text(page)]

@@ -23,6 +23,8 @@ class Wire:
         """What the browser says arrives; what the server says does not."""
         self.stutters = False
         """What the browser says arrives twice."""
+        self._may_answer = threading.Event()
+        self._may_answer.set()
         self._open: set[socket.socket] = set()
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -34,6 +36,15 @@ class Wire:
     def mend(self) -> None:
         """Let connections come again, as good as new."""
         self.is_cut = self.loses_answers = self.stutters = False
+
+    @contextmanager
+    def held_up(self) -> Iterator[None]:
+        """What the browser says arrives; what the server says waits until the end of the block."""
+        self._may_answer.clear()
+        try:
+            yield
+        finally:
+            self._may_answer.set()
 
     def close(self) -> None:
         """End everything."""
@@ -69,6 +80,7 @@ class Wire:
 
     def _to_browser(self, browser: socket.socket, server: socket.socket) -> None:
         for piece in _pieces(server):
+            self._may_answer.wait()
             if not self.loses_answers:
                 with suppress(OSError):
                     browser.sendall(piece)

@@ -9,13 +9,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from dashboard.study.building import blind_items, study_items
-from dashboard.study.creation import seal
-from dashboard.study.draft import StudyDraft, create_draft
-from dashboard.study.guidelines import guidelines_for
-from dashboard.study.plan import Mode, StudyPlan
-from dashboard.study.ratings import Submission, rated, skipped
-from dashboard.study.sources import Source, SystemText
+from dashboard.study.planning.building import blind_items, study_items
+from dashboard.study.planning.creation import seal
+from dashboard.study.planning.draft import StudyDraft, create_draft
+from dashboard.study.planning.sources import Source, SystemText
+from dashboard.study.protocol.guidelines import guidelines_for
+from dashboard.study.protocol.plan import Mode, StudyPlan
+from dashboard.study.protocol.ratings import Submission, rated, skipped
 from engine.artifacts import Status, run_folder
 from engine.config_file import config_text
 from engine.records import Prompt, Response, SystemScore

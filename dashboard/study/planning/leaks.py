@@ -1,0 +1,94 @@
+"""Names of systems and runs where annotators could read them."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from dashboard.study.planning.draft import StudyDraft
+from dashboard.study.planning.finding import Finding, counted
+from dashboard.study.planning.sources import SystemText
+from dashboard.study.protocol.guidelines import level_rows
+
+
+def leaks(draft: StudyDraft, chosen: Sequence[SystemText]) -> list[Finding]:
+    """Return where names stand: in responses, and in what is shown beside every response."""
+    return [*_in_responses(draft, chosen), *_beside(draft, chosen)]
+
+
+def _in_responses(draft: StudyDraft, chosen: Sequence[SystemText]) -> Iterable[Finding]:
+    """Find names of systems and runs inside of responses."""
+    for name, pattern in _names(draft, chosen):
+        where = [text for text in chosen if pattern.search(text.text)]
+        if where:
+            owners = Counter(text.system for text in where)
+            shares = ", ".join(f"{n} of {system}" for system, n in sorted(owners.items()))
+            yield Finding(
+                weight="warning",
+                message=f"The name {name!r} stands in {counted(len(where), 'response')} "
+                f"({shares}): an annotator could learn which system wrote them. Take a "
+                "signature out of the texts. If the word is ordinary language, accept it, or give "
+                "the system another name (under Systems, or with `emorl study rename`).",
+            )
+    for stored, label, pattern in _renamed(draft, chosen):
+        n_found = sum(pattern.search(text.text) is not None for text in chosen)
+        if n_found:
+            yield Finding(
+                weight="note",
+                message=f"{stored!r}, which the study calls {label!r}, stands in "
+                f"{counted(n_found, 'response')}: a new name takes no signature out of texts.",
+            )
+
+
+def _beside(draft: StudyDraft, chosen: Sequence[SystemText]) -> Iterable[Finding]:
+    """Find names of systems and runs in what stands beside every response."""
+    guidelines = draft.guidelines
+    questions = [str(value) for row in level_rows(guidelines) for value in row.values()]
+    beside = {
+        "the name of the study": [draft.study_id],
+        "the guidelines": [guidelines.text, guidelines.example_prompt],
+        "the questions": questions,
+    }
+    prompts = sorted({text.prompt for text in chosen})
+    for name, pattern in _names(draft, chosen):
+        places = [
+            place for place, texts in beside.items() if any(pattern.search(one) for one in texts)
+        ]
+        if places:
+            yield Finding(
+                weight="warning",
+                message=f"The name {name!r} stands in {' and in '.join(places)}: annotators read "
+                "it and could learn what is compared. Reword it, or accept it if the word is "
+                "ordinary language.",
+            )
+        n_prompts = sum(pattern.search(prompt) is not None for prompt in prompts)
+        if n_prompts:
+            yield Finding(
+                weight="note",
+                message=f"The name {name!r} stands in {counted(n_prompts, 'prompt')}: annotators "
+                "read it beside every system's response.",
+            )
+
+
+def _names(
+    draft: StudyDraft, chosen: Sequence[SystemText]
+) -> Iterable[tuple[str, re.Pattern[str]]]:
+    names = {text.system for text in chosen} | {source.run_id for source in draft.sources}
+    for name in sorted(names - {""}):
+        yield name, _pattern(name)
+
+
+def _renamed(
+    draft: StudyDraft, chosen: Sequence[SystemText]
+) -> Iterable[tuple[str, str, re.Pattern[str]]]:
+    """Give the stored names that the study does not use, with the names that it has for them."""
+    used = {text.system for text in chosen}
+    pairs = {pair for source in draft.sources for pair in source.labels}
+    for stored, label in sorted(pairs):
+        if label in used and stored not in used:
+            yield stored, label, _pattern(stored)
+
+
+def _pattern(name: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<!\w){re.escape(name)}(?!\w)", re.IGNORECASE)

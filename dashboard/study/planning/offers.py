@@ -1,0 +1,83 @@
+"""What finished runs have for a study: systems, ensembles, and what each search found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dashboard.frames.compare import CERTIFIED, found_by_search
+from dashboard.study.planning.sources import SourceSplit, check_finished, stored_weights
+from engine.artifacts import RunFolder, list_runs
+from engine.config_file import read_config
+from engine.directions import direction_key
+from engine.errors import EmorlError
+from engine.records import Weights
+from engine.snapshots import read_snapshot, snapshot_rows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MethodOffer:
+    """The weights that a search found, as a system under the method's name."""
+
+    name: str
+    weights: Weights
+    splits: tuple[SourceSplit, ...]
+    """Those with stored responses at these weights."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOffer:
+    """What a finished run has to offer to a study."""
+
+    run_id: str
+    objectives: tuple[str, ...]
+    systems: tuple[str, ...]
+    """Stored systems with greedy responses to the inference split."""
+    mapped_splits: tuple[SourceSplit, ...]
+    """Splits with atlases: any weights can be looked up there."""
+    methods: tuple[MethodOffer, ...] = ()
+    """What each search of the run found."""
+
+
+def offers(artifacts: Path) -> list[RunOffer]:
+    """Return what finished runs have to offer; a run that cannot be read offers nothing."""
+    found = []
+    for run in list_runs(artifacts):
+        try:
+            check_finished(run)
+            found.append(_offer(run))
+        except EmorlError:
+            continue  # the Overview page says what is wrong with it
+    return found
+
+
+def _offer(run: RunFolder) -> RunOffer:
+    atlases = {row["split"] for row in snapshot_rows(run, "atlases")}
+    splits: Sequence[SourceSplit] = ("inference", "aggregation")
+    mapped = tuple(split for split in splits if split in atlases)
+    systems = stored_weights(run)
+    return RunOffer(
+        run_id=run.run_id,
+        objectives=read_config(run.config).objectives,
+        systems=tuple(systems),
+        mapped_splits=mapped,
+        methods=tuple(_methods(run, mapped, systems)),
+    )
+
+
+def _methods(
+    run: RunFolder, mapped: Sequence[SourceSplit], systems: Mapping[str, Weights | None]
+) -> Iterable[MethodOffer]:
+    evaluations = read_snapshot(run, "evaluations").to_pandas()
+    found = {name: tuple(weights) for name, weights in found_by_search(evaluations).items()}
+    for row in snapshot_rows(run, "certificates"):
+        found[CERTIFIED] = tuple(row["weights"])
+    generated = {direction_key(own) for own in systems.values() if own}
+    for name, weights in found.items():
+        splits: list[SourceSplit] = []
+        if "inference" in mapped or direction_key(weights) in generated:
+            splits.append("inference")
+        # A search reads the prompts of this split: by evaluating, or in its atlases.
+        splits.append("aggregation")
+        yield MethodOffer(name=f"{name} search", weights=weights, splits=tuple(splits))

@@ -95,8 +95,13 @@ class Run:
 
     @property
     def is_running(self) -> bool:
-        """True while pages should poll for more."""
+        """True while the heartbeat says that the engine works."""
         return self.state == "running"
+
+    @property
+    def has_news(self) -> bool:
+        """True while pages should poll for more: before the first heartbeat too."""
+        return self.is_running or self.status is None
 
 
 def artifacts_root() -> Path:

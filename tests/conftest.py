@@ -40,6 +40,12 @@ def pair_file(real_data_folder: Path) -> Path:
     return real_data_folder / "pair" / "topic_clean_umich.csv"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let files with slow tests begin: one at the end would have one core idle beside it."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item,

@@ -18,7 +18,6 @@ from engine.atlas.polytope import area, split, whole_simplex
 from engine.atlas.rows import ScoredAtlas
 from engine.config import DataConfig, RewardConfig, RunConfig, SearchConfig, TrainingConfig
 from engine.config_file import config_text
-from engine.mapping import certificate_rows
 from engine.records import (
     AdapterSummary,
     Prompt,
@@ -89,6 +88,7 @@ def write_run(artifacts: Path, spec: RunSpec) -> RunFolder:
         _train(store, spec, position, finished=position < finished)
         if position < finished:
             (folder.adapters / objective).mkdir(parents=True)
+            folder.adapter_weights(objective).touch()
     for evaluations, round_ in search(spec):
         store.add_evaluations(evaluations)
         if round_ is not None:
@@ -241,6 +241,9 @@ def _score_systems(store: RunStore, spec: RunSpec) -> None:
 
 def _map_responses(store: RunStore, spec: RunSpec) -> None:
     """Two responses to each prompt: one where the first weight is the larger, one elsewhere."""
+    # Torch comes along with it; processes that tests start are there sooner without.
+    from engine.mapping import certificate_rows
+
     n = len(spec.objectives)
     vectors = np.zeros((2, n))
     vectors[0, 0] = vectors[1, 1] = 1.0

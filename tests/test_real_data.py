@@ -20,6 +20,7 @@ SHORT = (
 
 
 @pytest.mark.data
+@pytest.mark.slow
 def test_a_short_run_on_pair_ends_with_a_full_search_in_the_store(
     pair_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

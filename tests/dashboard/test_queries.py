@@ -4,6 +4,7 @@ import os
 import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -131,6 +132,18 @@ def test_a_run_with_a_bad_heartbeat_is_unknown_and_keeps_its_tables(run: queries
     assert damaged.state == "unknown"
     assert "status.json is damaged" in damaged.problem
     assert len(queries.table(damaged, "rounds").frame) == 5
+
+
+def test_pages_poll_from_before_the_first_heartbeat_until_the_end(run: queries.Run) -> None:
+    assert run.status is not None
+    assert not run.has_news  # it is finished
+    run.folder.status.unlink()
+    [starting] = queries.runs()
+    assert starting.state == "unknown"
+    assert starting.has_news
+    run.folder.write_status(replace(run.status, phase="training", updated_at=time.time()))
+    [working] = queries.runs()
+    assert working.has_news
 
 
 def test_the_run_written_to_last_comes_first(served: Path) -> None:

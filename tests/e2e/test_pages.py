@@ -77,7 +77,7 @@ def _faults(seen: Watched, title: str) -> list[str]:
         found.append(f"not ready in time: {error}")
     found += page.get_by_test_id("stException").all_inner_texts()
     try:
-        page.wait_for_function(FITS_A_PHONE, timeout=5000)
+        page.wait_for_function(FITS_A_PHONE)
     except TimeoutError:
         found.append("wider than a phone")
     found += seen.complaints

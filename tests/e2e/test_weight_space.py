@@ -149,7 +149,7 @@ def test_a_link_restores_colour_rounds_and_selection(watched: OpenPage, site: st
     seen = watched(site)
     page = seen.open(f"{site}/weight-space?run=finished&w=1,0,0.5&colour=fluency&round=1")
     expect(page.get_by_text("Fluency over weights")).to_be_visible()
-    expect(page.get_by_text("The same 27 evaluations as a table")).to_be_visible()
+    expect(page.get_by_text("The same 27 points as a table")).to_be_visible()
     expect(page.get_by_text("All responses at weights 1,0,0.5")).to_be_visible()
 
 
@@ -256,12 +256,12 @@ def test_new_evaluations_appear_while_the_search_runs_and_the_camera_stays(
         seen = watched(site)
         page = seen.open(f"{site}/weight-space")
         wait_for_map(page)
-        expect(page.get_by_text("The same 27 evaluations as a table")).to_be_visible()
+        expect(page.get_by_text("The same 27 points as a table")).to_be_visible()
         turned = rotate(page)
         for snapshot in later.published.iterdir():
             beside = shutil.copy(snapshot, folder.published / f"{snapshot.name}.tmp")
             os.replace(beside, folder.published / snapshot.name)  # noqa: PTH105 - as the engine
-        expect(page.get_by_text("The same 54 evaluations as a table")).to_be_visible()
+        expect(page.get_by_text("The same 54 points as a table")).to_be_visible()
         expect_camera(page, turned)
         assert seen.complaints == []
 

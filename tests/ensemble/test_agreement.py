@@ -109,7 +109,9 @@ def by_tree(policy: Policy, forward: Forward) -> Tokens:
 
 
 @pytest.mark.slow
-def test_all_ways_to_decode_agree_with_the_oracle_token_for_token(tmp_path: Path) -> None:
+def test_all_ways_to_decode_agree_with_the_oracle_token_for_token(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     found = Comparison()
     for family in FAMILIES:
         policy = tiny_policy(family, tmp_path / family, max_new_tokens=N_TOKENS)
@@ -122,6 +124,11 @@ def test_all_ways_to_decode_agree_with_the_oracle_token_for_token(tmp_path: Path
 
         oracle = decoded(policy, generic(), hidden_state_scores)
         found.compare(policy, by_tree(policy, stacked()), oracle)
+        with monkeypatch.context() as patch:  # as large heads are
+            patch.setattr("engine.ensemble.screen._LEAST_WEIGHTS", 1)
+            screened = stacked()
+            assert (screened.screen is not None) == torch.cpu._is_vnni_supported()
+            found.compare(policy, by_tree(policy, screened), oracle)
         found.compare(policy, by_tree(policy, generic()), oracle)
         found.compare(policy, decoded(policy, stacked(), hidden_state_scores), oracle)
         found.compare(policy, decoded(policy, stacked(), logit_scores), oracle)

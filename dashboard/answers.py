@@ -33,7 +33,7 @@ class Known:
     problem: str = ""
     """Why the models cannot be asked."""
     is_refused: bool = False
-    """Whether that is because the dashboard is read-only."""
+    """Whether that was known beforehand: a read-only dashboard, or missing adapters."""
 
     def response(self, weights: Weights) -> Response | None:
         """Return the ensemble's response at these weights, if it is known."""
@@ -51,7 +51,7 @@ def about(run: Run, asked: Asked, weights: Weights) -> Known:
     scored = stored or _own_atlas(run, asked)
     reference = selection.reference(run.objectives)
     decoded = _decoded(run, asked)
-    refusal = problem = live.refusal()
+    refusal = problem = live.refusal(run)
     for vector in (weights, reference):
         if vector is None or not any(vector) or problem:
             continue
@@ -99,16 +99,15 @@ def own_atlas(run: Run, prompt: str) -> ScoredAtlas | None:
         run: Whose ensemble.
         prompt: Of somebody's own.
     """
-    if live.missing_adapters(run):
-        return None
     progress = mapping.found(run, prompt)
     if progress is not None and progress.is_done:
         if progress.problem:
             st.error(plain_message(progress.problem))
         return progress.scored
-    refusal = live.refusal()
+    refusal = live.refusal(run)
     if refusal:
-        st.info(f"Your own prompt has no atlas; a prompt of the run is shown. {refusal}")
+        told = f"Your own prompt has no atlas; a prompt of the run is shown. {refusal}"
+        st.info(plain_message(told))
         return None
     try:
         with st.spinner("Loading the models."):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import streamlit as st
 
@@ -23,7 +24,7 @@ def _build(_run: Run, root: str, stamp: tuple[object, ...]) -> RunCard:  # noqa:
     best = cards.best_row(evaluations, _run.objectives)
     behind = responses_at(_run, best.direction_key if best else "")
     return RunCard(
-        n_evaluated=cards.n_evaluated(evaluations),
+        n_points=len(evaluations),
         best=best,
         mean_reward_se=texts.mean_reward_se(behind.frame, _run.objectives),
         history=cards.history(evaluations),
@@ -48,6 +49,23 @@ def responses_at(run: Run, direction_key: str) -> Table:
     """Return the responses of one direction, without reading those of all others."""
     columns = ("prompt_index", "text", "n_tokens", "scores")
     return queries.part(run, "responses", columns, direction_key=direction_key)
+
+
+def beside(runs: Sequence[Run], run: Run) -> list[Run]:
+    """Return a run and those to compare it with at first: finished, its own other seeds first."""
+
+    def differs(other: Run) -> bool:
+        own, its = run.config, other.config
+        return not own or not its or replace(its, name=own.name, seed=own.seed) != own
+
+    others = [
+        other
+        for other in runs
+        if other.run_id != run.run_id
+        and other.state == "finished"
+        and other.objectives == run.objectives
+    ]
+    return [run, *sorted(others, key=differs)]
 
 
 def entries(chosen: Sequence[Run]) -> list[seeds.Entry]:

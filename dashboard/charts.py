@@ -24,6 +24,7 @@ def chart(
     name: str,
     rows: Frame,
     alt: str,
+    rows_name: str = "",
     on_select: Literal["ignore"] | Callable[[], None] = "ignore",
 ) -> None:
     """Draw a figure and offer it as a file, with the rows that it shows.
@@ -34,6 +35,8 @@ def chart(
         name: Beginning of the files' names, e.g. ``demo-weight-space``.
         rows: All rows behind the figure; list columns are for Parquet and become text in CSV.
         alt: What the figure shows, for people who cannot see it.
+        rows_name: Beginning of the names of the rows' files where other views offer the same rows;
+            "": the figure's own.
         on_select: Called when points are selected; never for 3D points, which Streamlit ignores.
     """
     picture = st.session_state.get(f"{key}-picture", _PICTURES[0])
@@ -63,7 +66,7 @@ def chart(
         _download(
             "Interactive page (HTML)", lambda: page_bytes(figure), f"{name}.html", "text/html", key
         )
-        row_downloads(rows, name, key)
+        row_downloads(rows, rows_name or name, key)
 
 
 def row_downloads(rows: Frame, name: str, key: str, what: str = "rows") -> None:
@@ -75,7 +78,7 @@ def row_downloads(rows: Frame, name: str, key: str, what: str = "rows") -> None:
         key: Beginning of the buttons' keys.
         what: Rows of what, in the plural.
     """
-    count = f"{len(rows):,} {what}"
+    count = f"1 {what.removesuffix('s')}" if len(rows) == 1 else f"{len(rows):,} {what}"
     _download(f"{count} as CSV", lambda: csv_bytes(rows), f"{name}.csv", "text/csv", key)
     _download(
         f"{count} as Parquet",

@@ -56,7 +56,7 @@ def page(title: str, body: Callable[[Run], None], *, tells_end: bool = True) -> 
     runs = queries.runs()
     run, problem = selection.find_run(runs)
     _head(title, run)
-    every = POLL_SECONDS if run is None or run.is_running else None
+    every = POLL_SECONDS if run is None or run.has_news else None
     st.fragment(_watch, run_every=every)(queries.signature(runs, run))
     if run is None:
         _no_run(problem)
@@ -135,6 +135,25 @@ def next_command(sentence: str, *commands: str) -> None:
         st.code(command, language="bash", wrap_lines=True)
 
 
+TEXT_WIDTHS = {"prompt": 240, "response": 360}
+"""Columns of texts -> pixels, in a table of responses."""
+NO_POINTS = "No weights are evaluated yet: the search starts when all adapters are trained."
+UNREADABLE = "There is nothing to show here until the table that the warning names can be read."
+
+
+def caption_nothing(table: Table, sentence: str) -> None:
+    """Say that a table has no rows yet, but of one that cannot be read only that."""
+    st.caption(UNREADABLE if table.problem else sentence)
+
+
+def nothing_yet(table: Table, sentence: str, command: str) -> None:
+    """Like ``caption_nothing``, with the command that goes on."""
+    if table.problem:
+        st.caption(UNREADABLE)
+    else:
+        next_command(sentence, command)
+
+
 def show_problems(*tables: Table) -> None:
     """Say in words which files cannot be read; their last good rows are on the page."""
     for problem in dict.fromkeys(table.problem for table in tables if table.problem):
@@ -176,8 +195,7 @@ def response_columns(objectives: Sequence[str]) -> dict[str, Any]:
         for name in ("mean reward", *objectives)
     }
     return columns | {
-        "prompt": st.column_config.TextColumn(width=220),
-        "response": st.column_config.TextColumn(width=360),
+        name: st.column_config.TextColumn(width=width) for name, width in TEXT_WIDTHS.items()
     }
 
 

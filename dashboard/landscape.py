@@ -14,7 +14,7 @@ import streamlit as st
 from dashboard import queries, stored_atlases
 from dashboard.figures import slices, ternary
 from dashboard.frames import field as fields
-from dashboard.frames import marginal, weight_space
+from dashboard.frames import marginal, trade_off, weight_space
 from dashboard.frames.atlas_prompts import Cut, Floats, border_lines, border_steps
 from dashboard.frames.field import (
     Field,
@@ -98,6 +98,12 @@ def _borders(_run: Run, root: str, stamps: tuple[Any, ...], split: str, cut: Cut
 def proof(run: Run) -> Proof | None:
     """Return what is proven about all weights; None without a certificate."""
     return proof_of(queries.table(run, "certificates").frame, split=SPLIT)
+
+
+def exact_front(run: Run, filters: Filters) -> Frame:
+    """Return the exact Pareto front over all weights that passes: ``trade_off.exact_front``."""
+    front = trade_off.exact_front(queries.table(run, "front").frame, run.objectives, split=SPLIT)
+    return trade_off.passing_rows(front, filters)
 
 
 @dataclass(frozen=True, slots=True)

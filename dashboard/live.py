@@ -115,13 +115,21 @@ def is_loader(name: str) -> bool:
 
 
 def missing_adapters(run: Run) -> list[str]:
-    """Return the objectives whose adapter is not finished yet."""
-    return [name for name in run.objectives if not (run.folder.adapters / name).is_dir()]
+    """Return the objectives that have no finished adapter: not trained yet, or deleted."""
+    return [name for name in run.objectives if not run.folder.adapter_weights(name).is_file()]
 
 
-def refusal() -> str:
-    """Return why nothing may be generated here; "" where it may."""
-    return access.READ_ONLY_NOTE if access.is_read_only() else ""
+def refusal(run: Run) -> str:
+    """Return why nothing can be generated of a run here; "" where it can."""
+    if access.is_read_only():
+        return access.READ_ONLY_NOTE
+    missing = missing_adapters(run)
+    if not missing:
+        return ""
+    return (
+        f"Nothing new can be generated, for adapters are missing: {', '.join(missing)}. What is "
+        f"stored is shown. `{run.resume_command}` trains them."
+    )
 
 
 def answer(run: Run, prompt: str, weights: Weights) -> Response:
@@ -193,4 +201,4 @@ def _load(root: str, version: int) -> Loaded:  # noqa: ARG001 - the version is a
 
 def _version(run: Run) -> int:
     folders = [run.folder.adapters / name for name in run.objectives]
-    return max(folder.stat().st_mtime_ns for folder in folders)
+    return max((folder.stat().st_mtime_ns for folder in folders if folder.is_dir()), default=0)

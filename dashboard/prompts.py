@@ -29,6 +29,9 @@ _LONG_LENGTH = 600
 _LONG_HEIGHT = 180
 """Longer prompts scroll in a box of that many pixels: the answer must stay in sight."""
 
+_OWN_HEIGHT = 80
+"""Pixels of the field for a prompt of one's own; it scrolls, and can be dragged larger."""
+
 _WRITTEN = "own prompt that was written last"
 
 
@@ -93,6 +96,8 @@ def _typed(own: str, by_split: dict[str, list[str]]) -> Asked:
     st.text_area(
         "Your own prompt",
         key=key,
+        height=_OWN_HEIGHT,
+        label_visibility="collapsed",  # its button says it; the sliders must stay in sight
         max_chars=selection.LONGEST_PROMPT,
         placeholder="Since the move I hardly sleep, and nobody notices.",
         on_change=lambda: selection.select_own(st.session_state[key]),

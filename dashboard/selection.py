@@ -10,7 +10,7 @@ does not fit comes back as a sentence, never as a traceback.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -38,6 +38,9 @@ LONGEST_PROMPT = 2000
 LONGEST_IN_URL = 300
 """Longer own prompts are no part of a link: they would fill the address bar and servers' logs."""
 _MAX_URL_TEXT = 400
+_LONGEST_ASKED = 60
+"""Letters of a URL's text that a message repeats."""
+_MOST_ASKED = 3
 _LEAST_LARGEST = 0.001
 """Weights that are all smaller are scaled: what is shown of them has five decimals."""
 _PAGE, _OWNER = "page of the selection", "run of the selection"
@@ -142,10 +145,41 @@ def selected_weights(objectives: tuple[str, ...]) -> Selected:
     text = st.session_state.get(_key(WEIGHTS), "")
     if not text:
         return Selected(None)
+    asked = f"The address asks for the weights “{text[:_LONGEST_ASKED]}”"
     try:
-        return Selected(_weights(text, len(objectives)))
-    except WeightsError as error:
-        return Selected(None, f"The weights in the URL do not fit this run. {error}")
+        weights = _weights(text, len(objectives))
+    except WeightsError:
+        example = ",".join(["1", "0.5", *["0"] * len(objectives)][: len(objectives)])
+        return Selected(
+            None,
+            f"{asked}, which do not fit this run. It takes {len(objectives)} numbers, none below "
+            f"0, with commas between them, in the order {', '.join(objectives)}; {example}, say. "
+            "No weights are selected.",
+        )
+    if not any(weights):
+        return Selected(
+            weights, f"{asked}. Where all weights are 0 there is no ensemble, and no score."
+        )
+    return Selected(weights)
+
+
+def unknown_choice(name: str, options: Sequence[str]) -> str:
+    """Say that the URL asks a control for what it does not offer; "" where it does not.
+
+    Call it before the control is drawn: Streamlit then cleans the URL without a word.
+
+    Args:
+        name: Of the control in the URL.
+        options: What it offers, as the URL writes it.
+    """
+    asked = [text for text in st.query_params.get_all(name) if text and text not in options]
+    if not asked:
+        return ""
+    named = ", ".join(f"“{text[:_LONGEST_ASKED]}”" for text in asked[:_MOST_ASKED])
+    return (
+        f"The address asks for the {name} {named}, which this page does not have. It has "
+        f"{', '.join(options)}."
+    )
 
 
 def _weights(text: str, n_objectives: int) -> Weights:

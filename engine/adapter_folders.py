@@ -17,7 +17,7 @@ from engine.errors import ModelError
 
 _LOG = logging.getLogger(__name__)
 
-_WEIGHTS = "adapter_model.safetensors"
+_SETTINGS, _WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 
 
 def check_adapter_folder(name: str, folder: Path, *, base: str, head: str | None) -> None:
@@ -68,16 +68,22 @@ def check_adapter_folder(name: str, folder: Path, *, base: str, head: str | None
 
 def _settings(name: str, folder: Path) -> dict[str, Any]:
     try:
-        settings = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+        settings = json.loads((folder / _SETTINGS).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ModelError(
+            f"There is no adapter {name!r}: {folder} holds no {_SETTINGS}. Copy the adapter's "
+            "folder there, or train it with `emorl run`."
+        ) from error
     except (OSError, ValueError) as error:
         raise ModelError(
-            f"There is no adapter {name!r} in {folder}: {error}. Train it with `emorl run`."
+            f"Cannot read {folder / _SETTINGS} of adapter {name!r}: {error}. Copy the adapter's "
+            "folder there again, or train it with `emorl run`."
         ) from error
     if not (folder / _WEIGHTS).is_file():
         raise ModelError(f"{folder} has no {_WEIGHTS}; other formats are not loaded.")
     if not isinstance(settings, dict):
         raise ModelError(
-            f"{folder / 'adapter_config.json'} must hold a table of settings, got "
+            f"{folder / _SETTINGS} must hold a table of settings, got "
             f"{type(settings).__name__}. Train the adapter with `emorl run`."
         )
     return settings

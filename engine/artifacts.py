@@ -104,6 +104,10 @@ class RunFolder:
         """Folder of the finished adapters, one folder per objective."""
         return self.root / "adapters"
 
+    def adapter_weights(self, objective: str) -> Path:
+        """Return the file that a finished adapter's weights are in."""
+        return self.adapters / objective / "adapter_model.safetensors"
+
     @property
     def checkpoints(self) -> Path:
         """Folder of unfinished trainings; emptied as adapters are finished."""

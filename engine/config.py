@@ -253,6 +253,9 @@ class RewardConfig:
     kind: RewardKind = "sequence_classifier"
     """Which scorer; see engine.rewards."""
 
+    description: str = field(default="", compare=False)
+    """What earns a high score, in a few words for the dashboard: "whether it names a feeling"."""
+
     model: str = ""
     """Folder or hub name of the scorer's model (all kinds but callable)."""
 

@@ -53,6 +53,13 @@ def test_a_file_that_is_cut_off_is_told(tmp_path: Path) -> None:
         load_adapters(loaded(base), {"warm": folder})
 
 
+def test_an_adapter_that_is_gone_is_told_in_plain_words(tmp_path: Path) -> None:
+    base = save_tiny_llama(tmp_path / "base")
+    with pytest.raises(ModelError, match=r"no adapter 'warm'.*`emorl run`") as told:
+        load_adapters(loaded(base), {"warm": tmp_path / "gone"})
+    assert "Errno" not in str(told.value)
+
+
 def test_an_adapter_of_another_base_is_warned_about(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -7,8 +7,8 @@ function make(tag, attributes = {}, ...children) {
   return element;
 }
 
-// A number with its sign, to three decimals.
-function signed(number) {
-  if (Math.abs(number) < 0.0005) return "±0";
+// A number with its sign, to three decimals; `none` stands for what rounds to no difference.
+function signed(number, none = "0.000") {
+  if (Math.abs(number) < 0.0005) return none;
   return `${number > 0 ? "+" : "−"}${Math.abs(number).toFixed(3)}`;
 }

@@ -10,6 +10,13 @@ const HOW_KNOWN = {
 function buildAnswer(sliders) {
   const status = make("p", { class: "note status", role: "status" });
   const text = make("p", { class: "text answer-text", dir: "auto", "aria-live": "polite" });
+  const marks = make(
+    "p",
+    { class: "legend marks" },
+    "beside the pinned response:",
+    make("ins", {}, "new"),
+    make("del", {}, "gone"),
+  );
   const scores = make("div", { class: "scores" });
   const lines = ["mean", ...sliders.data.objectives.map(({ name }) => name)].map((name, place) =>
     buildScore(name, sliders.data.objectives[place - 1]?.colour),
@@ -23,8 +30,9 @@ function buildAnswer(sliders) {
   const element = make(
     "section",
     { class: "answer", "aria-label": "The ensemble's answer" },
-    make("p", { class: "heading" }, "The ensemble answers"),
-    text,
+    // By itself, so that on a narrow page it stays beside whatever the hand moves.
+    make("div", { class: "said" }, make("p", { class: "heading" }, "The ensemble answers"), text),
+    marks,
     status,
     scores,
     make("div", { class: "tools" }, pin, picture),
@@ -44,7 +52,7 @@ function buildAnswer(sliders) {
     },
     show(response) {
       const pinned = sliders.reference ? sliders.responseAt(sliders.reference) : null;
-      showText(text, response, pinned, sliders.data);
+      marks.hidden = !showText(text, response, pinned, sliders.data);
       element.dataset.weights = weightsText(sliders.weights);
       element.dataset.kind = response.kind;
       text.setAttribute("aria-busy", sliders.isDragging);
@@ -70,15 +78,19 @@ function statusOf(response, sliders) {
   return problem || `${known}asking the models at ${weightsText(sliders.weights)} …`;
 }
 
+// Returns whether the words that the pinned response lacks are marked.
 function showText(element, response, pinned, { problem }) {
   element.classList.toggle("unknown", !["cell", "answer"].includes(response.kind));
   const shown = response.kind === "open" ? `${response.text} …` : response.text;
-  const isCompared = pinned?.scores && response.scores && pinned.text !== response.text;
+  const isCompared = Boolean(
+    pinned?.scores && response.scores && pinned.text !== response.text,
+  );
   const key = `${isCompared ? pinned.text : ""}\n${response.kind}\n${shown}`;
-  if (element.dataset.key === key) return;
+  if (element.dataset.key === key) return isCompared;
   element.dataset.key = key;
   if (isCompared) showWords(element, pinned.text, shown, "added");
   else element.textContent = shown || (response.scores ? "(no words)" : problem ? "" : "…");
+  return isCompared;
 }
 
 function scoreOf(response, place) {
@@ -103,7 +115,7 @@ function buildScore(name, colour) {
     element,
     show(score, pinned) {
       setText(value, score === null ? "–" : score.toFixed(3));
-      setText(delta, score === null || pinned === null ? "" : signed(score - pinned));
+      setText(delta, score === null || pinned === null ? "" : signed(score - pinned, "="));
       bar.style.setProperty("--score", score ?? 0);
       bar.style.setProperty("--pinned", pinned ?? 0);
       bar.classList.toggle("compared", pinned !== null);

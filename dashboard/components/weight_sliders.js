@@ -64,11 +64,18 @@ class Sliders {
     this.tip.hidden = true;
     this.answer = buildAnswer(this);
     const rows = this.rows.map((row) => row.element);
-    const controls = make("div", { class: "controls" }, ...rows, this.zero, this.presets, this.tip);
-    const layout = make("div", { class: "layout" }, controls, this.answer.element, this.map);
+    const controls = make("div", { class: "controls" }, ...rows, this.zero, this.tip);
+    this.layout = make(
+      "div",
+      { class: "layout" },
+      controls,
+      this.presets,
+      this.answer.element,
+      this.map,
+    );
     // Beside the styles, which Streamlit keeps in the root too.
     this.root.querySelector(".ensemble")?.remove();
-    this.root.append(make("div", { class: "ensemble" }, layout));
+    this.root.append(make("div", { class: "ensemble" }, this.layout));
   }
 
   buildRow(objective, place) {
@@ -199,21 +206,15 @@ class Sliders {
 
   buildMap() {
     const { atlas, objectives } = this.data;
+    const follow = (weights) => {
+      this.isDragging = true;
+      this.moveTo(weights);
+    };
     this.map.replaceChildren();
-    this.drawn = null;
-    this.answer.reserve(atlas);
-    if (!atlas) return;
-    this.drawn = drawMap(
-      this.map,
-      atlas,
-      objectives,
-      (weights) => {
-        this.isDragging = true;
-        this.moveTo(weights);
-      },
-      () => this.release(),
-    );
+    this.drawn = atlas ? drawMap(this.map, atlas, objectives, follow, () => this.release()) : null;
     if (this.drawn) this.map.append(...mapLegend(atlas, objectives, this.drawn));
+    this.layout.classList.toggle("with-map", Boolean(this.drawn));
+    this.answer.reserve(atlas);
   }
 
   // What is known of the ensemble at some weights: its text, its scores, and how it is known.
@@ -313,7 +314,12 @@ class Sliders {
     showWords(text, this.responseAt(this.weights).text, cell.text, "added");
     const score = cell.scores ? `, mean ${meanOf(cell.scores).toFixed(3)}` : "";
     this.tip.replaceChildren(
-      make("p", { class: "note" }, `${name} ${side} ${edge.border.weight.toFixed(3)}${score}`),
+      make(
+        "p",
+        { class: "note" },
+        `${name} ${side} ${edge.border.weight.toFixed(3)}${score}; marked: what would be `,
+        make("ins", {}, "new"),
+      ),
       text,
     );
     const row = this.rows[edge.place].element;

@@ -50,6 +50,7 @@ def search_history(
                     "size": 7,
                     "color": scores_of(history, MEAN_REWARD),
                     "coloraxis": "coloraxis",
+                    "line": {"color": colours.text, "width": 0.5},
                 },
                 **named(history, objectives, MEAN_REWARD),
             }

@@ -49,8 +49,9 @@ def effect_panels(
             line = own[own["objective"] == objective].dropna(subset="mean")
             colour = objective_colour(place, colours)
             _add_line(figure, line, objective, colour, number)
-        title = {"text": f"share of {weight}"}
-        axes[f"xaxis{number}"] = {"title": title, "range": [-0.02, 1.02], "dtick": 0.25}
+        # Two lines and three ticks fit a third of a narrow window.
+        title = {"text": f"share of<br>{weight}"}
+        axes[f"xaxis{number}"] = {"title": title, "range": [-0.02, 1.02], "tickvals": [0, 0.5, 1]}
         if panel % n_columns == 0:
             axes[f"yaxis{number}"] = {"title": {"text": "score"}}
         if selected is not None and sum(selected) > 0:
@@ -64,7 +65,7 @@ def effect_panels(
         showlegend=False,
         hovermode="closest",
         uirevision="keep the view",
-        margin={"l": 56, "r": 12, "t": 16, "b": 48},
+        margin={"l": 56, "r": 12, "t": 16, "b": 64},
         shapes=shapes,
         **axes,
     )

@@ -73,6 +73,29 @@ def faded(colour: str, opacity: float) -> str:
     return f"rgba({red},{green},{blue},{opacity})"
 
 
+def hex_colour(parts: tuple[float, ...]) -> str:
+    """Write red, green and blue, each from 0 to 1, as ``#RRGGBB``."""
+    return "#" + "".join(f"{round(255 * part):02X}" for part in parts)
+
+
+def contrast(one: str, other: str) -> float:
+    """Return how much two ``#RRGGBB`` colours differ in lightness: 1 (not at all) to 21.
+
+    Source:
+        WCAG 2.2, contrast ratio.
+    """
+    light, dark = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def _luminance(colour: str) -> float:
+    parts = [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
+    red, green, blue = (
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
 def style(
     figure: go.Figure,
     colours: Ink,

@@ -16,13 +16,25 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from plotly.colors import sample_colorscale
 
-from dashboard.figures.palette import SCORE_SCALE, Ink, objective_colour, style
+from dashboard.figures.palette import (
+    SCORE_SCALE,
+    Ink,
+    contrast,
+    hex_colour,
+    objective_colour,
+    style,
+)
 from dashboard.figures.points import flat_kind, score_axis, scores_of
 from dashboard.frames.weight_space import MEAN_REWARD
 
 Floats = NDArray[np.float64]
 
 N_BINS = 24
+_LEAST_CONTRAST = 1.5
+"""Lines whose colour is closer to the page's have edges: the darkest on a dark page, say."""
+EDGES = "edges"
+_MOST_TWO_LINES = 9
+"""Axes up to which names of two lines fit beside each other, upright in a narrow window."""
 MOST_CLICKABLE = 400
 """Lines that have points to hover and click, the best ones; all lines are drawn."""
 
@@ -47,9 +59,9 @@ def parallel_coordinates(content: ParallelContent, colours: Ink) -> go.Figure:
     rows = content.points.sort_values(content.value, kind="stable")
     values = axis_values(rows, content.objectives)
     ranges = _ranges(values, len(content.objectives))
-    _add_lines(figure, content, _placed(values, ranges), scores_of(rows, content.value))
+    _add_lines(figure, content, _placed(values, ranges), scores_of(rows, content.value), colours)
     best = slice(-MOST_CLICKABLE, None)
-    _add_points(figure, content, rows.iloc[best], values[best], ranges)
+    _add_points(figure, content, rows.iloc[best], values[best], ranges, colours)
     if not content.selected.empty:
         own = axis_values(content.selected, content.objectives)
         figure.add_scatter(
@@ -67,14 +79,14 @@ def parallel_coordinates(content: ParallelContent, colours: Ink) -> go.Figure:
         colours,
         height=520 if content.is_compact else 560,
         coloraxis=score_axis(content.value, content.value_range, colours),
-        margin={"l": 24, "r": 24, "t": 64, "b": 120 if content.is_compact else 40},
+        margin={"l": 24, "r": 24, "t": 64, "b": 24},
         showlegend=False,
         hovermode="closest",
         uirevision="keep the view",
-        xaxis={"visible": False, "range": [-0.3, n_axes - 0.7]},
-        yaxis={"visible": False, "range": [-0.12, 1.08]},
+        xaxis=_named_ticks(content.objectives, colours) | {"range": [-0.3, n_axes - 0.7]},
+        yaxis={"visible": False, "range": [-0.07, 1.08]},
         shapes=[_axis_line(axis, colours) for axis in range(n_axes)],
-        annotations=_axis_texts(content, ranges, colours),
+        annotations=_ends(ranges, colours),
     )
 
 
@@ -104,34 +116,44 @@ def _placed(values: Floats, ranges: Floats) -> Floats:
 
 
 def _add_lines(
-    figure: go.Figure, content: ParallelContent, placed: Floats, scores: NDArray[np.float32]
+    figure: go.Figure,
+    content: ParallelContent,
+    placed: Floats,
+    scores: NDArray[np.float32],
+    colours: Ink,
 ) -> None:
     low, high = content.value_range
     bins = np.clip((scores - low) / max(high - low, 1e-9) * N_BINS, 0, N_BINS - 1).astype(int)
     n_axes = placed.shape[1]
-    palette = sample_colorscale(SCORE_SCALE, (np.arange(N_BINS) + 0.5) / N_BINS)
+    palette = sample_colorscale(SCORE_SCALE, (np.arange(N_BINS) + 0.5) / N_BINS, colortype="tuple")
     opacity = 0.7 if len(placed) <= MOST_CLICKABLE else 0.35
     for one in np.unique(bins):
         lines = placed[bins == one]
         # NaN lifts the pen between two lines.
         y = np.concatenate([lines, np.full((len(lines), 1), np.nan)], axis=1).ravel()
         x = np.tile(np.append(np.arange(n_axes, dtype=np.float32), np.nan), len(lines))
-        figure.add_trace(
-            {
-                "type": flat_kind(len(placed)),
-                "x": x.astype(np.float32),
-                "y": y.astype(np.float32),
-                "mode": "lines",
-                "line": {"color": palette[one], "width": 1.5},
-                "opacity": opacity,
-                "hoverinfo": "skip",
-                "name": "directions",
-            }
-        )
+        trace = {
+            "type": flat_kind(len(placed)),
+            "x": x.astype(np.float32),
+            "y": y.astype(np.float32),
+            "mode": "lines",
+            "opacity": opacity,
+            "hoverinfo": "skip",
+        }
+        line = hex_colour(palette[one])
+        if contrast(line, colours.page) < _LEAST_CONTRAST:
+            edge = {"color": colours.muted, "width": 3}
+            figure.add_trace(trace | {"line": edge, "name": EDGES, "opacity": opacity / 2})
+        figure.add_trace(trace | {"line": {"color": line, "width": 1.5}, "name": "directions"})
 
 
 def _add_points(
-    figure: go.Figure, content: ParallelContent, rows: pd.DataFrame, values: Floats, ranges: Floats
+    figure: go.Figure,
+    content: ParallelContent,
+    rows: pd.DataFrame,
+    values: Floats,
+    ranges: Floats,
+    colours: Ink,
 ) -> None:
     texts = rows["weights_text"].tolist()
     placed = _placed(values, ranges)
@@ -145,6 +167,7 @@ def _add_points(
                 "size": 6,
                 "color": scores_of(rows, content.value),
                 "coloraxis": "coloraxis",
+                "line": {"color": colours.muted, "width": 0.5},
             },
             customdata=texts,
             text=values[:, axis].astype(np.float32),
@@ -162,42 +185,45 @@ def _axis_names(objectives: Sequence[str]) -> list[tuple[str, int | None]]:
     return [*shares, *scores, ("mean reward", None)]
 
 
-def _two_lines(name: str) -> str:
-    first, _, rest = name.replace(" of ", " ").partition(" ")
-    return f"<b>{first}<br>{rest}</b>"
-
-
 def _axis_line(axis: int, colours: Ink) -> dict[str, Any]:
     line = {"color": colours.muted, "width": 1}
     ends = {"x0": axis, "x1": axis, "y0": 0, "y1": 1}
     return {"type": "line", "line": line, "layer": "below", **ends}
 
 
-def _axis_texts(content: ParallelContent, ranges: Floats, colours: Ink) -> list[dict[str, Any]]:
-    """Return the annotations of all axes: both ends and the name of each."""
-    texts: list[dict[str, Any]] = []
-    for axis, (name, place) in enumerate(_axis_names(content.objectives)):
-        colour = colours.text if place is None else objective_colour(place, colours)
-        texts += [
-            {
-                "x": axis,
-                "y": y,
-                "text": f"{ranges[end, axis]:.2f}",
-                "showarrow": False,
-                "yanchor": anchor,
-                "font": {"color": colours.muted, "size": 11 if content.is_compact else 12},
-            }
-            for y, anchor, end in ((-0.01, "top", 0), (1.01, "bottom", 1))
-        ]
-        texts.append(
-            {
-                "x": axis,
-                "y": -0.07,
-                "text": f"<b>{name}</b>" if content.is_compact else _two_lines(name),
-                "showarrow": False,
-                "yanchor": "top",
-                "textangle": -90 if content.is_compact else 0,
-                "font": {"color": colour, "size": 12},
-            }
-        )
-    return texts
+def _named_ticks(objectives: Sequence[str], colours: Ink) -> dict[str, Any]:
+    """Return the x axis: Plotly turns the names upright where they would run into each other."""
+    named = _axis_names(objectives)
+    return {
+        "tickvals": list(range(len(named))),
+        "ticktext": [
+            _tick(name, place, colours, in_two_lines=len(named) <= _MOST_TWO_LINES)
+            for name, place in named
+        ],
+        "autotickangles": [0, -90],
+        "automargin": True,
+        "showgrid": False,
+        "fixedrange": True,
+    }
+
+
+def _tick(name: str, place: int | None, colours: Ink, *, in_two_lines: bool) -> str:
+    colour = colours.text if place is None else objective_colour(place, colours)
+    text = "<br>".join(name.replace(" of ", " ").split(" ", 1)) if in_two_lines else name
+    return f'<span style="color:{colour}"><b>{text}</b></span>'
+
+
+def _ends(ranges: Floats, colours: Ink) -> list[dict[str, Any]]:
+    """Return the numbers at both ends of every axis."""
+    return [
+        {
+            "x": axis,
+            "y": y,
+            "text": f"{value:.2f}".rstrip("0").rstrip("."),
+            "showarrow": False,
+            "yanchor": anchor,
+            "font": {"color": colours.muted, "size": 11},
+        }
+        for y, anchor, values in ((-0.01, "top", ranges[0]), (1.01, "bottom", ranges[1]))
+        for axis, value in enumerate(values.tolist())
+    ]

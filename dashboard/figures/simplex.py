@@ -75,6 +75,32 @@ def shares_at(text: str) -> tuple[float, ...] | None:
     return tuple(round(share, 5) for share in inside[0].tolist())
 
 
+def cover_outside(figure: go.Figure, colours: Ink, width: float) -> None:
+    """Paint a frame around the triangle in the page's colour: pixels of an image end in stairs.
+
+    Args:
+        figure: With the image.
+        colours: Inks of the theme.
+        width: Of the frame; an edge of the triangle is 1.
+    """
+    middle = _CORNERS.mean(axis=0)
+    # A corner is twice as far from the middle as an edge.
+    outer = _CORNERS + (_CORNERS - middle) * (2 * width / np.linalg.norm(_CORNERS[0] - middle))
+    inner, outer = (np.vstack([ring, ring[:1]]) for ring in (_CORNERS, outer))
+    path = np.vstack([outer, inner[::-1], outer[:1]])
+    figure.add_scatter(
+        x=path[:, 0],
+        y=path[:, 1],
+        mode="lines",
+        line={"width": 0},
+        fill="toself",
+        fillcolor=colours.page,
+        hoverinfo="skip",
+        showlegend=False,
+        name="outside",
+    )
+
+
 def add_outline(figure: go.Figure, colours: Ink) -> None:
     """Draw the edges of the triangle."""
     outline = np.vstack([_CORNERS, _CORNERS[:1]])

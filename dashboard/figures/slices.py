@@ -75,18 +75,19 @@ def slice_matrix(
             mode="markers",
             marker=ring(colours, 12),
             name="selected",
+            cliponaxis=False,
             showlegend=False,
             hoverinfo="skip",
             **on_axes,
         )
-        axes[f"xaxis{number}"] = _axis(objectives[first], is_outer=second == n - 1)
-        axes[f"yaxis{number}"] = _axis(objectives[second], is_outer=first == 0)
+        axes[f"xaxis{number}"] = _across(objectives[first], is_outer=second == n - 1)
+        axes[f"yaxis{number}"] = _up(objectives[second], is_outer=first == 0)
     return style(
         figure,
         colours,
         height=190 * (n - 1) + 110,
         coloraxis=score_axis(value, value_range, colours),
-        margin={"l": 56, "r": 12, "t": 56, "b": 48},
+        margin={"l": 56, "r": 12, "t": 64, "b": 48},
         showlegend=False,
         uirevision="keep the view",
         **axes,
@@ -104,7 +105,22 @@ def _panels(n_rows: int) -> go.Layout:
     ).layout
 
 
-def _axis(objective: str, *, is_outer: bool) -> dict[str, Any]:
-    """Return an axis of a panel; only those at the left and lower edges of the matrix speak."""
+def _across(objective: str, *, is_outer: bool) -> dict[str, Any]:
+    """Return the x axis of a panel, which speaks at the lower edge of the matrix only.
+
+    The name stands among the ticks: Plotly turns ticks upright where a panel is too narrow for
+    them, and titles of neighbours would run into each other.
+    """
+    ticks = {
+        "tickvals": [0, 0.5, 1],
+        "ticktext": ["0", f"<b>{objective}</b>", "1"],
+        "autotickangles": [0, -90],
+        "automargin": True,
+    }
+    return {"range": _RANGE, "showticklabels": is_outer, "showgrid": False, **ticks}
+
+
+def _up(objective: str, *, is_outer: bool) -> dict[str, Any]:
+    """Return the y axis of a panel; only those at the left edge of the matrix speak."""
     title = {"title": {"text": f"weight of {objective}"}} if is_outer else {}
     return {"range": _RANGE, "showticklabels": is_outer, "showgrid": False, **title}

@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 
 from dashboard.figures.palette import Ink, style
 from dashboard.figures.points import flat_kind, named, ring, score_axis, scores_of
-from dashboard.figures.simplex import HEIGHT, add_outline, from_plane, to_plane, triangle_layout
+from dashboard.figures.simplex import (
+    HEIGHT,
+    add_outline,
+    cover_outside,
+    from_plane,
+    to_plane,
+    triangle_layout,
+)
 from dashboard.frames.numbers import weights_text
 from engine.records import Weights
 
@@ -76,6 +83,7 @@ def ternary_map(content: TernaryContent, colours: Ink) -> go.Figure:
             hoverongaps=False,
             name="field of all weights",
         )
+        cover_outside(figure, colours, 3 / N_COLUMNS)
     add_outline(figure, colours)
     _add_front(figure, content, colours)
     _add_points(figure, content, colours)

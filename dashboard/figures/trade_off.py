@@ -52,10 +52,11 @@ def trade_off(content: TradeOffContent, colours: Ink) -> go.Figure:
         marker: dict[str, Any] = {
             "symbol": "diamond" if on_front else "circle",
             "size": 11 if on_front else 7,
-            "opacity": 1 if on_front else 0.6,
+            "opacity": 1 if on_front else 0.8,
             "color": scores_of(rows, content.value),
             "coloraxis": "coloraxis",
-            "line": {"color": colours.text, "width": 1 if on_front else 0},
+            # The darkest scores are as dark as the dark page: the outline shows where they are.
+            "line": {"color": colours.text, "width": 1},
         }
         figure.add_trace(
             {

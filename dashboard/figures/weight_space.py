@@ -24,7 +24,7 @@ _KEY = "● measured   ◆ shares a measured score"
 the symbols of coloured points black there."""
 _SIZES = {"measured": 7, "shared": 5}
 _ZERO_SIZE = 5
-_CORNER_PIXELS = 18
+_CORNER_PIXELS, _BESIDE_PIXELS = 16, 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,12 +134,14 @@ def _corner_names(names: Sequence[str], colours: Ink) -> list[dict[str, Any]]:
     """Return the text at the origin, and at the corners where just one weight is 1."""
 
     def named(place: Sequence[int], text: str, colour: str) -> dict[str, Any]:
-        is_high = place[-1] == 1
+        # Off the cube as the camera first sees it: the points are inside.
+        x, y, z = place
         return {
             **dict(zip("xyz", place, strict=True)),
             "text": text,
             "showarrow": False,
-            "yshift": _CORNER_PIXELS if is_high else -_CORNER_PIXELS,
+            "xshift": _BESIDE_PIXELS * (y - x),
+            "yshift": _CORNER_PIXELS * (1 if z else -1),
             "font": {"color": colour, "size": 14, "family": FONT},
             "bgcolor": faded(colours.page, 0.7),  # points and edges go on behind it
         }

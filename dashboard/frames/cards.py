@@ -20,8 +20,8 @@ HISTORY_POINTS = 60
 class RunCard:
     """A run at a glance; scores are those of the aggregation split."""
 
-    n_evaluated: int
-    """Different weight vectors with a score."""
+    n_points: int
+    """Rows of the searches, as the page Weight space lists them."""
     best: Point | None
     mean_reward_se: float
     """Over prompts; NaN without the responses behind the best."""
@@ -59,12 +59,6 @@ def history(evaluations: pd.DataFrame) -> tuple[float, ...]:
     if len(best) > HISTORY_POINTS:
         best = best[np.linspace(0, len(best) - 1, HISTORY_POINTS).astype(int)]
     return tuple(float(value) for value in best)
-
-
-def n_evaluated(evaluations: pd.DataFrame) -> int:
-    """Count the different weight vectors that have a score."""
-    scored = evaluations[evaluations[MEAN_REWARD].notna()]
-    return len({tuple(weights) for weights in scored["weights"]})
 
 
 def cost_text(name: str, used: Usage) -> str:

@@ -207,7 +207,7 @@ def cost_table(
 
     Returns:
         ``method``, ``training data points`` and ``training seconds`` (all adapters, one after
-        the other), ``evaluations``, ``search data points`` and ``search seconds``.
+        the other), ``measured directions``, ``search data points`` and ``search seconds``.
     """
     mapped = atlases[atlases["split"] == "aggregation"]
     mapping = float(mapped["seconds"].sum())
@@ -229,5 +229,5 @@ def cost_table(
             seconds = mapping + float(certificates["seconds"].sum())
         trained = (int(own["data_points"].sum()), float(own["seconds"].sum()))
         rows.append((method.label, *trained, n, points, seconds))
-    columns = ["method", "training data points", "training seconds", "evaluations"]
+    columns = ["method", "training data points", "training seconds", "measured directions"]
     return pd.DataFrame(rows, columns=[*columns, "search data points", "search seconds"])

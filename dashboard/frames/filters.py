@@ -83,5 +83,5 @@ def filter_note(filters: Filters, n_shown: int, n_all: int) -> str:
     least = [
         f"{name.replace('_', ' ')} ≥ {value:.3f}" for name, value in filters.thresholds.items()
     ]
-    told = f"{n_shown:,} of {n_all:,} evaluations pass the filters"
+    told = f"{n_shown:,} of {n_all:,} points pass the filters"
     return f"{told} ({', '.join(least)})." if least else f"{told}."

@@ -170,14 +170,26 @@ def stored_members(
     return found
 
 
-def exactness(scored: ScoredAtlas | None) -> str:
-    """Say in one line what the answers rest on, and where they end."""
+def missing_note(problem: str, *, is_refused: bool) -> str:
+    """Say at an answer that there is none, where the page has told the reason; "" without one."""
+    if is_refused:
+        return "No answer is stored at these weights."
+    return "No answer: the reason stands above." if problem else ""
+
+
+def exactness(scored: ScoredAtlas | None, *, is_decoded: bool) -> str:
+    """Say in one line what the answers rest on, and where they end; "" where there are none.
+
+    Args:
+        scored: The prompt's atlas, if there is one.
+        is_decoded: Whether the models have answered.
+    """
     rule = (
         "Exact for greedy ensembles of hidden states or logits, in the precision of the stored "
         "logits; sampling, beam search and merged parameters are other methods."
     )
     if scored is None:
-        return f"Decoded by the models. {rule}"
+        return f"Decoded by the models. {rule}" if is_decoded else ""
     atlas = scored.atlas
     told = (
         f"Atlas of this prompt: {len(atlas.cells):,} cells cover {100 * atlas.covered:.2f} % of "

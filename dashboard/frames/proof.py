@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from dashboard.frames.filters import Filters, passing
 from dashboard.frames.weight_space import Point
 from engine.atlas.field import RewardField
 from engine.atlas.rows import ScoredAtlas
@@ -26,6 +27,8 @@ class Proof:
     """The best region of weights, and what no weights exceed."""
 
     weights: Weights
+    scores: tuple[float, ...]
+    """Mean of every objective there."""
     mean_reward: float
     upper_bound: float
     radius: float
@@ -38,6 +41,10 @@ class Proof:
         """How much better other weights could be at most."""
         return max(0.0, self.upper_bound - self.mean_reward)
 
+    def passes(self, objectives: Sequence[str], filters: Filters) -> bool:
+        """Tell whether the scores there reach the filters' lowest values."""
+        return bool(passing(np.asarray([self.scores]), objectives, filters)[0])
+
 
 def proof_of(certificates: pd.DataFrame, *, split: str) -> Proof | None:
     """Read the table ``certificates``; None without a row for the split."""
@@ -48,6 +55,7 @@ def proof_of(certificates: pd.DataFrame, *, split: str) -> Proof | None:
     weights = tuple(float(weight) for weight in row["weights"])
     return Proof(
         weights=weights,
+        scores=tuple(float(score) for score in row["means"]),
         mean_reward=float(row["mean_reward"]),
         upper_bound=float(row["upper_bound"]),
         radius=float(row["radius"]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from math import isfinite
 from typing import Any
 
 import pandas as pd
@@ -40,6 +41,8 @@ def proof_text(certificates: pd.DataFrame, atlases: pd.DataFrame) -> str:
     if proofs.empty:
         return f"{told}."
     proof = proofs.iloc[0]
+    if not (isfinite(proof["mean_reward"]) and isfinite(proof["upper_bound"])):
+        return f"{told}. Scores on them are not numbers, so nothing is proven."
     weights = ", ".join(f"{weight:.3f}" for weight in proof["weights"])
     return (
         f"{told}. Proven on them: no weights have a mean reward above {proof['upper_bound']:.3f}; "
@@ -131,9 +134,16 @@ def system_frame(
         n_prompts[system] = texts["prompt_index"].nunique()
     frame["mean_reward_se"] = frame["system"].map(errors).astype(float)
     frame["n_prompts"] = frame["system"].map(n_prompts).fillna(0).astype(int)
+    return in_order(frame, objectives).reset_index(drop=True)
+
+
+def in_order(frame: pd.DataFrame, objectives: Sequence[str]) -> pd.DataFrame:
+    """Sort rows by their ``system`` as every page lists them: base, adapters, best, others."""
     order = ["base", *(f"adapter:{name}" for name in objectives), "best"]
-    frame["order"] = [order.index(s) if s in order else len(order) for s in frame["system"]]
-    return frame.sort_values("order", ignore_index=True).drop(columns="order")
+    place = {system: number for number, system in enumerate(order)}
+    return frame.sort_values(
+        "system", key=lambda systems: systems.map(place).fillna(len(order)), kind="stable"
+    )
 
 
 def system_label(system: str) -> str:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
 from dashboard.frames.numbers import mean_reward_error, spread
+
+_LETTER_PIXELS, _LINE_PIXELS = 6.8, 19
+"""Of the browser's tables: what a letter takes of a wrapped line, and the pitch of lines."""
+_ASIDE, _AROUND, _ABOVE = 16, 16, 2
+"""Pixels beside a text, around one that fits, and above one that is cut off after a line."""
+_MOST_LINES = 6
 
 
 def response_table(
@@ -38,6 +45,26 @@ def response_table(
 def mean_reward_se(responses: pd.DataFrame, objectives: Sequence[str]) -> float:
     """Return the standard error over prompts of the responses' mean reward."""
     return mean_reward_error(spread(responses["scores"], objectives), responses["prompt_index"])
+
+
+def row_height(table: pd.DataFrame, widths: Mapping[str, int]) -> int:
+    """Return a height of rows, in pixels, that cuts no line of text through.
+
+    Args:
+        table: From ``response_table``.
+        widths: Column of texts -> its width in pixels.
+    """
+    lines = max(
+        (
+            math.ceil(len(str(text)) * _LETTER_PIXELS / (width - _ASIDE))
+            for name, width in widths.items()
+            for text in table[name]
+        ),
+        default=1,
+    )
+    if lines > _MOST_LINES:
+        return _LINE_PIXELS * _MOST_LINES + _ABOVE
+    return _LINE_PIXELS * lines + _AROUND
 
 
 def prompt_texts(prompts: pd.DataFrame, split: str) -> list[str]:

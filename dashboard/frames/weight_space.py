@@ -83,11 +83,6 @@ def distinct_points(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.drop_duplicates("weights_text", ignore_index=True)
 
 
-def n_evaluated(frame: pd.DataFrame) -> int:
-    """Count the different weight vectors that have a score; the zero vector has none."""
-    return len(distinct_points(frame[frame["kind"] != "zero"]))
-
-
 def best_path(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the hierarchical search's best point at the end of each round, the earlier of two."""
     scored = frame[frame[MEAN_REWARD].notna() & (frame["search"] == HIERARCHICAL)]

@@ -22,7 +22,8 @@ from dashboard.figures.weight_space import MapContent, weight_map
 from dashboard.frames import field as fields
 from dashboard.frames import runs, texts, training, weight_space
 from dashboard.frames import trade_off as trades
-from dashboard.frames.numbers import duration_text, score_text, weights_text
+from dashboard.frames.counts import count_note, not_a_number_note
+from dashboard.frames.numbers import counted, duration_text, score_text, weights_text
 from dashboard.frames.proof import Proof, proof_note, proof_of
 from dashboard.queries import Run
 from dashboard.report.page import Drawing, Section
@@ -57,7 +58,7 @@ def sections(run: Run) -> list[Section]:
 def _summary(run: Run, points: pd.DataFrame) -> Section:
     card, status = cards.card(run), run.status
     evaluations = queries.table(run, "evaluations")
-    found = "No weights are evaluated yet."
+    found = _nothing(run)
     if card.best is not None:
         scores = ", ".join(
             f"{name} {score_text(score, error)}"
@@ -66,7 +67,7 @@ def _summary(run: Run, points: pd.DataFrame) -> Section:
             )
         )
         found = (
-            f"Best of {card.n_evaluated} evaluated weight vectors: {card.best.text} (in the order "
+            f"Best of {counted(card.n_points, 'point')}: {card.best.text} (in the order "
             f"{', '.join(run.objectives)}), mean reward "
             f"{score_text(card.best_reward, card.mean_reward_se)} on the aggregation prompts; "
             f"{scores}. ± is one standard error over prompts."
@@ -80,17 +81,24 @@ def _summary(run: Run, points: pd.DataFrame) -> Section:
             f"The run {run.run_id} is {run.state}{worked}. Policy: {policy}. "
             f"{runs.prompt_counts(queries.table(run, 'prompts').frame).capitalize()}.",
             found,
-            f"Mean reward over all evaluated weights: {low:.3f} to {high:.3f}."
+            f"Mean reward over all points: {low:.3f} to {high:.3f}. {count_note(points)}"
             if len(points) and np.isfinite(low)
             else "",
             runs.proof_text(
                 queries.table(run, "certificates").frame, queries.table(run, "atlases").frame
             ),
+            not_a_number_note(points),
             *(status.warnings if status else ()),
             evaluations.problem,
         ],
         legend=run.objectives,
     )
+
+
+def _nothing(run: Run) -> str:
+    """Say why there are no points: the search has not begun, or its table cannot be read."""
+    unread = queries.table(run, "evaluations").problem
+    return "The table of points cannot be read." if unread else "No weights have scores yet."
 
 
 def _systems(run: Run) -> Section:
@@ -168,7 +176,7 @@ def _curves(run: Run, frame: pd.DataFrame) -> Curves:
 
 def _weights(run: Run, points: pd.DataFrame, proof: Proof | None) -> Section:
     if points.empty:
-        return Section("Weights", ["No weights are evaluated yet."])
+        return Section("Weights", [_nothing(run)])
     distinct = weight_space.distinct_points(points)
     value_range = weight_space.value_range(points, weight_space.MEAN_REWARD)
     last = weight_space.last_round(points)
@@ -194,7 +202,7 @@ def _weights(run: Run, points: pd.DataFrame, proof: Proof | None) -> Section:
     return Section(
         "Weights",
         [
-            f"Mean reward over weights, {len(distinct):,} evaluated; brighter is better. The "
+            f"Mean reward over weights, {counted(len(points), 'point')}; brighter is better. The "
             "boxes are the rounds of the search, the line its best point. Below: the "
             f"{len(best)} best.",
             proof_note(proof) if proof and len(run.objectives) == 3 else "",
@@ -232,7 +240,7 @@ def _field_image(run: Run, points: pd.DataFrame) -> NDArray[np.float32] | None:
 def _trade_offs(run: Run, points: pd.DataFrame) -> Section:
     frame = trades.trade_off_frame(points, run.objectives)
     if frame.empty:
-        return Section("Trade-off", ["No weights are evaluated yet."])
+        return Section("Trade-off", [_nothing(run)])
     exact = trades.exact_front(queries.table(run, "front").frame, run.objectives, split=_SPLIT)
     pairs = list(itertools.combinations(run.objectives, 2))[:_MOST_PAIRS]
     value_range = weight_space.value_range(points, weight_space.MEAN_REWARD)
@@ -278,12 +286,12 @@ def _responses(run: Run) -> Section:
     greedy = rows[(rows["decoding"] == "greedy") & (rows["prompt_index"] < _SAMPLE_PROMPTS)]
     if greedy.empty:
         return Section("Sample responses", ["No held-out responses yet."])
+    greedy = runs.in_order(greedy, run.objectives).sort_values("prompt_index", kind="stable")
     table = texts.response_table(
         greedy, queries.table(run, "prompts").frame, run.objectives, split="inference"
     )
     table.insert(0, "system", [runs.system_label(name) for name in greedy["system"]])
-    table = table.sort_values("prompt", kind="stable")
-    told = f"Greedy responses to the first {_SAMPLE_PROMPTS} held-out prompts, system by system."
+    told = f"Greedy responses to the first {_SAMPLE_PROMPTS} held-out prompts, prompt by prompt."
     return Section("Sample responses", [told], tables=[table])
 
 

@@ -33,7 +33,7 @@ def shown(run: Run, mapped: Mapping[Split, Atlases], texts: Frame) -> ScoredAtla
     long_text(text)
     st.button("Show the run's prompts instead", on_click=prompts.leave_own, type="tertiary")
     scored = _stored(text, mapped, texts) or answers.own_atlas(run, text)
-    if scored is None and mapped and not live.refusal():
+    if scored is None and mapped and not live.refusal(run):
         st.info(
             "Your own prompt has no atlas yet; until it has one, a prompt of the run is shown."
         )

@@ -84,7 +84,7 @@ def _differences(run: Run, table: Frame) -> None:
     with st.expander(f"Prompts that tell them apart: {len(rows)}"):
         text_table.show(columns, rows, key="differences", label="Prompts with two responses")
         charts.export_rows(
-            table, key="differences-rows", name=charts.file_name(run, "differences")
+            table, key="differences-rows", name=charts.file_name(run, "prompts-that-differ")
         )
 
 
@@ -202,4 +202,5 @@ def _prompts(run: Run, table: Frame, choice: PromptChoice) -> None:
         )
         | {"prompt": st.column_config.TextColumn(width=_PROMPT_WIDTH)},
     )
-    charts.export_rows(table, key="prompt-rows", name=charts.file_name(run, "prompts"))
+    name = charts.file_name(run, f"prompts-{choice.split}")
+    charts.export_rows(table, key="prompt-rows", name=name)

@@ -124,7 +124,7 @@ def everything(run: Run, scored: ScoredAtlas, table: Frame, place: Place) -> Non
     charts.export_rows(
         frames.cell_rows(table, scored),
         key="response-list",
-        name=charts.file_name(run, f"responses-{scored.split}-{scored.prompt_index}"),
+        name=charts.file_name(run, f"atlas-{scored.split}-{scored.prompt_index}"),
     )
     if scored.atlas.n_members > _TRIANGLE:
         _extents(run, scored, table)

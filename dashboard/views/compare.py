@@ -106,14 +106,14 @@ def _others(run: Run) -> list[Weights]:
 
 def _nothing(run: Run, split: Split) -> None:
     if split == "inference":
-        controls.next_command(
+        controls.nothing_yet(
+            queries.table(run, "systems"),
             "Nothing is scored on held-out prompts yet: that happens at the end of a run.",
             run.resume_command,
         )
     else:
-        controls.next_command(
-            "No weights are evaluated yet: the search starts when the adapters are trained.",
-            run.resume_command,
+        controls.nothing_yet(
+            queries.table(run, "evaluations"), controls.NO_POINTS, run.resume_command
         )
 
 
@@ -175,8 +175,8 @@ def _figures(run: Run, rows: Frame, reference: Method) -> None:
         charts.chart(
             figures.method_scores(rows, run.objectives, controls.theme_ink()),
             key="method-scores",
-            name=charts.file_name(run, "methods"),
-            rows=rows,
+            name=charts.file_name(run, "method-scores"),
+            rows=rows.drop(columns=["difference", "difference_low", "difference_high"]),
             alt="Scores of the methods; the table below holds the same numbers.",
         )
     with right:
@@ -186,7 +186,7 @@ def _figures(run: Run, rows: Frame, reference: Method) -> None:
         charts.chart(
             figures.method_differences(rows, run.objectives, controls.theme_ink()),
             key="method-differences",
-            name=charts.file_name(run, "differences"),
-            rows=rows,
+            name=charts.file_name(run, "method-differences"),
+            rows=rows.drop(columns=["value", "low", "high"]),
             alt="Differences of the methods from the reference; the table below has the numbers.",
         )

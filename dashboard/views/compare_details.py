@@ -123,7 +123,7 @@ def cost(run: Run, scored: Sequence[Method], tables: frames.Tables) -> None:
         queries.table(run, "atlases").frame,
         len(prompts[prompts["split"] == "aggregation"]),
     )
-    whole = ("training data points", "evaluations", "search data points")
+    whole = ("training data points", "measured directions", "search data points")
     seconds = {
         name: st.column_config.NumberColumn(format="%.1f")
         for name in ("training seconds", "search seconds")
@@ -179,7 +179,7 @@ def samples(
         selected=reference.key,
     )
     charts.export_rows(
-        table, key="sample-rows", name=charts.file_name(run, f"responses-{split}-{prompt}")
+        table, key="sample-rows", name=charts.file_name(run, f"method-responses-{split}-{prompt}")
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import charts, controls, queries
+from dashboard import cards, charts, controls, queries
 from dashboard.figures.compare import runs_side_by_side
 from dashboard.frames import compare_runs as frames
 from dashboard.frames.compare import MEAN_REWARD
@@ -25,7 +25,7 @@ def side_by_side(run: Run, split: Split) -> None:
         )
         st.code(run.seed_command(), language="bash", wrap_lines=True)
         return
-    first = [run.run_id, *(name for name in alike if name != run.run_id)][:_MOST_AT_FIRST]
+    first = [one.run_id for one in cards.beside(list(alike.values()), run)][:_MOST_AT_FIRST]
     chosen, measure = _choose(run, list(alike), first)
     rows = [row for name in chosen for row in _rows(alike[name], split)]
     if not rows:
@@ -41,7 +41,7 @@ def side_by_side(run: Run, split: Split) -> None:
     charts.chart(
         runs_side_by_side(rows, summary, measure, controls.theme_ink()),
         key="several-runs",
-        name="several-runs",
+        name="methods-in-several-runs",
         rows=summary,
         alt="The methods' scores in several runs; the table below holds means and deviations.",
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from importlib.metadata import version
 
 import streamlit as st
@@ -13,6 +14,7 @@ from dashboard.components import token_strip, weight_sliders
 from dashboard.figures.palette import NAMES
 from dashboard.frames import live as frames
 from dashboard.frames import live_export, weight_space
+from dashboard.frames.introduction import own_prompt_note
 from dashboard.frames.numbers import score_text, weights_text
 from dashboard.frames.plain import plain, plain_message, without_folders
 from dashboard.frames.runs import system_label
@@ -29,7 +31,7 @@ def render() -> None:
 
 def _body(run: Run) -> None:
     missing = live.missing_adapters(run)
-    if missing:
+    if missing and queries.table(run, "atlases").frame.empty:
         controls.next_command(
             f"The ensemble needs every adapter; not trained yet: {', '.join(missing)}.",
             run.resume_command,
@@ -42,6 +44,7 @@ def _body(run: Run) -> None:
     best = weight_space.best_point(points, run.objectives)
     weights = _weights(run, best.weights if best else None)
     asked = prompts.pick(texts.frame)
+    _say_what_the_policy_knows(run, asked)
     if not asked.text:
         st.caption("Write a prompt to see what the ensemble answers.")
         return
@@ -50,13 +53,21 @@ def _body(run: Run) -> None:
         (st.info if known.is_refused else st.error)(plain_message(known.problem))
     answers.draw_progress(run, asked, known)
     _sliders(run, asked, known, weights, best.weights if best else None)
-    st.caption(frames.exactness(known.scored))
+    if told := _exactness(known):
+        st.caption(told)
     _nearest(run, points, weights)
     if known.problem and not known.is_refused:
         return
-    tokens = _reasons(run, asked, known, weights)
-    members = _members(run, asked, known)
+    tokens, problem = _reasons(run, asked, known, weights)
+    # Models that could not say why are not asked again: the reason is told once.
+    members = _members(run, asked, replace(known, problem=known.problem or problem))
     _export(run, asked, known, weights, members, tokens)
+
+
+def _say_what_the_policy_knows(run: Run, asked: Asked) -> None:
+    note = own_prompt_note(run.config.policy.model) if run.config else ""
+    if note and asked.choice is None:
+        st.caption(note)
 
 
 def _weights(run: Run, best: Weights | None) -> Weights:
@@ -76,7 +87,7 @@ def _sliders(
         "weights": list(weights),
         "atlas": frames.atlas_data(known.scored) if known.scored else None,
         "answers": frames.answer_data(known.decoded),
-        "problem": known.problem.replace("`", ""),  # drawn as text
+        "problem": frames.missing_note(known.problem, is_refused=known.is_refused),
         "canAsk": not known.problem,
         "presets": [{"label": one.label, "weights": list(one.weights)} for one in presets],
         "reference": list(known.reference) if known.reference else None,
@@ -90,6 +101,10 @@ def _sliders(
         on_move=lambda told: selection.select_weights(_told(told)),
         on_pin=lambda told: selection.select_reference(_told(told)),
     )
+
+
+def _exactness(known: answers.Known) -> str:
+    return frames.exactness(known.scored, is_decoded=bool(known.decoded))
 
 
 def _told(value: object) -> str:
@@ -117,24 +132,27 @@ def _nearest(run: Run, points: Frame, weights: Weights) -> None:
     controls.link_to("Weight space", "See it on the map →")
 
 
-def _reasons(run: Run, asked: Asked, known: answers.Known, weights: Weights) -> list[DecidedToken]:
-    """Draw the tokens of the response, coloured by who decided them."""
+def _reasons(
+    run: Run, asked: Asked, known: answers.Known, weights: Weights
+) -> tuple[list[DecidedToken], str]:
+    """Draw the tokens of the response, coloured by who decided them; return them, or why not."""
     if known.problem or not any(weights):
-        return []
+        return [], ""
     st.subheader("Which objective decided each word", anchor=False)
     try:
         with st.spinner("Splitting the logits; the first time the models are loaded."):
             tokens = live.explain(run, asked.text, weights)
     except EmorlError as error:
-        st.error(plain_message(without_folders(str(error))))
-        return []
+        problem = without_folders(str(error))
+        st.error(plain_message(problem))
+        return [], problem
     st.caption(
         f"At the weights {weights_text(weights)}; tokens decided: "
         f"{frames.decided_counts(tokens, run.objectives)}. A token's margin over the runner-up is "
         "a sum of one part per objective: point at a token, or move with the arrow keys."
     )
     token_strip.draw(frames.token_data(tokens, run.objectives, NAMES), key="live-tokens")
-    return tokens
+    return tokens, ""
 
 
 def _members(run: Run, asked: Asked, known: answers.Known) -> Mapping[str, Response]:
@@ -193,7 +211,7 @@ def _export(
         pinned=(pinned, known.response(pinned)) if pinned else None,
         members=members,
         tokens=tokens,
-        note=frames.exactness(known.scored),
+        note=_exactness(known),
     )
     with st.popover("Export", key="live-export", type="tertiary", width="content"):
         st.download_button(

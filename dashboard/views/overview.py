@@ -10,6 +10,8 @@ from dashboard import cards, charts, controls, queries
 from dashboard.figures.systems import system_scores
 from dashboard.frames import runs as run_frames
 from dashboard.frames import texts, weight_space
+from dashboard.frames.counts import count_note, not_a_number_note
+from dashboard.frames.introduction import introduction
 from dashboard.frames.numbers import counted, duration_text, score_text, weight_text
 from dashboard.frames.plain import plain, plain_message, without_folders
 from dashboard.queries import Run
@@ -22,6 +24,8 @@ def render() -> None:
 
 
 def _body(run: Run) -> None:
+    _name(run)
+    _introduction(run)
     _state(run)
     _at_a_glance(run)
     _proof(run)
@@ -32,11 +36,14 @@ def _body(run: Run) -> None:
     overview_runs.compare(runs, run)
 
 
-def _state(run: Run) -> None:
-    status = run.status
+def _name(run: Run) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.subheader(run.run_id, anchor=False, width="content")
         controls.state_badge(run)
+
+
+def _state(run: Run) -> None:
+    status = run.status
     if status is None:
         controls.next_command("The engine has not reported on this run.", run.resume_command)
         return
@@ -62,11 +69,18 @@ def _state(run: Run) -> None:
         for name, label in (
             ("training_steps", "training steps"),
             ("atlases", "prompts mapped"),
-            ("evaluations", "evaluations"),
+            ("evaluations", "points of the search"),
         ):
             done, most = status.counts.get(name, 0), status.expected.get(name, 0)
             if most:
                 st.progress(min(1.0, done / most), f"{label}: {done:,} of at most {most:,}")
+
+
+def _introduction(run: Run) -> None:
+    if run.config is not None:
+        marks = [controls.objective_mark(place) for place in range(len(run.objectives))]
+        st.markdown(introduction(run.objectives, run.config.rewards, marks))
+        controls.link_to("Live ensemble", "Move the weights and read along →")
 
 
 def _proof(run: Run) -> None:
@@ -82,18 +96,19 @@ def _at_a_glance(run: Run) -> None:
     controls.show_problems(evaluations)
     points = weight_space.evaluation_frame(evaluations.frame, run.objectives)
     best = weight_space.best_point(points, run.objectives)
+    not_numbers = not_a_number_note(points)
+    if not_numbers:
+        st.warning(not_numbers)
     if best is None:
-        st.caption(
-            "No weights are evaluated yet: the search starts when all adapters are trained."
-        )
+        if not not_numbers:
+            controls.caption_nothing(evaluations, controls.NO_POINTS)
         return
     responses = cards.responses_at(run, best.direction_key).frame
     n_prompts = len(responses)
     low, high = run_frames.span(evaluations.frame) or (best.mean_reward, best.mean_reward)
-    n_evaluated = weight_space.n_evaluated(points)
     heading = "Best weights" if run.state == "finished" else "Best weights so far"
     st.markdown(
-        f"**{heading}**, of {counted(n_evaluated, 'evaluated weight vector')}, "
+        f"**{heading}**, of {counted(len(points), 'point')}, "
         f"scored on {counted(n_prompts, 'prompt')} of the aggregation split"
     )
     columns = st.columns(len(run.objectives) + 1)
@@ -112,6 +127,9 @@ def _at_a_glance(run: Run) -> None:
         )
         score = score_text(best.scores[position], best.standard_errors[position])
         column.caption(f"{name} scores {score}")
+    note = count_note(points)
+    if note:
+        st.caption(note)
     controls.link_to("Weight space", "See all of them on the map →")
 
 
@@ -121,7 +139,9 @@ def _systems(run: Run) -> None:
     controls.show_problems(systems, responses)
     st.subheader("Base, single objectives and best ensemble", anchor=False)
     if systems.frame.empty:
-        st.caption("Scored on the held-out prompts when the search is done.")
+        controls.caption_nothing(
+            systems, "Scored on the held-out prompts when the search is done."
+        )
         return
     decoding = st.segmented_control(
         "Decoding",
@@ -141,14 +161,21 @@ def _systems(run: Run) -> None:
         f"{counted(frame['n_prompts'].max(), 'prompt')} of the inference split, which "
         "neither training nor search has seen. Bars: ± one standard error over prompts."
     )
-    controls.legend(run.objectives, "◆ mean reward")
-    charts.chart(
-        system_scores(frame, run.objectives, controls.theme_ink()),
-        key="systems",
-        name=charts.file_name(run, "systems"),
-        rows=frame,
-        alt="Scores of base, single adapters and best ensemble with standard errors",
-    )
+    if frame["mean_reward"].isna().all():
+        st.warning(
+            "None of these scores is a number, so there is nothing to draw: an objective gave "
+            "none for the responses. Mend it in the settings of the run, and start the run again "
+            "under another name."
+        )
+    else:
+        controls.legend(run.objectives, "◆ mean reward")
+        charts.chart(
+            system_scores(frame, run.objectives, controls.theme_ink()),
+            key="systems",
+            name=charts.file_name(run, "systems"),
+            rows=frame,
+            alt="Scores of base, single adapters and best ensemble with standard errors",
+        )
     st.dataframe(
         run_frames.system_table(frame, run.objectives), hide_index=True, key="systems table"
     )

@@ -6,16 +6,17 @@ import time
 
 import streamlit as st
 
-from dashboard import cards, charts, controls, selection
+from dashboard import cards, charts, controls, queries, selection
 from dashboard.figures.systems import run_scores
 from dashboard.frames import cards as card_frames
 from dashboard.frames import seeds
-from dashboard.frames.numbers import duration_text, score_text
+from dashboard.frames.numbers import counted, duration_text, score_text
 from dashboard.queries import Run
 
 _CARDS_PER_PAGE = 12
 _CARDS_PER_ROW = 3
 _MOST_COMPARED = 12
+_COMPARED_FIRST = 4
 _SHOWN = "number of cards"
 
 
@@ -84,10 +85,11 @@ def _card(run: Run, *, is_selected: bool) -> None:
     st.caption(_seen(run))
     card = cards.card(run)
     if card.best is None:
-        st.caption("No weights are evaluated yet.")
+        unread = queries.table(run, "evaluations").problem
+        st.caption("Its points cannot be read." if unread else "No weights have scores yet.")
     else:
         st.metric(
-            f"best mean reward of {card.n_evaluated} weights",
+            f"best mean reward of {counted(card.n_points, 'point')}",
             score_text(card.best_reward, card.mean_reward_se),
             chart_data=list(card.history),
             chart_type="line",
@@ -115,13 +117,12 @@ def _table(found: list[Run]) -> None:
         placeholder="–",  # noqa: RUF001
         column_config=controls.number_columns(whole=seeds.COST_COLUMNS),
     )
-    charts.export_rows(rows, key="all-runs", name="runs")
+    charts.export_rows(rows, key="all-runs", name="all-runs")
 
 
 def compare(runs: list[Run], selected: Run) -> None:
-    """Put several runs side by side, the selected run's likes by default."""
+    """Put several runs side by side, by default this one and finished ones like it."""
     readable = [run for run in runs if run.config is not None]
-    alike = [run for run in readable if run.objectives == selected.objectives]
     st.subheader("Compare runs", anchor=False)
     if len(readable) < 2:
         controls.next_command(
@@ -132,7 +133,7 @@ def compare(runs: list[Run], selected: Run) -> None:
     names = st.multiselect(
         "Runs",
         [run.run_id for run in readable],
-        default=[run.run_id for run in alike[:4]],
+        default=[run.run_id for run in cards.beside(readable, selected)[:_COMPARED_FIRST]],
         key="compare",
         bind="query-params",
         max_selections=_MOST_COMPARED,
@@ -167,7 +168,7 @@ def _compared(chosen: list[Run], selected: Run, split: str) -> None:
         charts.chart(
             run_scores(frame, spread, selected.objectives, controls.theme_ink()),
             key="compare-runs",
-            name="runs-compared",
+            name="compared-runs-scores",
             rows=frame,
             alt="Scores of the best ensemble of each run with 95 % intervals",
         )
@@ -182,4 +183,4 @@ def _compared(chosen: list[Run], selected: Run, split: str) -> None:
         placeholder="–",  # noqa: RUF001
         column_config=controls.number_columns(whole=seeds.COST_COLUMNS),
     )
-    charts.export_rows(rows, key="compared-rows", name="runs-compared")
+    charts.export_rows(rows, key="compared-rows", name="compared-runs-settings-and-cost")

@@ -15,6 +15,13 @@ EMBEDDED_ROOT = Path(__file__).parent
 
 EMBEDDED_NAMES = ("base", "reflection", "empathy", "fluency")
 
+DESCRIPTIONS = {
+    "embedded:reflection": "how deeply a response reflects what the client said",
+    "embedded:empathy": "how well a response names what the client feels",
+    "embedded:fluency": "how natural the language of a response is",
+}
+"""What each scorer rewards, for objectives that are not described in the settings."""
+
 
 def embedded_path(name: str) -> Path:
     """Return the folder of an embedded model.

@@ -22,7 +22,7 @@ LEAST_DISTINCT_FRACTION = 0.5
 def is_trained(run: Run, objective: str) -> bool:
     """Tell whether an objective's adapter is finished."""
     # An adapter whose folder was deleted is trained again; its stored rows stay as they are.
-    weights = run.folder.adapters / objective / "adapter_model.safetensors"
+    weights = run.folder.adapter_weights(objective)
     return objective in run.store.adapters() and weights.is_file()
 
 

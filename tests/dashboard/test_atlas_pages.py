@@ -155,7 +155,9 @@ def test_the_reference_and_more_weights_come_from_the_url() -> None:
     page = run_page("compare", run="finished", reference="Certified search", **query)
     assert not page.exception
     assert "Against Certified search" in said(page)
-    costs = [table.value for table in page.dataframe if "evaluations" in table.value.columns]
+    costs = [
+        table.value for table in page.dataframe if "measured directions" in table.value.columns
+    ]
     assert "Weights 3,1,1" in list(costs[0]["method"])
 
 

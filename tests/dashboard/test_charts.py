@@ -8,6 +8,8 @@ import re
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+import pytest
+from streamlit.testing.v1 import AppTest
 
 from dashboard import charts
 
@@ -33,6 +35,18 @@ def test_parquet_holds_every_row_and_lists_as_lists() -> None:
     assert len(read) == 12_000
     assert list(read["weights"][1]) == [0.0, 1.0]
     assert read["weights"][2] is None
+
+
+@pytest.mark.parametrize(("n_rows", "label"), [(1, "1 row as CSV"), (2, "2 rows as CSV")])
+def test_an_export_counts_its_rows(n_rows: int, label: str) -> None:
+    def script(n_rows: int) -> None:
+        from dashboard import charts
+        from tests.dashboard.test_charts import ROWS
+
+        charts.export_rows(ROWS.iloc[:n_rows], key="rows", name="rows")
+
+    page = AppTest.from_function(script, args=(n_rows,)).run()
+    assert label in [button.proto.label for button in page.get("download_button")]
 
 
 def test_the_page_of_a_chart_carries_plotly_and_fetches_nothing() -> None:

@@ -241,7 +241,7 @@ def test_what_training_changed_is_told_own_reward_first() -> None:
 
 def card_of(evaluations: pd.DataFrame) -> cards.RunCard:
     return cards.RunCard(
-        n_evaluated=cards.n_evaluated(evaluations),
+        n_points=len(evaluations),
         best=cards.best_row(evaluations, OBJECTIVES),
         mean_reward_se=0.02,
         history=cards.history(evaluations),
@@ -257,7 +257,7 @@ def test_a_card_has_the_best_weights_and_the_way_there() -> None:
     assert card.history[-1] == scored.max()
     assert list(card.history) == sorted(card.history)
     empty = card_of(SEARCH.iloc[:0])
-    assert (empty.best, empty.history, empty.n_evaluated) == (None, (), 0)
+    assert (empty.best, empty.history) == (None, ())
     assert cards.objective_lines(None, OBJECTIVES) == list(OBJECTIVES)
 
 
@@ -310,3 +310,38 @@ def test_runs_of_other_objectives_or_without_scores_are_left_out() -> None:
     assert list(searched["run"]) == ["one", "three"]
     table = seeds.comparison_table(entries)
     assert list(table["mean reward, held out"]) == ["0.500 ± 0.100", "0.500 ± 0.100", "–"]  # noqa: RUF001
+
+
+def test_a_proof_without_numbers_says_so() -> None:
+    atlases = pd.DataFrame([{"split": "aggregation", "n_cells": 4, "covered": 1.0}])
+    proofs = pd.DataFrame(
+        [
+            {
+                "split": "aggregation",
+                "weights": [0.5, 0.5],
+                "mean_reward": math.nan,
+                "upper_bound": 0.5,
+                "radius": 0.1,
+            }
+        ]
+    )
+    told = runs.proof_text(proofs, atlases)
+    assert "nan" not in told
+    assert told.endswith("Scores on them are not numbers, so nothing is proven.")
+
+
+def test_systems_stand_in_the_order_of_every_page() -> None:
+    names = ["best", "adapter:b1", "else", "base", "adapter:a1"]
+    rows = runs.in_order(pd.DataFrame({"system": names}), OBJECTIVES)
+    assert list(rows["system"]) == ["base", "adapter:a1", "adapter:b1", "best", "else"]
+
+
+def test_rows_of_texts_are_as_high_as_the_longest_up_to_a_limit() -> None:
+    widths = {"prompt": 260, "response": 360}
+
+    def height(text: str) -> int:
+        return texts.row_height(pd.DataFrame({"prompt": [text], "response": ["short"]}), widths)
+
+    assert height("short") < height("word " * 20) < height("word " * 30)
+    assert height("word " * 400) == height("word " * 4000)
+    assert texts.row_height(pd.DataFrame({"prompt": [], "response": []}), widths) > 0

@@ -21,7 +21,7 @@ from tests.dashboard.test_mapping import mapped
 from tests.dashboard.test_pages import run_page, said
 from tests.formula import HOSTILE, OBJECTIVES
 from tests.formula_models import UNMAPPABLE, FormulaModels
-from tests.synthetic import SPECS
+from tests.synthetic import SPECS, write_run
 
 BEST = (0.9375, 0.75, 0.3125)
 
@@ -290,6 +290,8 @@ def test_a_read_only_dashboard_looks_up_and_asks_no_model(
     unmapped = live_page(prompt="inference:1")
     assert not unmapped.exception
     assert slider_data(unmapped)["canAsk"] is False
+    assert "read-only" not in slider_data(unmapped)["problem"]  # it is told above
+    assert "Decoded by" not in said(unmapped)
     assert "**Base**" in said(unmapped)  # stored with the inference prompts
     assert models.asked == []
     assert models.asked_alone == []
@@ -299,6 +301,26 @@ def test_a_run_without_all_adapters_says_which_are_missing(models: Recording) ->
     page = run_page("live", run="training")
     assert "not trained yet: empathy, fluency" in page.info[0].value
     assert models.asked == []
+
+
+def test_with_an_adapter_deleted_what_is_stored_is_shown_with_the_next_command(
+    models: Recording, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_run(tmp_path, SPECS["finished"])
+    folder.adapter_weights("empathy").unlink()
+    (folder.adapters / "fluency").rename(folder.root / "elsewhere")
+    monkeypatch.setenv("EMORL_ARTIFACTS", str(tmp_path))
+    for query in ({"prompt": "aggregation:1"}, {"text": "I feel stuck."}):
+        page = live_page(**query)
+        assert not page.exception
+        assert not page.error
+        [told] = [info.value for info in page.info]
+        assert "empathy, fluency" in told
+        assert "`emorl run finished" in told
+        assert "Decoded by" not in said(page)
+        assert (slider_data(page)["atlas"] is None) is ("text" in query)
+    assert models.asked == []
+    assert models.asked_alone == []
 
 
 @pytest.mark.usefixtures("served")
@@ -313,9 +335,10 @@ def test_models_that_cannot_be_loaded_are_told_in_words() -> None:
     finally:
         live.use_loader(None)
     assert not page.exception
-    assert page.error[0].value == "The adapter has rank 4, expected 8."
+    assert [error.value for error in page.error] == ["The adapter has rank 4, expected 8."]
+    assert slider_data(page)["problem"] == "No answer: the reason stands above."
     assert slider_data(mapped)["atlas"] is not None  # the look-up needs no model
-    assert mapped.error[0].value == "The adapter has rank 4, expected 8."
+    assert [error.value for error in mapped.error] == ["The adapter has rank 4, expected 8."]
 
 
 def test_the_pinned_weights_end_with_their_run(models: Recording) -> None:

@@ -125,10 +125,12 @@ def test_members_come_from_the_atlas_and_from_what_was_stored(complete: ScoredAt
 
 
 def test_open_cells_are_told(partial: ScoredAtlas, complete: ScoredAtlas) -> None:
-    assert "2 are open: the budget ended" in frames.exactness(partial)
-    assert "open" not in frames.exactness(complete)
-    assert "3 cells cover 100.00 %" in frames.exactness(complete)
-    assert frames.exactness(None).startswith("Decoded by the models.")
+    assert "2 are open: the budget ended" in frames.exactness(partial, is_decoded=False)
+    told = frames.exactness(complete, is_decoded=True)
+    assert "open" not in told
+    assert "3 cells cover 100.00 %" in told
+    assert frames.exactness(None, is_decoded=True).startswith("Decoded by the models.")
+    assert frames.exactness(None, is_decoded=False) == ""
 
 
 TOKENS = (

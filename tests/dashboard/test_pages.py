@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from dashboard import cards, queries
 from tests.synthetic import SPECS, write_run
 
 PAGES = ("overview", "training", "weight_space", "live")
@@ -89,7 +90,7 @@ def test_a_bad_run_in_the_url_is_answered_in_words(name: str, run: str, message:
 def test_bad_weights_in_the_url_are_answered_in_words(weights: str) -> None:
     page = run_page("weight_space", run="finished", w=weights)
     assert not page.exception
-    assert "The weights in the URL do not fit this run" in page.error[0].value
+    assert "which do not fit this run. It takes 3 numbers" in page.error[0].value
 
 
 @pytest.mark.usefixtures("served")
@@ -121,9 +122,9 @@ def test_weights_above_one_are_scaled_to_the_cube() -> None:
 @pytest.mark.usefixtures("served")
 def test_fewer_rounds_show_fewer_evaluations() -> None:
     page = run_page("weight_space", run="finished")
-    assert "The same 135 evaluations as a table" in said(page)
+    assert "The same 135 points as a table" in said(page)
     page.slider(key="round").set_value(1).run()
-    assert "The same 27 evaluations as a table" in said(page)
+    assert "The same 27 points as a table" in said(page)
 
 
 @pytest.mark.usefixtures("served")
@@ -155,6 +156,35 @@ def test_runs_of_the_same_objectives_are_compared() -> None:
     page.segmented_control(key="on").set_value("prompts of the search").run()
     assert "Mean over 2 runs" in said(page)
     assert not page.exception
+
+
+@pytest.mark.usefixtures("served")
+def test_a_run_is_compared_first_with_finished_runs_its_other_seeds_before() -> None:
+    every = {run.run_id: run for run in queries.runs()}
+    own = every["finished"]
+    assert own.config is not None
+    seed = replace(
+        own, config=replace(own.config, name="seed", seed=7), folder=every["died"].folder
+    )
+    other = replace(
+        every["large"], config=replace(own.config, search=replace(own.config.search, n_rounds=1))
+    )
+    found = cards.beside([every["running"], other, seed, own], own)
+    assert [run.folder.root.name for run in found] == ["finished", "died", "large"]
+
+
+@pytest.mark.parametrize("name", ["weight_space", "overview", "compare"])
+def test_a_table_that_cannot_be_read_is_no_search_that_has_not_begun(
+    name: str, artifacts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(artifacts / "runs" / "finished", tmp_path / "runs" / "finished")
+    for table in ("evaluations", "systems"):
+        file = tmp_path / "runs" / "finished" / "published" / f"{table}.parquet"
+        file.write_bytes(b"no parquet")
+    monkeypatch.setenv("EMORL_ARTIFACTS", str(tmp_path))
+    told = said(run_page(name, numbers="aggregation"))
+    assert "No weights are evaluated yet" not in told
+    assert "Scored on the held-out prompts when" not in told
 
 
 @pytest.mark.usefixtures("served")

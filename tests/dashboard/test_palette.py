@@ -13,6 +13,7 @@ from plotly.subplots import make_subplots
 from dashboard.components import source
 from dashboard.figures import lines
 from dashboard.figures.palette import DARK, LIGHT, NAMES, Ink, style
+from dashboard.figures.palette import contrast as palette_contrast
 
 THEMES = {"light": LIGHT, "dark": DARK}
 TEXT, GRAPHIC = 4.5, 3.0
@@ -66,10 +67,17 @@ def test_the_colours_of_a_theme_can_be_read(name: str) -> None:
 def test_text_on_the_primary_colour_can_be_read(name: str, place: int) -> None:
     """Buttons and tags of choices: Streamlit's own white is too faint in the dark."""
     pairs = re.findall(r"light-dark\((#\w{6}), (#\w{6})\)", source("theme.css"))
-    text, hovered, opened = (pair[place] for pair in pairs)
+    text, hovered, opened, ground, _ = (pair[place] for pair in pairs)
     assert contrast(text, theme(name)["primaryColor"]) >= TEXT
     assert contrast(text, hovered) >= TEXT
     assert contrast(opened, theme(name)["backgroundColor"]) >= TEXT
+    # What stays in sight hides the views that scroll by behind it, and is else not seen.
+    assert ground.upper() == theme(name)["backgroundColor"]
+
+
+def test_the_contrast_of_colours_is_that_of_the_guidelines() -> None:
+    assert palette_contrast("#000000", "#FFFFFF") == pytest.approx(21)
+    assert palette_contrast("#FFFFFF", "#767676") == pytest.approx(4.54, abs=0.005)
 
 
 @pytest.mark.parametrize(("name", "colours"), THEMES.items())

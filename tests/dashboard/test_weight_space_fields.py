@@ -137,6 +137,7 @@ def test_a_proof_has_its_region_and_what_is_left() -> None:
                 "weights": [0.3, 0.7],
                 "radius": 0.01,
                 "corners": [0.2, 0.8, 0.4, 0.6],
+                "means": [0.85, 0.95],
                 "mean_reward": 0.9,
                 "upper_bound": 0.91,
             }

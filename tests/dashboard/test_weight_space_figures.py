@@ -13,8 +13,9 @@ from dashboard.figures.cones import cone_mesh
 from dashboard.figures.fields import FIELD_NAME
 from dashboard.figures.history import search_history
 from dashboard.figures.marginal import effect_panels
-from dashboard.figures.palette import DARK, LIGHT
+from dashboard.figures.palette import DARK, LIGHT, Ink
 from dashboard.figures.parallel import (
+    EDGES,
     MOST_CLICKABLE,
     ParallelContent,
     axis_values,
@@ -88,6 +89,14 @@ def test_a_field_of_three_weights_is_drawn_as_cones_of_float32() -> None:
     corners = np.stack([mesh.x, mesh.y, mesh.z], axis=1).reshape(-1, 3, 3)
     assert not corners[:, 0].any()
     np.testing.assert_array_equal(corners[:, 1:].max(axis=2), 1.0)
+
+
+def test_the_names_of_the_corners_are_off_the_cube_where_no_point_is() -> None:
+    figure = weight_map(map_content(in_three(), THREE), LIGHT)
+    shifts = {note.text: (note.xshift, note.yshift) for note in figure.layout.scene.annotations}
+    # As the camera first sees it, the first weight goes to the left and the second to the right.
+    assert shifts["a1 = 1"][0] < 0 < shifts["b1 = 1"][0]
+    assert shifts["a1 = 1"][1] < 0 < shifts["c1 = 1"][1]
 
 
 def test_cones_pass_where_the_score_is_their_level() -> None:
@@ -191,6 +200,16 @@ def test_the_triangle_shows_points_region_front_and_selection() -> None:
     assert traces["evaluated directions"].customdata[0] == "0,0,0.5"
 
 
+def test_the_stairs_of_the_image_are_covered_outside_of_the_triangle() -> None:
+    field = np.zeros(len(ternary.image_shares()), dtype=np.float32)
+    figure = ternary.ternary_map(ternary_content(field=field), DARK)
+    [frame] = [trace for trace in figure.data if trace.name == "outside"]
+    assert frame.fillcolor == DARK.page
+    # Once around outside of each edge, once along it.
+    assert min(frame.y) == pytest.approx(-3 / ternary.N_COLUMNS)
+    assert {round(float(y), 6) for y in frame.y} >= {0.0, round(HEIGHT, 6)}
+
+
 def test_an_empty_triangle_still_names_its_corners() -> None:
     figure = ternary.ternary_map(ternary_content(points=NOTHING), LIGHT)
     assert [note.text for note in figure.layout.annotations] == [
@@ -218,6 +237,7 @@ def test_the_trade_off_marks_the_front_and_the_interval_of_the_selected(
     )
     figure = trade_off(content, LIGHT)
     traces = {trace.name: trace for trace in figure.data}
+    assert traces["dominated"].marker.line.width > 0  # dark scores on the dark page
     assert traces["Pareto front of all objectives"].customdata == ("1,0.5",)
     assert traces["selected, with 95 % intervals"].error_y.array == pytest.approx((1.96 * 0.02,))
     assert ("exact front over all weights (atlas)" in traces) is not exact.empty
@@ -241,6 +261,30 @@ def test_parallel_axes_are_shares_scores_and_the_mean() -> None:
     figure = parallel_coordinates(parallel(frame, best), LIGHT)
     [chosen] = [trace for trace in figure.data if trace.name == "selected"]
     assert len(chosen.x) == 5
+
+
+def test_the_names_of_parallel_axes_turn_where_they_would_collide() -> None:
+    frame = frames.evaluation_frame(SEARCH, OBJECTIVES)
+    figure = parallel_coordinates(parallel(frame, frames.point_row(None, OBJECTIVES)), LIGHT)
+    axis = figure.layout.xaxis
+    # Only ticks turn; annotations run into each other.
+    assert len(axis.ticktext) == 5
+    assert "share<br>a1" in axis.ticktext[0]
+    assert axis.autotickangles == (0, -90)
+    assert not any("a1" in note.text for note in figure.layout.annotations)
+
+
+@pytest.mark.parametrize(("colours", "faint"), [(DARK, "#45085B"), (LIGHT, "#F0E526")])
+def test_lines_as_dark_or_as_bright_as_the_page_have_edges(colours: Ink, faint: str) -> None:
+    frame = many(40)
+    content = replace(
+        parallel(frame, frames.point_row(None, OBJECTIVES)), value_range=(0.25, 0.75)
+    )
+    figure = parallel_coordinates(content, colours)
+    behind = [place for place, trace in enumerate(figure.data) if trace.name == EDGES]
+    edged = {figure.data[place + 1].line.color for place in behind}
+    assert faint in edged
+    assert "#228C8D" not in edged  # the middle of the scale
 
 
 def test_every_direction_has_a_line_and_the_best_have_points_to_click() -> None:
@@ -296,3 +340,7 @@ def test_every_pixel_of_a_slice_names_its_weights() -> None:
     # The row of an image is the second weight.
     assert images[0].customdata[-1][0] == "0,1,0.25"
     assert images[0].z[-1][0] == slices.N_STEPS - 1
+    # Names of narrow panels beside each other turn, and the ring at an edge is whole.
+    assert "<b>a1</b>" in figure.layout.xaxis2.ticktext
+    assert figure.layout.xaxis2.autotickangles == (0, -90)
+    assert all(not one.cliponaxis for one in figure.data if one.name == "selected")

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from dashboard.frames import weight_space as frames
+from dashboard.frames.counts import count_note, not_a_number_note
 from dashboard.frames.filters import Filters, filter_note, passing, shown_points
 from engine.directions import direction_key
 from engine.schema import COLUMNS
@@ -111,7 +112,7 @@ def test_fields_are_filtered_by_their_scores() -> None:
 
 def test_filters_say_what_they_leave_out() -> None:
     filters = Filters(up_to_round=1, at_least={"mean_reward": 0.5, "a1": 0.0})
-    told = "3 of 6 evaluations pass the filters (mean reward ≥ 0.500)."
+    told = "3 of 6 points pass the filters (mean reward ≥ 0.500)."
     assert filter_note(filters, 3, 6) == told
     assert filter_note(Filters(up_to_round=1), 6, 6) == ""
 
@@ -192,3 +193,31 @@ def test_errors_stand_beside_their_scores_in_the_table(frame: pd.DataFrame) -> N
     names = list(frames.point_table(frame, OBJECTIVES).columns)
     assert names[names.index("a1") + 1] == "a1 ± se"
     assert "search" not in names
+
+
+def test_the_counts_of_a_search_hang_together_in_one_sentence() -> None:
+    search = evaluations(
+        (1, (0.0, 0.0), "zero", None),
+        (1, (0.5, 0.5), "shared", 0.6),
+        (1, (1.0, 1.0), "measured", 0.6),
+        (2, (1.0, 1.0), "shared", 0.6),
+        (2, (1.0, 0.5), "measured", 0.7),
+    )
+    told = count_note(frames.evaluation_frame(search, OBJECTIVES))
+    # (1, 1) comes twice, and (0.5, 0.5) is on its ray.
+    assert told.startswith(
+        "5 points: 4 different weight vectors, 1 of them all 0, on 2 directions from zero."
+    )
+    plain = evaluations((1, (1.0, 0.5), "measured", 0.7))
+    assert count_note(frames.evaluation_frame(plain, OBJECTIVES)) == ""
+
+
+def test_scores_that_are_not_numbers_are_told_and_the_zero_vector_is_none_of_them() -> None:
+    search = evaluations(
+        (1, (0.0, 0.0), "zero", None),
+        (1, (1.0, 0.0), "measured", math.nan),
+        (1, (0.0, 1.0), "measured", 0.5),
+    )
+    frame = frames.evaluation_frame(search, OBJECTIVES)
+    assert not_a_number_note(frame).startswith("1 of 3 points have scores that are not numbers")
+    assert not_a_number_note(frame[frame["kind"] != "measured"]) == ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -46,7 +47,8 @@ def said(page: AppTest) -> str:
 def test_every_view_that_makes_sense_is_drawn(run: str, missing: set[str]) -> None:
     page = open_page(run=run, view=VIEWS, field="true")
     assert not page.exception
-    assert not page.error
+    told = " ".join(error.value for error in page.error)
+    assert {view for view in VIEWS if f"“{view}”" in told} == missing
     assert len(page.get("plotly_chart")) == len(set(VIEWS) - missing)
 
 
@@ -57,7 +59,7 @@ def test_one_evaluation_looks_sensible_in_every_view(
     monkeypatch.setenv("EMORL_ARTIFACTS", str(tmp_path))
     page = open_page(view=VIEWS)
     assert not page.exception
-    assert "The same 1 evaluation as a table" in said(page)
+    assert "The same 1 point as a table" in said(page)
     for told in ("over weights**, 1 point", "they score**, 1 direction"):
         assert f"{told}s" not in said(page)
         assert told in said(page)
@@ -71,14 +73,43 @@ def test_nonsense_in_the_url_leaves_the_controls_as_they_are() -> None:
         run="finished", view="nonsense", round="abc", least__empathy="<b>", kind="no", colour="no"
     )
     assert not page.exception
-    assert "The same 135 evaluations as a table" in said(page)
+    assert "The same 135 points as a table" in said(page)
+
+
+@pytest.mark.usefixtures("served")
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ({"view": "Nope"}, "asks for the view “Nope”"),
+        ({"colour": "zzz"}, "asks for the colour “zzz”"),
+        ({"w": "0,0,0"}, "asks for the weights “0,0,0”. Where all weights are 0"),
+        ({"w": "abc"}, "asks for the weights “abc”, which do not fit this run"),
+    ],
+)
+def test_what_the_url_asks_for_in_vain_is_answered_in_plain_words(
+    query: dict[str, str], told: str
+) -> None:
+    [error] = open_page(run="finished", **query).error
+    assert told in error.value
+    assert "['" not in error.value
+
+
+@pytest.mark.usefixtures("served")
+def test_what_is_selected_is_said_above_the_views() -> None:
+    page = open_page(run="finished", view=VIEWS, w="1,0,0")
+    lines = [one.value for one in page.markdown]
+    [line] = [place for place, text in enumerate(lines) if "**Selected point** 1,0,0" in text]
+    [first_view] = [place for place, text in enumerate(lines) if "over weights**" in text]
+    assert line < first_view
+    [score] = [one.value for one in page.metric]
+    assert score.split(" ")[0] in lines[line]
 
 
 @pytest.mark.usefixtures("served")
 def test_the_best_point_is_the_best_of_what_is_shown() -> None:
     assert "Measured in round 1 " in said(open_page(run="finished", round="1"))
     nothing = open_page(run="finished", least__mean_reward="1.0")
-    assert "No evaluated weights pass the filters." in said(nothing)
+    assert "No point that has a score passes the filters." in said(nothing)
     assert not nothing.exception
 
 
@@ -106,7 +137,7 @@ def test_filters_in_the_url_apply_to_every_view() -> None:
     assert set(rows["kind"]) == {"measured"}
     assert rows["empathy"].min() >= 0.5
     n_shown = len(rows)
-    assert f"{n_shown} of 135 evaluations pass the filters (empathy ≥ 0.500)" in said(page)
+    assert f"{n_shown} of 135 points pass the filters (empathy ≥ 0.500)" in said(page)
     assert f"{n_shown} points" in said(page)
     assert f"{n_shown} directions" in said(page)
     # What the search measured until then does not change with what is shown of it.
@@ -114,10 +145,23 @@ def test_filters_in_the_url_apply_to_every_view() -> None:
 
 
 @pytest.mark.usefixtures("served")
+@pytest.mark.parametrize(("least", "is_drawn"), [("0.0", True), ("1.0", False)])
+def test_filters_apply_to_the_exact_front_and_to_the_proven_best_of_the_triangle(
+    least: str, is_drawn: bool
+) -> None:
+    page = open_page(run="finished", view="Triangle", least__mean_reward=least)
+    [chart] = page.get("plotly_chart")
+    drawn = {trace["name"] for trace in json.loads(chart.proto.spec)["data"]}
+    assert ("exact Pareto front" in drawn) is is_drawn
+    assert ("best of all weights, proven" in drawn) is is_drawn
+    assert ("The star is the proven best" in said(page)) is is_drawn
+
+
+@pytest.mark.usefixtures("served")
 def test_filters_that_leave_nothing_are_no_error() -> None:
     page = open_page(run="running", view=VIEWS, least__mean_reward="1.0")
     assert not page.exception
-    assert "The same 0 evaluations as a table" in said(page)
+    assert "The same 0 points as a table" in said(page)
 
 
 @pytest.mark.usefixtures("served")

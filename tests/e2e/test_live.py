@@ -172,6 +172,7 @@ def test_the_text_follows_a_drag_and_the_server_hears_of_its_end(
     expect(answer).to_have_text("Response 5.")
     page.get_by_role("button", name="Pin this response").click()
     expect(page.locator(".reference-text")).to_have_text("Response 5.")
+    expect(page.locator(".score .delta").first).to_have_text("=")
     pinned = f"{start}&ref=1%2C0.5%2C0"
     expect(page).to_have_url(pinned)
     box = slider(page, "empathy").bounding_box()
@@ -191,11 +192,26 @@ def test_the_text_follows_a_drag_and_the_server_hears_of_its_end(
     wait_until_ready(page)
     expect(answer).to_have_text("Response 6.")
     expect(slider(page, "empathy")).to_have_js_property("valueAsNumber", 1)
+    expect(page.locator(".answer .marks")).to_have_text("beside the pinned response:newgone")
+    expect_both_in_sight(page)
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.get_by_role("button", name="Copy link").click()
     expect(page.get_by_role("button", name="Link copied")).to_be_visible()
     assert page.evaluate("navigator.clipboard.readText()") == page.url
     assert seen.complaints == []
+
+
+def expect_both_in_sight(page: Page) -> None:
+    """On a phone the text is read while a hand moves what changes it."""
+    page.set_viewport_size({"width": 390, "height": 700})
+    answer = page.locator(".answer-text")
+    two_lines = answer.evaluate("(text) => 2 * parseFloat(getComputedStyle(text).lineHeight)")
+    for name in ("reflection", "empathy", "fluency"):
+        expect(slider(page, name)).to_be_in_viewport(ratio=1)
+    assert (answer.bounding_box() or {"y": 700})["y"] + two_lines <= 700
+    page.locator(".map").scroll_into_view_if_needed()
+    page.get_by_role("button", name="Unpin").evaluate("(end) => end.scrollIntoView()")
+    expect(answer).to_be_in_viewport(ratio=1)
 
 
 def test_an_own_prompt_is_answered_at_once_then_mapped_and_linked(

@@ -113,7 +113,7 @@ def test_a_click_on_a_point_shows_its_responses(watched: OpenPage, site: str) ->
     wait_for_map(page)
     click_point(page, [1.0, 0.0, 0.5])
     expect(page.get_by_text("All responses at weights 1,0,0.5")).to_be_visible()
-    expect(page.get_by_text("Selected point")).to_be_visible()
+    expect(page.get_by_role("heading", name="Selected point")).to_be_visible()
     expect(page).to_have_url(f"{site}/weight-space?run=finished&w=1%2C0%2C0.5")
     assert seen.complaints == []
 
@@ -140,7 +140,7 @@ def test_a_row_of_the_table_selects_its_point(watched: OpenPage, site: str) -> N
     table.scroll_into_view_if_needed()
     # Rows are drawn on a canvas; the check box of the first one is below the head's.
     table.click(position={"x": 16, "y": 53})
-    expect(page.get_by_text("Selected point")).to_be_visible()
+    expect(page.get_by_role("heading", name="Selected point")).to_be_visible()
     expect(page.get_by_text("All responses at weights 0.9375,0.75,0.3125")).to_be_visible()
     assert seen.complaints == []
 
@@ -183,6 +183,7 @@ def test_a_click_between_the_points_of_the_triangle_selects_on_all_pages(
     x, y = page.evaluate(
         """() => {
           const chart = document.querySelector('.js-plotly-plot');
+          chart.scrollIntoView({block: 'center'});
           const {xaxis, yaxis} = chart._fullLayout;
           const frame = chart.getBoundingClientRect();
           return [frame.left + xaxis._offset + xaxis.l2p(0.15 + 0.075),
@@ -192,7 +193,7 @@ def test_a_click_between_the_points_of_the_triangle_selects_on_all_pages(
     page.mouse.move(x, y)
     page.mouse.down()
     page.mouse.up()
-    expect(page.get_by_text("Selected point")).to_be_visible()
+    expect(page.get_by_role("heading", name="Selected point")).to_be_visible()
     page.wait_for_url("**w=*")
     chosen = parse_qs(urlsplit(page.url).query)["w"][0]
     weights = [float(weight) for weight in chosen.split(",")]

@@ -57,7 +57,7 @@ def test_a_dashboard_that_polls_a_whole_run_disturbs_nothing(
         assert engine.returncode == 0, engine_log.read_text(encoding="utf-8")
         assert visits > len(PAGES)
         page = resting.page
-        expect(page.get_by_text("135 evaluations")).to_be_visible()
+        expect(page.get_by_text("The same 135 points as a table")).to_be_visible()
         expect(page.get_by_test_id("stException")).to_have_count(0)
         answer = watched(site)
         page = answer.open(f"{site}/live?run=watched")

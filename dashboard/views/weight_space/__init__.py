@@ -7,11 +7,13 @@ from collections.abc import Callable
 import streamlit as st
 
 from dashboard import controls, landscape, selection
+from dashboard.frames.counts import count_note, not_a_number_note
 from dashboard.frames.filters import filter_note
 from dashboard.frames.plain import plain
+from dashboard.frames.weight_space import MEAN_REWARD
 from dashboard.queries import Run
 from dashboard.views.weight_space import details, filters, maps, scores
-from dashboard.views.weight_space.scene import Scene, make_scene
+from dashboard.views.weight_space.scene import Scene, make_scene, words
 
 View = Callable[[Scene], None]
 
@@ -27,17 +29,23 @@ def _body(run: Run) -> None:
     points = landscape.points(run)
     controls.show_problems(points)
     if points.frame.empty:
-        controls.next_command(
-            "No weights are evaluated yet: the search starts when the adapters are trained.",
-            run.resume_command,
-        )
+        controls.nothing_yet(points, controls.NO_POINTS, run.resume_command)
         return
     selected = selection.selected_weights(run.objectives)
-    if selected.problem:
-        st.error(plain(selected.problem))
     views = _views(run)
+    values = [words(value) for value in (MEAN_REWARD, *run.objectives)]
+    unknown = [
+        selection.unknown_choice(name, options)
+        for name, options in (("view", list(views)), ("colour", values))
+    ]
+    for problem in (selected.problem, *unknown):
+        if problem:
+            st.error(plain(problem))
+    not_numbers = not_a_number_note(points.frame)
+    if not_numbers:
+        st.warning(not_numbers)
     chosen = st.segmented_control(
-        "Views",
+        "Views, one or more",
         list(views),
         selection_mode="multi",
         default=[_DEFAULT],
@@ -46,9 +54,11 @@ def _body(run: Run) -> None:
         help="Choose several to see them side by side: what you select in one is selected in all.",
     )
     scene = make_scene(run, points.frame, selected.weights, filters.ask(run, points.frame))
-    note = filter_note(scene.shown.filters, len(scene.points), len(points.frame))
-    if note:
-        st.caption(note)
+    filtered = filter_note(scene.shown.filters, len(scene.points), len(points.frame))
+    counts = " ".join(note for note in (count_note(points.frame), filtered) if note)
+    if counts:
+        st.caption(counts)
+    details.line(scene)
     _grid([views[name] for name in chosen or [_DEFAULT]], scene)
     details.responses(scene)
     details.table(scene)

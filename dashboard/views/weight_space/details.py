@@ -1,4 +1,4 @@
-"""The selected point, all it writes, and the table of all evaluations."""
+"""The selected point, all it writes, and the table of all points."""
 
 from __future__ import annotations
 
@@ -13,15 +13,31 @@ from dashboard.queries import Frame
 from dashboard.views.weight_space.scene import Scene
 
 
+def line(scene: Scene) -> None:
+    """Say in a line what is selected; it stays in sight, however far down the views go."""
+    point = scene.point
+    if point is None:
+        return
+    scores = " · ".join(
+        f"{controls.objective_mark(place)}&nbsp;{name}&nbsp;{score_text(point.scores[place])}"
+        for place, name in enumerate(scene.run.objectives)
+    )
+    with st.container(key="selected-point"):
+        st.markdown(
+            f"**{_heading(scene)}** {point.text} · mean reward "
+            f"**{score_text(point.mean_reward)}** · {scores}"
+        )
+
+
 def card(scene: Scene) -> None:
     """Show the selected point: weights, scores, one response."""
     point, run = scene.point, scene.run
     st.subheader(_heading(scene), anchor=False)
     if point is None:
         st.info(
-            "No evaluated weights pass the filters."
+            "No point that has a score passes the filters."
             if scene.selected is None
-            else "All weights are 0: such an ensemble has no direction and is not evaluated."
+            else "Weights that are all 0 are no ensemble. Select another point."
         )
         return
     note = frames.distance_note(point, scene.selected)
@@ -115,19 +131,19 @@ def responses(scene: Scene) -> None:
         shown,
         hide_index=True,
         key="responses",
-        row_height=80,
+        row_height=texts.row_height(shown, controls.TEXT_WIDTHS),
         height=360,
         column_config=controls.response_columns(scene.run.objectives),
     )
-    charts.export_rows(shown, key="responses-rows", name=scene.name("responses"))
+    charts.export_rows(shown, key="responses-rows", name=scene.name(f"responses-at-{point.text}"))
 
 
 def table(scene: Scene) -> None:
-    """Show all evaluations that pass the filters; a row selects its point."""
+    """Show all points that pass the filters; a row selects its point."""
     rows = frames.point_table(scene.points, scene.run.objectives)
     order = scene.points["weights_text"].loc[rows.index].tolist()
     text = selection.as_text(scene.selected) if scene.selected else ""
-    st.subheader(f"The same {counted(len(rows), 'evaluation')} as a table", anchor=False)
+    st.subheader(f"The same {counted(len(rows), 'point')} as a table", anchor=False)
     st.caption(
         "Best first; select a row to select its point. Sort by a column's head, search with the "
         "magnifier above the table."
@@ -154,4 +170,4 @@ def table(scene: Scene) -> None:
         column_config=controls.point_columns(scene.run.objectives),
         placeholder="–",  # noqa: RUF001
     )
-    charts.export_rows(rows, key="points-rows", name=scene.name("evaluations"))
+    charts.export_rows(rows, key="points-rows", name=scene.name("points-table"))

@@ -48,7 +48,7 @@ def _rounds(last: int) -> int:
 def _kinds() -> list[str]:
     st.caption("They apply to every view, fields and table included.")
     return st.pills(
-        "Evaluations",
+        "Points",
         list(KINDS),
         selection_mode="multi",
         default=list(KINDS),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import charts, landscape, queries, selection
+from dashboard import charts, landscape, selection
 from dashboard.components import point_click
 from dashboard.figures import simplex
 from dashboard.figures.slices import slice_matrix
@@ -26,7 +26,8 @@ def weight_map_view(scene: Scene) -> None:
     run = scene.run
     points = frames.distinct_points(scene.points)
     st.markdown(
-        f"**{words(scene.value).capitalize()} over weights**, {counted(len(points), 'point')}"
+        f"**{words(scene.value).capitalize()} over weights**, "
+        f"{counted(len(scene.points), 'point')}"
     )
     axes = _axes(scene, "axes", "Axes of the map")
     with_field = _field_toggle(scene)
@@ -56,7 +57,8 @@ def weight_map_view(scene: Scene) -> None:
         weight_map(content, scene.ink),
         key=MAP_KEY,
         name=scene.name("map"),
-        rows=points,
+        rows_name=scene.name("points"),
+        rows=scene.points,
         alt="Map of the evaluated weights; the table below holds the same points.",
     )
     point_click.watch(MAP_KEY, key="map-click", on_pick=selection.select_weights)
@@ -86,17 +88,20 @@ def triangle_view(scene: Scene) -> None:
         return
     field, is_exact = landscape.triangle(run, scene.points, axes, scene.at, scene.shown)
     st.markdown(f"**{words(scene.value).capitalize()} over all directions**")
-    proof, front = landscape.proof(run), queries.table(run, "front")
+    proof = landscape.proof(run)
     is_whole = len(run.objectives) == 3
+    with_star = (
+        proof is not None and is_whole and proof.passes(run.objectives, scene.shown.filters)
+    )
     source = (
         "The image is exact: every response is known from the atlas."
         if is_exact
         else "Without an atlas each place has the colour of the nearest evaluated direction."
     )
-    told = f" {proofs.proof_note(proof)}" if proof and is_whole else ""
+    told = f" {proofs.proof_note(proof)}" if proof and with_star else ""
     rest = "" if is_whole else " The other weights keep their share of the selected direction."
     st.caption(f"Corners are single objectives. Click anywhere to select. {source}{rest}{told}")
-    exact = trade_off.exact_front(front.frame, run.objectives, split=landscape.SPLIT)
+    exact = landscape.exact_front(run, scene.shown.filters)
     with_front = not exact.empty and is_whole and _front_toggle(len(exact))
     content = TernaryContent(
         points=scene.points,
@@ -105,7 +110,7 @@ def triangle_view(scene: Scene) -> None:
         value=scene.value,
         value_range=scene.value_range,
         field=field,
-        best_region=proof.corners if proof and is_whole else None,
+        best_region=proof.corners if proof and with_star else None,
         front=trade_off.front_weights(exact, run.objectives) if with_front else None,
         selected=scene.selected,
         is_compact=scene.is_phone,
@@ -114,6 +119,7 @@ def triangle_view(scene: Scene) -> None:
         ternary_map(content, scene.ink),
         key=TRIANGLE_KEY,
         name=scene.name("triangle"),
+        rows_name=scene.name("points"),
         rows=scene.points,
         alt="Triangle of the shares of three weights; the table below holds the same points.",
     )
@@ -156,6 +162,7 @@ def slices_view(scene: Scene) -> None:
         slice_matrix(found, scene.run.objectives, at, scene.value, scene.value_range, scene.ink),
         key=SLICES_KEY,
         name=scene.name("slices"),
+        rows_name=scene.name("points"),
         rows=scene.points,
         alt="Matrix of slices through the selected weights.",
     )

@@ -18,8 +18,8 @@ from dashboard.queries import Frame
 from dashboard.views.weight_space.scene import Scene
 from engine.records import Weights
 
-_AVERAGED = "Averaged over the other weights"
-_THROUGH = "Through the selected direction"
+_AVERAGED = "Averaged"
+_THROUGH = "As selected"
 
 
 def trade_off_view(scene: Scene) -> None:
@@ -30,10 +30,7 @@ def trade_off_view(scene: Scene) -> None:
     x = left.selectbox("Across", objectives, 0, key="x", bind="query-params")
     y = right.selectbox("Up", objectives, 1, key="y", bind="query-params")
     points = trades.trade_off_frame(scene.points, objectives)
-    exact = trades.exact_front(
-        queries.table(scene.run, "front").frame, objectives, split=landscape.SPLIT
-    )
-    exact = trades.passing_rows(exact, scene.shown.filters)
+    exact = landscape.exact_front(scene.run, scene.shown.filters)
     st.caption(
         f"Up and to the right is better. {trades.front_note(points, exact)} "
         f"{trades.volume_note(points, exact, objectives, (x, y))}"
@@ -54,6 +51,7 @@ def trade_off_view(scene: Scene) -> None:
         trade_off(content, scene.ink),
         key="trade-off",
         name=scene.name("trade-off"),
+        rows_name=scene.name("directions"),
         rows=points,
         alt=f"Scores of {x} against scores of {y}; the table below holds the same points.",
     )
@@ -87,6 +85,7 @@ def parallel_view(scene: Scene) -> None:
         parallel_coordinates(content, scene.ink),
         key="parallel",
         name=scene.name("parallel"),
+        rows_name=scene.name("directions"),
         rows=points,
         alt="Parallel coordinates of weights and scores; the table below holds the same points.",
     )

@@ -23,7 +23,9 @@ def read_snapshot(folder: RunFolder, name: str) -> pa.Table:
     if not path.is_file():
         return COLUMNS[name].empty_table()
     try:
-        table = pq.read_table(path)
+        # Opened once: by its path, columns and rows could be read of two versions of it.
+        with path.open("rb") as file:
+            table = pq.ParquetFile(file).read()
     except (pa.ArrowException, OSError) as error:
         raise StoreError(
             f"The snapshot {path} is damaged: {error}. `emorl run {folder.run_id}` publishes it "

@@ -158,19 +158,22 @@ def gold_view(gold: pd.DataFrame) -> pd.DataFrame:
 
 
 def repeats_view(repeats: pd.DataFrame) -> pd.DataFrame:
-    """Return how items shown twice were rated, for people; notes only where there are any."""
+    """Return how items shown twice were answered, for people, without columns that say nothing."""
     table = pd.DataFrame(
         {
             "annotator": repeats["annotator"],
             "criterion": repeats["criterion"],
             "pairs": repeats["n_pairs"],
-            "rated the same": repeats["share_equal"].map(_percent),
+            "answered the same": repeats["share_equal"].map(_percent),
             "mean difference": repeats["mean_difference"].map("{:+.2f}".format),
             "kappa": [estimate_text(kappa, math.nan, math.nan) for kappa in repeats["kappa"]],
             "note": repeats["note"],
         }
     )
-    return table if (table["note"] != "").any() else table.drop(columns="note")
+    empty = [] if (table["note"] != "").any() else ["note"]
+    # Preferences have none.
+    empty += ["mean difference"] if repeats["mean_difference"].isna().all() else []
+    return table.drop(columns=empty)
 
 
 def _percent(share: float) -> str:

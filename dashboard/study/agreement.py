@@ -151,9 +151,10 @@ def why_undefined(ratings: ArrayLike) -> str:
     shared = table[:, n_ratings >= 2]
     values = _values(shared)
     if len(values) == 1:
+        # Which value it is says how good a system is, and this is read before unblinding.
         return (
-            f"Unanimous: all {int((~np.isnan(shared)).sum())} ratings are {values[0]:g}. They "
-            "agree fully, but chance cannot be told from skill: no variation to agree on."
+            "Unanimous: all ratings are the same. They agree fully, but chance cannot be told "
+            "from skill: no variation to agree on."
         )
     return ""
 

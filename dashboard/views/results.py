@@ -120,7 +120,8 @@ def _locked(results: Results) -> None:
     controls.next_command(
         "Locked: means, comparisons, human against automatic and the item browser open when the "
         "study is unblinded, which ends the rating and is logged. Letters stand for systems above "
-        "so that nobody is tempted. On the Study page, or:",
+        "so that nobody is tempted; there are none where the number of its responses would tell "
+        "which system is which. On the Study page, or:",
         f"emorl study unblind {results.material.plan.study_id}",
     )
 

@@ -10,13 +10,17 @@ from dashboard.figures import results as figures
 from dashboard.figures.palette import objective_colour
 from dashboard.frames import results as frames
 from dashboard.frames import results_tables
+from dashboard.frames.results_sides import side_rows
 from dashboard.study.reporting.results import Results
 
 
 def show(results: Results) -> None:
     """Lay out agreement, use of the scale, drift, gold and repeated items."""
     _agreement(results)
-    _marginals(results)
+    if _is_pairwise(results):
+        _sides(results)
+    else:
+        _marginals(results)
     _drift(results)
     _controls(results)
 
@@ -45,6 +49,10 @@ def _agreement(results: Results) -> None:
             "Alpha and kappa fall when nearly all ratings are the same, even if annotators agree; "
             "AC2 does not. A gap between them means skewed ratings. Within one system there is "
             "less to tell apart, so agreement is lower there than over all systems."
+            if not _is_pairwise(results)
+            else "Agreement on which response is better, or on a tie. By chance both responses of "
+            "a pair are as likely to be preferred, whichever is called the first; AC2 counts "
+            "chance by how often each answer is given."
         )
     for note in frames.notes(
         table[(table["criterion"] == criterion) & (table["data_set"] == data_set)],
@@ -76,27 +84,57 @@ def _marginals(results: Results) -> None:
     )
 
 
+def _sides(results: Results) -> None:
+    table = results.tables["sides"]
+    st.subheader("Which side each annotator prefers", anchor=False)
+    chart(
+        figures.intervals(
+            side_rows(table),
+            controls.theme_ink(),
+            x_title="share of the annotator's answers",
+            x_range=(-0.02, 1.02),
+        ),
+        key="results-sides",
+        name=f"{results.material.plan.study_id}-sides",
+        rows=table,
+        alt="Share of each annotator's answers for the response shown first, a tie, the second",
+    )
+    st.caption(
+        "Which response stands first is drawn for every annotator and pair, so both sides should "
+        "be preferred about as often. Where one is clearly ahead, the annotator chose by the "
+        "place and not by the text: look at the answers before the systems."
+    )
+    for note in frames.notes(table, "annotator", "criterion", "preferred"):
+        st.text(note)
+
+
 def _drift(results: Results) -> None:
     table = results.tables["drift"]
     plan = results.material.plan
+    is_pairwise = _is_pairwise(results)
     st.subheader("Drift over positions", anchor=False)
     rows = frames.drift_rows(table)
     chart(
         figures.intervals(
             rows,
             controls.theme_ink(),
-            x_title="change of ratings per 100 items, in points of the scale",
+            x_title="change of the share “shown first” per 100 items"
+            if is_pairwise
+            else "change of ratings per 100 items, in points of the scale",
             reference=0.0,
             series_colours=criterion_colours(results),
         ),
         key="results-drift",
         name=f"{plan.study_id}-drift",
         rows=table,
-        alt="How much each annotator's ratings change over 100 items, with intervals",
+        alt="How much each annotator's answers change over 100 items, with intervals",
     )
     st.caption(
-        "An interval clear of 0 is an annotator who grew stricter (left) or milder (right) than "
-        "the others on the same responses."
+        "An interval clear of 0 is an annotator who came to prefer the response shown first less "
+        "often (left) or more often (right): a sign of choosing by the place, or of growing tired."
+        if is_pairwise
+        else "An interval clear of 0 is an annotator who grew stricter (left) or milder (right) "
+        "than the others on the same responses."
     )
 
 
@@ -107,7 +145,7 @@ def _controls(results: Results) -> None:
         st.caption("The plan has none, or nobody has rated one with its original yet.")
         return
     if not gold.empty:
-        is_pairwise = results.material.plan.mode == "pairwise"
+        is_pairwise = _is_pairwise(results)
         view = results_tables.gold_pairs_view if is_pairwise else results_tables.gold_view
         st.dataframe(view(gold), hide_index=True, key="results-gold")
         st.caption(
@@ -120,7 +158,7 @@ def _controls(results: Results) -> None:
     if not repeats.empty:
         st.dataframe(results_tables.repeats_view(repeats), hide_index=True, key="results-repeats")
         st.caption(
-            "Items shown twice: how often the second rating equals the first. Few pairs say "
+            "Items shown twice: how often the second answer equals the first. Few of them say "
             "little; kappa is quadratic."
         )
 
@@ -132,6 +170,10 @@ def criterion_colours(results: Results) -> dict[str, str]:
         criterion.name: objective_colour(place, ink)
         for place, criterion in enumerate(results.material.plan.guidelines.criteria)
     }
+
+
+def _is_pairwise(results: Results) -> bool:
+    return results.material.plan.mode == "pairwise"
 
 
 def _where(results: Results, name: str) -> tuple[str, str]:

@@ -304,7 +304,7 @@ def test_gold_and_repeated_items_are_told_in_words_and_per_cent() -> None:
         }
     )
     told = tables.repeats_view(repeats)
-    assert told["rated the same"].tolist() == ["50 %", "100 %"]
+    assert told["answered the same"].tolist() == ["50 %", "100 %"]
     assert told["kappa"].tolist() == ["0.50", "–"]  # noqa: RUF001
     assert told["note"].tolist() == ["", "Unanimous."]
     assert "note" not in tables.repeats_view(repeats.iloc[:1])

@@ -147,6 +147,13 @@ def test_a_pairwise_study_shows_strengths(artifacts: Path) -> None:
     values = pairs["preference"].map({"a": -1, "tie": 0, "b": 1})
     current = pairs.assign(value=values, is_skipped=False, scale_minimum=-1, scale_maximum=1)
     write_ratings(artifacts, "pairs", current)
+    locked = run_page("pairs")
+    assert not locked.exception
+    told = shown(locked)
+    for word in ("shown first", "shown second", "Which side each annotator prefers"):
+        assert word in told
+    for word in ("stricter", "rated -1", "uses the scale", "base", "best"):
+        assert word not in told
     unblind(artifacts, "pairs", by="owner", reason="test")
     page = run_page("pairs")
     assert not page.exception

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import combinations
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -37,12 +38,16 @@ COLUMNS = (
 )
 
 
-def agreement_table(ratings: pd.DataFrame, resamples: Resamples) -> pd.DataFrame:
+def agreement_table(
+    ratings: pd.DataFrame, resamples: Resamples, *, mode: Literal["rating", "pairwise"] = "rating"
+) -> pd.DataFrame:
     """Return every coefficient of every cell, long: one row each, with ``COLUMNS``.
 
     Args:
         ratings: From ``cells.study_ratings``.
         resamples: Of the same study.
+        mode: Whether they are ratings or preferences. Of preferences, chance agreement counts
+            both responses of a pair alike, whichever is called the first.
 
     Returns:
         ``n_items`` source items and ``n_shared`` responses with two ratings or more are behind
@@ -50,7 +55,10 @@ def agreement_table(ratings: pd.DataFrame, resamples: Resamples) -> pd.DataFrame
     """
     rows: list[dict[str, object]] = []
     for cell, table in cells(ratings, resamples):
-        for annotators, coefficient, found, n_shared in _coefficients(table, resamples):
+        is_pairwise = mode == "pairwise"
+        shown = table.both_ways() if is_pairwise else table
+        for annotators, coefficient, found, n_counted in _coefficients(shown, resamples):
+            n_shared = n_counted // 2 if is_pairwise else n_counted
             rows.append(
                 cell._asdict()
                 | {"annotators": annotators, "coefficient": coefficient}

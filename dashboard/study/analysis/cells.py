@@ -51,6 +51,19 @@ class RatingTable:
             data_sets=self.data_sets[responses],
         )
 
+    def both_ways(self) -> RatingTable:
+        """Return preferences with each of them a second time, as seen from the other response.
+
+        Which response of a pair is called the first is nobody's doing. Counted both ways, no
+        number depends on it: whichever is called the first by chance, name or plan.
+        """
+        return replace(
+            self,
+            values=np.hstack([self.values, 0.0 - self.values]),
+            sources=np.tile(self.sources, 2),
+            data_sets=np.tile(self.data_sets, 2),
+        )
+
     def sums(self, per_response: Floats) -> Floats:
         """Add up numbers of responses over each source item: ``(n_sources, ...)``."""
         total = np.zeros((self.n_sources, *per_response.shape[1:]))

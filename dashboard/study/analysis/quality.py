@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Literal
 
@@ -88,8 +89,8 @@ def drift(ratings: pd.DataFrame, resamples: Resamples) -> pd.DataFrame:
     expected = others.fillna(once.groupby("criterion")["value"].transform("mean"))
     once["above"] = once["value"] - expected
     rows = []
-    for annotator, criterion, own in _cells(once):
-        found = _slope(own, resamples)
+    for annotator, criterion, own in by_annotator(once):
+        found = slope_per_100(own["position"], own["above"], own["source_item"], resamples)
         rows.append(
             {"annotator": annotator, "criterion": criterion}
             | found.columns("drift_per_100")
@@ -119,7 +120,7 @@ def gold(answers: pd.DataFrame, *, mode: Literal["rating", "pairwise"] = "rating
     else:
         pairs = _with_originals(answers, "gold")
     rows = []
-    for annotator, criterion, own in _cells(pairs):
+    for annotator, criterion, own in by_annotator(pairs):
         difference = own["value"] - own["original"]
         rows.append(
             {
@@ -142,24 +143,35 @@ def gold(answers: pd.DataFrame, *, mode: Literal["rating", "pairwise"] = "rating
     return pd.DataFrame(rows, columns=columns)
 
 
-def repeats(answers: pd.DataFrame) -> pd.DataFrame:
+def repeats(
+    answers: pd.DataFrame, *, mode: Literal["rating", "pairwise"] = "rating"
+) -> pd.DataFrame:
     """Compare the first and second rating of repeated items, per annotator and criterion.
 
+    Args:
+        answers: All answers, repeated items too.
+        mode: Whether they are ratings or preferences.
+
     Returns:
-        ``n_pairs`` items rated twice, ``share_equal``, ``mean_difference`` (second minus first)
-        and the quadratic ``kappa`` of first and second, or in ``note`` why it is undefined.
+        ``n_pairs`` items rated twice, ``share_equal``, ``mean_difference`` (second minus first;
+        preferences have none, for which way they go depends on the names of the responses) and
+        the quadratic ``kappa`` of first and second, or in ``note`` why it is undefined.
     """
+    is_pairwise = mode == "pairwise"
     pairs = _with_originals(answers, "repeat")
     rows = []
-    for annotator, criterion, own in _cells(pairs):
+    for annotator, criterion, own in by_annotator(pairs):
         first_and_second = own[["original", "value"]].to_numpy(dtype=np.float64).T
+        if is_pairwise:  # as in ``RatingTable.both_ways``
+            first_and_second = np.hstack([first_and_second, 0.0 - first_and_second])
+        difference = math.nan if is_pairwise else (own["value"] - own["original"]).mean()
         rows.append(
             {
                 "annotator": annotator,
                 "criterion": criterion,
                 "n_pairs": len(own),
                 "share_equal": float((own["value"] == own["original"]).mean()),
-                "mean_difference": float((own["value"] - own["original"]).mean()),
+                "mean_difference": float(difference),
                 "kappa": weighted_kappa(first_and_second, categories=scale_of(own)),
                 "note": why_undefined(first_and_second),
             }
@@ -176,7 +188,7 @@ def repeats(answers: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def _cells(rows: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
+def by_annotator(rows: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
     """Give the rows of every annotator and criterion that has any."""
     criteria = in_order(rows["criterion"])
     for annotator in sorted(rows["annotator"].unique()):
@@ -197,11 +209,14 @@ def _with_originals(answers: pd.DataFrame, kind: str) -> pd.DataFrame:
     return once[once["kind"] == kind].merge(originals, on=["copy_of", "annotator", "criterion"])
 
 
-def _slope(own: pd.DataFrame, resamples: Resamples) -> Estimate:
-    x = own["position"].to_numpy(dtype=np.float64) / 100
-    y = own["above"].to_numpy(dtype=np.float64)
+def slope_per_100(
+    positions: pd.Series, values: pd.Series, source_items: pd.Series, resamples: Resamples
+) -> Estimate:
+    """Return the least-squares slope of values over positions, per 100 positions."""
+    x = positions.to_numpy(dtype=np.float64) / 100
+    y = values.to_numpy(dtype=np.float64)
     places = resamples.places
-    sources = np.asarray([places[item] for item in own["source_item"]], dtype=np.intp)
+    sources = np.asarray([places[item] for item in source_items], dtype=np.intp)
     if np.ptp(x) == 0:
         return undefined("All ratings stand at one position.", len(np.unique(sources)))
     sums = np.zeros((len(resamples.items), 5))

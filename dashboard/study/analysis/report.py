@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import string
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -23,6 +22,7 @@ from dashboard.study.analysis.identification import identification
 from dashboard.study.analysis.ordinal import ordinal_model
 from dashboard.study.analysis.quality import drift, gold, marginals, pace, repeats
 from dashboard.study.analysis.responses import overall_means, rated_items
+from dashboard.study.analysis.sides import side_drift, sides
 from dashboard.study.analysis.systems import comparisons, rank_table, system_means
 
 Tables = dict[str, pd.DataFrame]
@@ -84,18 +84,25 @@ def study_tables(data: StudyData, *, n_resamples: int = N_RESAMPLES, seed: int =
 
 
 def blind_tables(data: StudyData, *, n_resamples: int = N_RESAMPLES, seed: int = 0) -> Tables:
-    """Return the tables that do not compare systems: how much is rated, and how well."""
+    """Return the tables that do not compare systems: how much is rated, and how well.
+
+    They may be seen before unblinding: if all answers were about the systems with two names
+    exchanged, no number in them would be another. Preferences are told by the side of the page,
+    and agreement by counting both responses of a pair alike.
+    """
     tables: Tables = {"coverage": coverage(data.items, data.answers), "pace": pace(data.answers)}
     ratings = study_ratings(data.answers)
     if ratings.empty:
         return tables
     resamples = resamples_of(ratings, n_resamples=n_resamples, seed=seed)
+    tables["agreement"] = agreement_table(ratings, resamples, mode=data.mode)
+    if data.mode == "pairwise":
+        tables |= {"sides": sides(ratings, resamples), "drift": side_drift(ratings, resamples)}
+    else:
+        tables |= {"marginals": marginals(ratings), "drift": drift(ratings, resamples)}
     return tables | {
-        "agreement": agreement_table(ratings, resamples),
-        "marginals": marginals(ratings),
-        "drift": drift(ratings, resamples),
         "gold": gold(data.answers, mode=data.mode),
-        "repeats": repeats(data.answers),
+        "repeats": repeats(data.answers, mode=data.mode),
     }
 
 
@@ -139,34 +146,77 @@ def pairs_as_answers(pairs: pd.DataFrame) -> pd.DataFrame:
     A pair of systems stands in the column ``system``, as ``a / b``, in the order of their names:
     which response the plan calls ``a`` is drawn anew for every item, and values of one pair of
     systems must mean the same at all of them. A damaged copy (no system) stays second.
+    ``side`` is -1 where the response shown first is preferred, 1 where the second is.
     """
+    prefers_first = pairs["preference"] == pairs["shown_first"]
+    side = prefers_first.map({True: -1.0, False: 1.0}).mask(pairs["preference"] == "tie", 0.0)
     one, other = pairs["system_a"], pairs["system_b"]
     is_turned = (other != "") & (one > other)
     value = pairs["preference"].map(_PREFERENCE_VALUES).astype(float)
-    return pairs.drop(columns=["system_a", "system_b", "preference"]).assign(
+    told = ["system_a", "system_b", "preference", "shown_first"]
+    return pairs.drop(columns=told).assign(
         system=one.mask(is_turned, other) + " / " + other.mask(is_turned, one),
         scale_minimum=-1,
         scale_maximum=1,
         value=value.mask(is_turned, 0.0 - value),
+        side=side.astype(float).mask(pairs["preference"].isna()),
         is_skipped=pairs["preference"].isna(),
     )
 
 
 def blinded(data: StudyData, key: str) -> StudyData:
-    """Return the data with letters for systems, in an order that only ``key`` tells."""
-    names = sorted(set(data.answers["system"]) - {""}, key=_keyed(key))
-    letters = {name: f"System {_letters(place)}" for place, name in enumerate(names)} | {"": ""}
+    """Return the data with letters for systems, in an order that only ``key`` tells.
+
+    Of preferences, a coin for each item that only ``key`` tells decides which response is called
+    the first: their values say no more of systems than the letters do. Where a system can be
+    told by the number of its responses, there are no letters: all systems stand together.
+    """
+    answers = data.answers
+    what = "Pair" if data.mode == "pairwise" else "System"
+    names = sorted(
+        set(answers.loc[answers["kind"] == "rating", "system"]) - {""},
+        key=lambda name: _keyed(key, "blind letters", name),
+    )
+    letters = {name: f"{what} {_letters(place)}" for place, name in enumerate(names)}
+    if _counts_tell(data):
+        letters = dict.fromkeys(names, f"{what}s")
+    # A pair of a response with its damaged copy, or an exercise, is none of systems.
+    answers = answers.assign(system=answers["system"].map(letters).fillna(""))
+    if data.mode == "pairwise":
+        answers = answers.assign(value=_turned_by_coin(answers, key))
     return replace(
         data,
-        answers=data.answers.assign(system=data.answers["system"].map(letters)),
+        answers=answers,
         pairs=None,
         automatic=data.automatic.iloc[:0],
         texts=data.texts.iloc[:0],
     )
 
 
-def _keyed(key: str) -> Callable[[str], str]:
-    return lambda name: hashlib.sha256(f"{key}/blind letters/{name}".encode()).hexdigest()
+def _turned_by_coin(answers: pd.DataFrame, key: str) -> pd.Series:
+    """Return values with those of some items turned; a repeated item is turned as its original."""
+    originals = answers["copy_of"].where(answers["copy_of"] != "", answers["item_code"])
+    is_heads = {code: int(_keyed(key, "coin", code)[0], 16) % 2 == 1 for code in set(originals)}
+    # Of a damaged copy, the undamaged is the first for all to see: no system is told by it.
+    is_turned = originals.map(is_heads).astype(bool) & (answers["kind"] != "gold")
+    value: pd.Series = answers["value"].mask(is_turned, 0.0 - answers["value"])
+    return value
+
+
+def _counts_tell(data: StudyData) -> bool:
+    """Tell whether two systems, or pairs of systems, differ in the number of their responses."""
+    texts = data.texts[["source_item", "data_set", "system", "text"]]
+    who = ["system"]
+    if data.mode == "pairwise":  # equal texts are not shown
+        both = texts.merge(texts, on=["source_item", "data_set"], suffixes=("", "_b"))
+        texts = both[(both["system"] < both["system_b"]) & (both["text"] != both["text_b"])]
+        who = ["system", "system_b"]
+    counts = texts.groupby(["data_set", *who]).size().unstack("data_set", fill_value=0)
+    return len(counts.drop_duplicates()) > 1
+
+
+def _keyed(key: str, purpose: str, name: str) -> str:
+    return hashlib.sha256(f"{key}/{purpose}/{name}".encode()).hexdigest()
 
 
 def _letters(place: int) -> str:

@@ -182,7 +182,7 @@ def simulate_preferences(
         annotators: Their names.
         seed: Of the simulation.
     """
-    random = np.random.default_rng(seed)
+    random, shown = np.random.default_rng(seed), np.random.default_rng([seed, 1])
     rows: list[dict[str, object]] = []
     for prompt in range(n_prompts):
         for place, (a, b) in enumerate(combinations(strengths, 2)):
@@ -203,6 +203,7 @@ def simulate_preferences(
                     "annotator": annotator,
                     "criterion": "overall",
                     "preference": ("a", "b", "tie")[int(random.choice(3, p=chances))],
+                    "shown_first": "ab"[int(shown.integers(2))],
                     "position": len(rows) + 1,
                     "seconds": 10.0,
                     "stored_at": datetime(2030, 1, 1),

@@ -104,7 +104,11 @@ def _add_sources(actions: Actions[argparse.ArgumentParser]) -> None:
         "--replace", action="store_true", help="take the place of a file of the same name"
     )
     rename = add_action(actions, "rename", _rename, "call a system of a draft something else")
-    rename.add_argument("name", metavar="NAME", help="what the study calls the system now")
+    rename.add_argument(
+        "name",
+        metavar="NAME",
+        help="what the study calls the system now; if it calls none so, its stored name",
+    )
     rename.add_argument("new", metavar="NEW", help="what to call it")
     remove = add_action(actions, "remove", _remove, "take a system or a file out of a draft")
     remove.add_argument("name", metavar="NAME", help="of the system, or of the imported file")

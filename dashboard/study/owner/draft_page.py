@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any, cast
 
 import streamlit as st
 
+from dashboard.frames.plain import plain
 from dashboard.study.owner import sources_page, steps
 from dashboard.study.planning.creation import Prepared, prepare, seal
 from dashboard.study.planning.draft import (
@@ -30,6 +30,7 @@ from dashboard.study.protocol.guidelines import (
 )
 from dashboard.study.protocol.plan import Mode
 from dashboard.study.rating import entrance
+from dashboard.study.reporting import planned_power
 from engine.errors import EmorlError
 
 _PAPER = ("reflection", "empathy", "fluency")
@@ -164,25 +165,29 @@ def _checks(artifacts: Path, draft: StudyDraft) -> None:
 def _numbers_of(prepared: Prepared) -> None:
     plan = prepared.plan
     counts = plan.n_of_kind()
-    difference = _difference(plan.seal, prepared)
+    found = _smallest(plan.seal, prepared)
     copies = f"{counts.get('gold', 0)} · {counts.get('repeat', 0)}"
     with st.container(horizontal=True, gap="medium"):
         st.metric("Items to rate", counts.get("rating", 0), width=150)
         st.metric("Systems", len(plan.systems), width=150)
         st.metric("Gold · repeated", copies, width=150)
         st.metric(
-            "Smallest difference found",
-            "none" if difference is None or math.isinf(difference) else f"{difference:.2f}",
-            help="Difference of two systems' means on the scale that this plan finds with 80 % "
-            "power at 5 % over all pairs of systems, by simulation. None: it would be more than "
-            "the whole scale, or the plan has no scale or no number of ratings.",
+            f"Smallest {'preference' if plan.mode == 'pairwise' else 'difference'} found",
+            max(found, key=lambda one: one.share).told if found else "not known",
+            help="None: not even the largest difference would be found. Of several scales, the "
+            "one on which the least is found.",
             width=230,
         )
+    for line in planned_power.sentences(found):
+        st.caption(plain(line))
 
 
 @st.cache_data(max_entries=16, show_spinner="Simulating the study ...")
-def _difference(seal: str, _prepared: Prepared) -> float | None:  # noqa: ARG001 - the cache's key
-    return steps.detectable_difference(_prepared.plan)
+def _smallest(
+    seal: str,  # noqa: ARG001 - the cache's key
+    _prepared: Prepared,
+) -> tuple[planned_power.Smallest, ...]:
+    return planned_power.smallest_found(_prepared.plan)
 
 
 def _preview(prepared: Prepared) -> None:

@@ -64,7 +64,7 @@ def _names(artifacts: Path, draft: StudyDraft) -> None:
             for place, (source, stored) in enumerate(found)
         }
         if st.form_submit_button("Keep the names"):
-            _keep(artifacts, draft, source_changes.named(draft, names))
+            _keep(artifacts, draft, source_changes.named(artifacts, draft, names))
 
 
 def _add_from_run(artifacts: Path, draft: StudyDraft) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import re
 import tempfile
 from collections import Counter
@@ -15,12 +14,13 @@ from dashboard.study.planning.creation import Prepared
 from dashboard.study.planning.draft import StudyDraft, check_not_sealed, with_sources
 from dashboard.study.planning.imported import LONGEST_NAME, read_responses
 from dashboard.study.planning.offers import RunOffer
+from dashboard.study.planning.source_changes import check_distinct
 from dashboard.study.planning.sources import Source, SourceSplit
 from dashboard.study.protocol.assignment import n_expected_ratings
-from dashboard.study.protocol.comparisons import fewest_shared_prompts
 from dashboard.study.protocol.files import stored_text
-from dashboard.study.protocol.plan import StudyPlan, study_folder
-from engine.errors import DiskError, InputError, StudyError
+from dashboard.study.protocol.plan import study_folder
+from dashboard.study.reporting.planned_power import sentences, smallest_found
+from engine.errors import DiskError, StudyError
 
 
 class FileKnownError(StudyError):
@@ -121,14 +121,15 @@ def with_file(
         The changed draft, the number of responses, and the names of the systems.
 
     Raises:
-        StudyError: If the study is sealed, or has another file of this name that is not to be
-            replaced; nothing was copied.
+        StudyError: If the study is sealed, has another file of this name that is not to be
+            replaced, or two systems of the file would have one name; nothing was copied.
         DataError: If the file cannot be read or a row does not fit; nothing was copied.
         DiskError: If it cannot be copied.
     """
     rows = read_responses(path)
-    changed = _kept(artifacts, draft, path, path.read_bytes(), replaces=replaces)
-    return changed, len(rows), tuple(dict.fromkeys(str(row["system"]) for row in rows))
+    systems = tuple(dict.fromkeys(str(row["system"]) for row in rows))
+    changed = _kept(artifacts, draft, path, path.read_bytes(), systems, replaces=replaces)
+    return changed, len(rows), systems
 
 
 def with_upload(
@@ -138,7 +139,8 @@ def with_upload(
 
     Raises:
         FileKnownError: If the draft has another file of this name that is not to be replaced.
-        StudyError: If the study is sealed; nothing was kept.
+        StudyError: If the study is sealed, or two systems of the file would have one name;
+            nothing was kept.
         DataError: If a row does not fit; nothing was kept.
         DiskError: If it cannot be kept.
     """
@@ -146,8 +148,8 @@ def with_upload(
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / file
         path.write_bytes(content)
-        read_responses(path)
-    return _kept(artifacts, draft, Path(file), content, replaces=replaces)
+        systems = tuple(dict.fromkeys(str(row["system"]) for row in read_responses(path)))
+    return _kept(artifacts, draft, Path(file), content, systems, replaces=replaces)
 
 
 def _safe_name(name: str) -> str:
@@ -155,7 +157,13 @@ def _safe_name(name: str) -> str:
 
 
 def _kept(
-    artifacts: Path, draft: StudyDraft, file: Path, content: bytes, *, replaces: bool
+    artifacts: Path,
+    draft: StudyDraft,
+    file: Path,
+    content: bytes,
+    systems: tuple[str, ...],
+    *,
+    replaces: bool,
 ) -> StudyDraft:
     check_not_sealed(artifacts, draft.study_id)
     stored_text(file.stem)  # which the draft is to keep
@@ -172,39 +180,17 @@ def _kept(
             f"(`emorl study import {draft.study_id} {file.name} --replace`), or give this file "
             "another name to have both."
         )
+    # A corrected file keeps the names that its systems were given.
+    labels = tuple(label for one in earlier for label in one.labels)
+    source = replace(source, labels=labels)
+    check_distinct(source, systems)
     try:
         (folder / "sources").mkdir(parents=True, exist_ok=True)
         (folder / "sources" / name).write_bytes(content)
     except OSError as error:
         raise DiskError(f"Cannot copy {name} into {folder}: {error}.") from error
-    # A corrected file keeps the names that its systems were given.
-    labels = tuple(label for one in earlier for label in one.labels)
     left = tuple(one for one in draft.sources if one not in earlier)
-    return with_sources(replace(draft, sources=left), replace(source, labels=labels))
-
-
-def detectable_difference(plan: StudyPlan) -> float | None:
-    """Return the smallest difference of means that the study could find, on its scale.
-
-    Of two systems that have the fewest prompts in common. None where the plan has no fixed number
-    of ratings, is pairwise, or too small for it; infinite where not even the whole scale would do.
-    """
-    systems = {name for item in plan.items if item.kind == "rating" for name in item.systems}
-    if plan.n_ratings_per_item is None or plan.mode != "rating" or len(systems) < 2:
-        return None
-    # Imported here: it simulates, and other pages need none of what it loads.
-    from dashboard.study.analysis.power import minimal_detectable_difference
-
-    criterion = plan.guidelines.criteria[0]
-    try:
-        return minimal_detectable_difference(
-            n_items=fewest_shared_prompts(plan.items),
-            n_annotators_per_item=plan.n_ratings_per_item,
-            n_systems=len(systems),
-            scale=(criterion.minimum, criterion.maximum),
-        )
-    except InputError:
-        return None  # too few items for any difference
+    return with_sources(replace(draft, sources=left), source)
 
 
 def summary_lines(prepared: Prepared) -> list[str]:
@@ -225,16 +211,7 @@ def summary_lines(prepared: Prepared) -> list[str]:
             f"{plan.n_ratings_per_item} ratings per item by {plan.n_annotators} annotators: "
             f"{expected} ratings."
         )
-    difference = detectable_difference(plan)
-    if difference is not None:
-        told = (
-            "none: more than the whole scale"
-            if math.isinf(difference)
-            else f"{difference:.2f} on the scale"
-        )
-        lines.append(
-            f"Smallest difference of means found with 80 % power at 5 %: {told} (by simulation)."
-        )
+    lines += sentences(smallest_found(plan))
     return [*lines, *(f"{finding.weight}: {finding.message}" for finding in prepared.findings)]
 
 

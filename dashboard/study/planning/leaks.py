@@ -11,6 +11,9 @@ from dashboard.study.planning.finding import Finding, counted
 from dashboard.study.planning.sources import SystemText
 from dashboard.study.protocol.guidelines import level_rows
 
+_MUCH_RARER = 0.5
+"""A word that another system uses at least so often, relative to the first, tells neither."""
+
 
 def leaks(draft: StudyDraft, chosen: Sequence[SystemText]) -> list[Finding]:
     """Return where names stand: in responses, and in what is shown beside every response."""
@@ -22,23 +25,49 @@ def _in_responses(draft: StudyDraft, chosen: Sequence[SystemText]) -> Iterable[F
     for name, pattern in _names(draft, chosen):
         where = [text for text in chosen if pattern.search(text.text)]
         if where:
-            owners = Counter(text.system for text in where)
-            shares = ", ".join(f"{n} of {system}" for system, n in sorted(owners.items()))
+            todo = (
+                "Take it out of the texts: another name for the system would take it out of this "
+                "check only. If the word is ordinary language, accept it."
+                if _tells_system(where, chosen)
+                else "Take a signature out of the texts. If the word is ordinary language, accept "
+                "it, or give the system another name (under Systems, or with `emorl study "
+                "rename`)."
+            )
             yield Finding(
                 weight="warning",
-                message=f"The name {name!r} stands in {counted(len(where), 'response')} "
-                f"({shares}): an annotator could learn which system wrote them. Take a "
-                "signature out of the texts. If the word is ordinary language, accept it, or give "
-                "the system another name (under Systems, or with `emorl study rename`).",
+                message=f"The name {name!r} stands in {_counted_by_system(where)}: an annotator "
+                f"could learn which system wrote them. {todo}",
             )
     for stored, label, pattern in _renamed(draft, chosen):
-        n_found = sum(pattern.search(text.text) is not None for text in chosen)
-        if n_found:
+        where = [text for text in chosen if pattern.search(text.text)]
+        if not where:
+            continue
+        told = f"{stored!r}, which the study calls {label!r}, stands in"
+        if _tells_system(where, chosen):
+            yield Finding(
+                weight="warning",
+                message=f"{told} {_counted_by_system(where)}: an annotator could learn which "
+                "system wrote them. The new name changes no text: take it out of the texts. If "
+                "the word is ordinary language, accept it.",
+            )
+        else:
             yield Finding(
                 weight="note",
-                message=f"{stored!r}, which the study calls {label!r}, stands in "
-                f"{counted(n_found, 'response')}: a new name takes no signature out of texts.",
+                message=f"{told} {_counted_by_system(where)}, so it tells no system from another.",
             )
+
+
+def _counted_by_system(where: Sequence[SystemText]) -> str:
+    owners = Counter(text.system for text in where)
+    shares = ", ".join(f"{n} of {system}" for system, n in sorted(owners.items()))
+    return f"{counted(len(where), 'response')} ({shares})"
+
+
+def _tells_system(where: Sequence[SystemText], chosen: Sequence[SystemText]) -> bool:
+    """Tell whether a word stands in the texts of one system far more often than in all others'."""
+    found, texts = (Counter(text.system for text in part) for part in (where, chosen))
+    shares = sorted((found[system] / n_texts for system, n_texts in texts.items()), reverse=True)
+    return len(shares) < 2 or shares[1] < _MUCH_RARER * shares[0]
 
 
 def _beside(draft: StudyDraft, chosen: Sequence[SystemText]) -> Iterable[Finding]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from dashboard.frames.compare import CERTIFIED, found_by_search
@@ -14,6 +15,11 @@ from engine.directions import direction_key
 from engine.errors import EmorlError
 from engine.records import Weights
 from engine.snapshots import read_snapshot, snapshot_rows
+
+_READ = ("atlases", "systems", "evaluations", "certificates")
+"""Snapshots that an offer is read from."""
+
+Stamps = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,13 +52,30 @@ def offers(artifacts: Path) -> list[RunOffer]:
     for run in list_runs(artifacts):
         try:
             check_finished(run)
-            found.append(_offer(run))
+            found.append(_offer(run.root, _stamps(run)))
         except EmorlError:
             continue  # the Overview page says what is wrong with it
     return found
 
 
-def _offer(run: RunFolder) -> RunOffer:
+def _stamps(run: RunFolder) -> Stamps:
+    """Return when the files that an offer is read from were written; a new one is read anew."""
+    paths = (run.config, *(run.published / f"{name}.parquet" for name in _READ))
+    return tuple(_stamp(path) for path in paths)
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    try:
+        stat = path.stat()
+    except OSError:
+        return (0, 0)
+    return (stat.st_mtime_ns, stat.st_size)
+
+
+@lru_cache(maxsize=512)
+def _offer(root: Path, _: Stamps) -> RunOffer:
+    # Cached: the page asks at every click, and reads five files of every run for it.
+    run = RunFolder(root)
     atlases = {row["split"] for row in snapshot_rows(run, "atlases")}
     splits: Sequence[SourceSplit] = ("inference", "aggregation")
     mapped = tuple(split for split in splits if split in atlases)

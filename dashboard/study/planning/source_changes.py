@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,36 +34,44 @@ def renamed(
     Args:
         artifacts: The artifacts folder.
         draft: The draft.
-        name: What the study calls the system now.
+        name: What the study calls the system now; if it calls none so, the stored name.
         new: What to call it.
         origin: A run or file: only the system of this name that comes from there; empty: of all.
 
     Raises:
-        StudyError: If the draft has no such system.
+        StudyError: If the draft has no such system, or another of the same file is called so.
         DataError: If the new name is no name of one line.
     """
+    stored_names = {
+        source: stored_systems(artifacts, draft, source) for source in _of_origin(draft, origin)
+    }
+    is_used = any(name in map(source.called, own) for source, own in stored_names.items())
 
-    def has(source: Source) -> bool:
-        return name in map(source.called, stored_systems(artifacts, draft, source))
+    def asked(source: Source) -> list[str]:
+        own = stored_names[source]
+        return [one for one in own if (source.called(one) if is_used else one) == name]
 
     names = {
         (source, stored): new
-        for source in _chosen(draft, has, f"system {name!r}", origin)
-        for stored in stored_systems(artifacts, draft, source)
-        if source.called(stored) == name
+        for source in _chosen(draft, lambda one: bool(asked(one)), f"system {name!r}", origin)
+        for stored in asked(source)
     }
-    return named(draft, names)
+    return named(artifacts, draft, names)
 
 
-def named(draft: StudyDraft, names: Mapping[tuple[Source, str], str]) -> StudyDraft:
+def named(
+    artifacts: Path, draft: StudyDraft, names: Mapping[tuple[Source, str], str]
+) -> StudyDraft:
     """Return the draft with other names for systems.
 
     Args:
+        artifacts: The artifacts folder.
         draft: The draft.
         names: Source and stored name of a system, and what the study is to call it; other
             systems keep their names.
 
     Raises:
+        StudyError: If two systems of one file would have one name.
         DataError: If a new name is no name of one line.
     """
     where = f"study {draft.study_id!r}"
@@ -75,8 +83,28 @@ def named(draft: StudyDraft, names: Mapping[tuple[Source, str], str]) -> StudyDr
             if of == source
         }
         own = tuple((stored, label) for stored, label in labels.items() if stored != label)
-        sources.append(replace(source, labels=own))
+        changed = replace(source, labels=own)
+        if changed != source:
+            check_distinct(changed, stored_systems(artifacts, draft, source))
+        sources.append(changed)
     return replace(draft, sources=tuple(sources))
+
+
+def check_distinct(source: Source, stored: Iterable[str]) -> None:
+    """Refuse one name for two systems of one file: their texts could not be told apart again.
+
+    Raises:
+        StudyError: If two of them have it.
+    """
+    first_of: dict[str, str] = {}
+    for one in stored:
+        other = first_of.setdefault(source.called(one), one)
+        if other != one:
+            raise StudyError(
+                f"The systems {other!r} and {one!r} of {source.file_name} would both be called "
+                f"{source.called(one)!r}, and be one system to the study. Give each a name of its "
+                "own."
+            )
 
 
 def without(draft: StudyDraft, name: str, *, origin: str = "") -> StudyDraft:
@@ -121,11 +149,7 @@ def keep(artifacts: Path, before: StudyDraft, after: StudyDraft) -> None:
 def _chosen(
     draft: StudyDraft, has: Callable[[Source], bool], what: str, origin: str
 ) -> list[Source]:
-    found = [
-        source
-        for source in draft.sources
-        if origin in ("", source.run_id, source.file_name) and has(source)
-    ]
+    found = [source for source in _of_origin(draft, origin) if has(source)]
     if not found:
         known = ", ".join(
             f"{source.name or source.file_name} ({source.origin})" for source in draft.sources
@@ -135,3 +159,7 @@ def _chosen(
             f"Draft {draft.study_id!r} has no {what}{where}; it has {known or 'none'}."
         )
     return found
+
+
+def _of_origin(draft: StudyDraft, origin: str) -> list[Source]:
+    return [one for one in draft.sources if origin in ("", one.run_id, one.file_name)]

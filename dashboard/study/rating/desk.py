@@ -31,7 +31,8 @@ from engine.errors import AnswerChangedError, EmorlError, ItemTakenError
 log = logging.getLogger(__name__)
 
 DOUBLE_CLICK_SECONDS = 0.5
-"""A second click this soon after the first is the same click: it must not act on the next item."""
+"""A second click this soon is the same click, and no one can have read the next item: it must not
+act there, nor put a complaint where "Saved" stands. A Save with all answers is never dropped."""
 
 
 @dataclass(slots=True, kw_only=True)

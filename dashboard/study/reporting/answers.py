@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from dashboard.study.protocol.blinding import stands_first
 from dashboard.study.protocol.plan import PlanItem, StudyPlan
 from engine.errors import StudyError
 
@@ -36,6 +37,7 @@ PAIR_COLUMNS = (
     "annotator",
     "criterion",
     "preference",
+    "shown_first",
     "position",
     "seconds",
     "stored_at",
@@ -82,7 +84,8 @@ def pair_frame(plan: StudyPlan, current_ratings: pd.DataFrame) -> pd.DataFrame:
     """Return one row per pair of systems, annotator and criterion, with ``PAIR_COLUMNS``.
 
     ``preference`` is ``a``, ``tie`` or ``b``, and None where the pair was skipped; it is about
-    the responses as the plan names them, whichever stood first on the annotator's page.
+    the responses as the plan names them; ``shown_first`` is the one that stood first on the
+    annotator's page, ``a`` or ``b``.
 
     Raises:
         StudyError: If the study is not pairwise, or an answer belongs to no item of the plan.
@@ -96,6 +99,9 @@ def pair_frame(plan: StudyPlan, current_ratings: pd.DataFrame) -> pd.DataFrame:
             "annotator": answer["annotator"],
             "criterion": answer["criterion"],
             "preference": None if answer["kind"] == "skip" else PREFERENCES[int(answer["value"])],
+            # Snapshots of an early version do not hold it; it follows from the seed.
+            "shown_first": answer.get("shown_first")
+            or stands_first(plan.seed, str(answer["annotator"]), item.code),
             "position": int(answer["position"]),
             "seconds": float(answer["seconds"]),
             "stored_at": answer["stored_at"],

@@ -13,14 +13,12 @@ from collections import Counter
 import pandas as pd
 
 from dashboard.study.analysis.identification import verdict
-from dashboard.study.analysis.power import minimal_detectable_difference
 from dashboard.study.analysis.report import Tables
 from dashboard.study.protocol.blinding import short_seal
-from dashboard.study.protocol.comparisons import fewest_shared_prompts
 from dashboard.study.protocol.plan import StudyPlan
 from dashboard.study.reporting.datasheet_criteria import TO_FILL, Answers, criterion_answers, line
 from dashboard.study.reporting.material import StudyMaterial
-from engine.errors import StudyError
+from dashboard.study.reporting.planned_power import sentences, smallest_found
 
 
 def datasheet(material: StudyMaterial, tables: Tables, *, n_resamples: int, seed: int) -> str:
@@ -102,6 +100,7 @@ def _sample(plan: StudyPlan) -> Answers:
     sets = ", ".join(f"{line(name)} {n}" for name, n in sorted(per_set.items()))
     extra = plan.n_of_kind()
     method, power = _power(plan)
+    code = "power_pairs" if plan.mode == "pairwise" else "power"
     return [
         (
             "3.1.1",
@@ -119,7 +118,7 @@ def _sample(plan: StudyPlan) -> Answers:
         (
             "3.1.3.3",
             "Code of the power analysis:",
-            "`replication/code/dashboard/study/analysis/power.py` of the export.",
+            f"`replication/code/dashboard/study/analysis/{code}.py` of the export.",
         ),
         (
             "",
@@ -131,29 +130,18 @@ def _sample(plan: StudyPlan) -> Answers:
 
 
 def _power(plan: StudyPlan) -> tuple[str, str]:
-    n_systems = len(plan.systems)
-    n_raters = plan.n_ratings_per_item or plan.n_annotators
-    if plan.mode == "pairwise":
-        return "N/A: the simulation is of ratings on a scale, this study compares pairs.", "N/A"
-    if n_raters is None:
-        return "N/A: the plan sets no number of ratings per item by which to simulate.", "N/A"
-    scale = plan.guidelines.criteria[0]
-    try:
-        found = minimal_detectable_difference(
-            n_items=fewest_shared_prompts(plan.items),
-            n_annotators_per_item=n_raters,
-            n_systems=n_systems,
-            scale=(scale.minimum, scale.maximum),
-        )
-    except StudyError:
-        return "N/A: it takes two systems and two prompts that both answered.", "N/A"
-    told = "more than the whole scale" if math.isinf(found) else f"{found:.2f}"
-    return (
-        "simulated studies of this size, which no rating enters; Wilcoxon signed-rank test with "
-        f"Holm's correction over {math.comb(n_systems, 2)} pairs of systems.",
-        f"0.8 at 5 % for a difference of two systems' means of {told} on the scale "
-        f"{scale.minimum} to {scale.maximum}.",
+    found = smallest_found(plan)
+    if not found:
+        return sentences(found)[0], "N/A"
+    n_pairs = math.comb(len(plan.systems), 2)
+    judged = (
+        "95 % interval of the difference of two systems' strengths."
+        if plan.mode == "pairwise"
+        else "Wilcoxon signed-rank test with Holm's correction over "
+        f"{n_pairs} {'pair' if n_pairs == 1 else 'pairs'} of systems."
     )
+    told = " ".join(sentences(found))
+    return f"simulated studies of this size, which no rating enters; {judged}", told
 
 
 def _evaluators(plan: StudyPlan, tables: Tables) -> Answers:

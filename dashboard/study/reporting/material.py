@@ -12,13 +12,12 @@ from datetime import datetime
 from pathlib import Path
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from dashboard.study.analysis.report import StudyData, pairs_as_answers
 from dashboard.study.custody.integrity import foreign_seals, remarks_of, trouble_of
 from dashboard.study.custody.unblinding import study_log, unblinded_at
 from dashboard.study.protocol.plan import StudyPlan, read_plan, study_folder
+from dashboard.study.records.published import read_published
 from dashboard.study.records.refresh import refresh
 from dashboard.study.reporting.answers import answer_frame, pair_frame
 from dashboard.study.reporting.status import admitted_under
@@ -205,15 +204,10 @@ def _remarks(artifacts: Path, plan: StudyPlan) -> tuple[str, ...]:
 
 
 def _current_ratings(path: Path) -> pd.DataFrame:
-    try:
-        found: pd.DataFrame = pq.read_table(path).to_pandas()
-    except FileNotFoundError:
+    table = read_published(path)
+    if table is None:
         return pd.DataFrame(columns=list(RATING_COLUMNS))
-    except (OSError, pa.ArrowException) as error:
-        raise StoreError(
-            f"Cannot read {path}: {error}. All ratings are in annotations.duckdb; the dashboard "
-            "writes this copy anew when it starts."
-        ) from error
+    found: pd.DataFrame = table.to_pandas()
     return found
 
 

@@ -7,17 +7,14 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from dashboard.study.custody.integrity import remarks_of, trouble_of
 from dashboard.study.custody.invites import invited
 from dashboard.study.custody.unblinding import State, study_log, study_state
 from dashboard.study.protocol.assignment import n_expected_ratings
 from dashboard.study.protocol.blinding import completion_code
 from dashboard.study.protocol.plan import StudyPlan, plan_path, read_plan, study_folder
+from dashboard.study.records.published import read_published
 from dashboard.study.records.refresh import refresh
-from engine.errors import StoreError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,15 +215,8 @@ def snapshot(
         StoreError: If the file is damaged.
     """
     path = study_folder(artifacts, study_id) / "published" / f"{name}.parquet"
-    try:
-        kept = [name for name in columns if name in pq.read_schema(path).names]
-        if columns and not kept:
-            return []
-        rows: list[dict[str, str]] = pq.read_table(path, columns=kept or None).to_pylist()
-    except FileNotFoundError:
+    table = read_published(path, columns)
+    if table is None or not table.column_names:
         return []
-    except (OSError, pa.ArrowException) as error:
-        raise StoreError(
-            f"Cannot read {path}: {error}. The dashboard writes it anew with the next rating."
-        ) from error
+    rows: list[dict[str, str]] = table.to_pylist()
     return rows

@@ -198,7 +198,9 @@ def test_unanimous_ratings_are_explained() -> None:
     assert percent_exact(unanimous) == 1
     # AC2 knows the scale, so that chance is known too.
     assert gwet_ac2(unanimous, categories=[0, 1, 2]) == 1
-    assert why_undefined(unanimous).startswith("Unanimous: all 12 ratings are 1.")
+    # Not which value: that says how good a system is, and is read before unblinding.
+    assert why_undefined(unanimous).startswith("Unanimous: all ratings are the same.")
+    assert why_undefined(unanimous) == why_undefined(unanimous + 1)
 
 
 @pytest.mark.parametrize(

@@ -119,6 +119,132 @@ def test_blind_tables_name_no_system_and_compare_none() -> None:
     assert hidden.texts.empty
 
 
+def paired(pairs: pd.DataFrame, texts: pd.DataFrame | None = None) -> StudyData:
+    """Return preferences as a study; every system gave another text to every prompt."""
+    items = pairs.drop_duplicates("item_code")[["item_code", "kind", "data_set"]]
+    if texts is None:
+        sides = [
+            pairs[["source_item", "data_set", name]].set_axis(
+                ["source_item", "data_set", "system"], axis=1
+            )
+            for name in ("system_a", "system_b")
+        ]
+        texts = pd.concat(sides).drop_duplicates(ignore_index=True)
+        texts["text"] = texts["system"]
+    return StudyData(
+        mode="pairwise",
+        items=items.assign(n_wanted=2.0),
+        answers=pairs_as_answers(pairs),
+        pairs=pairs,
+        automatic=pd.DataFrame(columns=["source_item", "system", "criterion", "score"]),
+        texts=texts,
+    )
+
+
+def mirrored(pairs: pd.DataFrame, one: str, other: str) -> pd.DataFrame:
+    """Return the same answers about the systems with two names exchanged."""
+    names = {one: other, other: one}
+    return pairs.replace({"system_a": names, "system_b": names})
+
+
+def with_repeats(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Show some pairs again: two of three are answered as before."""
+    again = pairs[pairs["prompt_index"] < 6]
+    other = again["preference"].map({"a": "tie", "tie": "b", "b": "a"})
+    again = again.assign(
+        kind="repeat",
+        copy_of=again["item_code"],
+        item_code="again" + again["item_code"],
+        preference=again["preference"].where(again["prompt_index"] % 3 > 0, other),
+    )
+    return pd.concat([pairs, again], ignore_index=True)
+
+
+@pytest.mark.parametrize("lead", [0.4, 2.0, 40.0])  # the last wins every comparison
+def test_blind_tables_of_mirror_images_are_the_same(lead: float) -> None:
+    pairs = simulate_preferences(
+        {"base": lead, "best": -lead}, -0.5, n_prompts=20, annotators=("a", "b"), seed=0
+    )
+    pairs = with_repeats(pairs)
+    tables = [
+        blind_tables(blinded(paired(one), "secret"), n_resamples=40)
+        for one in (pairs, mirrored(pairs, "base", "best"))
+    ]
+    one, other = map(as_records, tables)
+    assert differences(one, other) == []
+    assert set(one) == {"coverage", "pace", "agreement", "sides", "drift", "gold", "repeats"}
+    assert tables[0]["repeats"]["share_equal"].between(0.5, 0.9).all()
+
+
+def test_blind_preferences_are_turned_by_a_coin_of_every_item() -> None:
+    pairs = simulate_preferences(
+        {"base": 40.0, "best": -40.0}, -0.5, n_prompts=60, annotators=("a", "b"), seed=0
+    )
+    data = paired(with_repeats(pairs))
+    assert set(data.answers.loc[data.answers["kind"] == "rating", "value"]) == {-1.0}
+    hidden = blinded(data, "secret").answers
+    rated = hidden[hidden["kind"] == "rating"]
+    # All prefer one system, which the values do not tell; annotators of an item still agree.
+    assert 0.3 < (rated["value"] == 1).mean() < 0.7
+    assert (rated.groupby("item_code")["value"].nunique() == 1).all()
+    turned = blinded(data, "another").answers["value"]
+    assert (turned != hidden["value"]).any()
+
+
+def test_blind_tables_of_exchanged_systems_differ_by_their_letters_only() -> None:
+    data = data_of(replace(SMALL, systems={"base": -2.0, "best": 2.0}))
+    names = {"base": "best", "best": "base"}
+    other = replace(
+        data,
+        answers=data.answers.replace({"system": names}),
+        texts=data.texts.replace({"system": names}),
+    )
+    found = []
+    for one in (data, other):
+        tables = blind_tables(blinded(one, "secret"), n_resamples=20)
+        rows = tables.pop("agreement")
+        letters = rows.groupby("system").size()
+        assert set(letters.index) == {"all", "System A", "System B"}
+        assert letters["System A"] == letters["System B"]
+        told = rows.drop(columns="system").round(9).astype(str)
+        by = [str(name) for name in told.columns]
+        tables["agreement"] = told.sort_values(by, ignore_index=True)
+        found.append(as_records(tables))
+    assert differences(*found) == []
+
+
+def test_letters_count_pairs_of_systems_and_no_exercises() -> None:
+    pairs = simulate_preferences(
+        dict.fromkeys(("base", "best", "grid"), 0.0), 0.0, n_prompts=9, annotators=("a",), seed=0
+    )
+    exercise = pairs.iloc[:1].assign(
+        kind="practice", item_code="exercise", system_a="", system_b=""
+    )
+    damaged = pairs.iloc[1:2].assign(kind="gold", item_code="gold", system_b="")
+    data = paired(pd.concat([pairs, exercise, damaged]))
+    data = replace(data, texts=paired(pairs).texts)
+    for key in ("one", "two", "three"):
+        letters = set(blinded(data, key).answers["system"]) - {""}
+        assert letters == {"Pair A", "Pair B", "Pair C"}
+
+
+def test_there_are_no_letters_where_the_number_of_responses_tells_the_system() -> None:
+    data = data_of(SMALL)
+    few = data.answers["system"].eq("base") & (data.answers["prompt_index"] > 5)
+    gone = data.texts["system"].eq("base") & data.texts["source_item"].str[-1:].isin(list("6789"))
+    data = replace(data, answers=data.answers[~few], texts=data.texts[~gone])
+    tables = blind_tables(blinded(data, "secret"), n_resamples=20)
+    assert set(tables["agreement"]["system"]) == {"all"}
+    # Of pairs: equal texts are not shown.
+    pairs = simulate_preferences(
+        dict.fromkeys(("base", "best", "grid"), 0.0), 0.0, n_prompts=9, annotators=("a",), seed=0
+    )
+    told = paired(pairs)
+    equal = told.texts["source_item"].eq("set/0") & (told.texts["system"] != "grid")
+    hidden = blinded(replace(told, texts=told.texts.mask(equal, told.texts.assign(text="x"))), "k")
+    assert set(hidden.answers["system"]) == {"Pairs"}
+
+
 def test_a_study_without_ratings_has_coverage_and_pace_only() -> None:
     data = data_of(SMALL)
     empty = StudyData(
@@ -153,15 +279,7 @@ def test_a_pairwise_study_has_strengths_and_agreement() -> None:
     pairs = simulate_preferences(strengths, 0.0, n_prompts=20, annotators=("a", "b"), seed=0)
     answers = pairs_as_answers(pairs)
     assert set(answers["value"]) <= {-1.0, 0.0, 1.0}
-    items = pairs.drop_duplicates("item_code")[["item_code", "kind", "data_set"]]
-    data = StudyData(
-        mode="pairwise",
-        items=items.assign(n_wanted=2.0),
-        answers=answers,
-        pairs=pairs,
-        automatic=pd.DataFrame(columns=["source_item", "system", "criterion", "score"]),
-        texts=texts_of(pairs.rename(columns={"system_a": "system"})),
-    )
+    data = paired(pairs, texts_of(pairs.rename(columns={"system_a": "system"})))
     tables = study_tables(data, n_resamples=50)
     assert "means" not in tables
     assert tables["bradley_terry"]["system"].tolist() == ["best", "base", "(tie)"]
@@ -176,7 +294,8 @@ def test_values_of_a_pair_of_systems_mean_the_same_whichever_the_plan_calls_a() 
         {"base": -0.5, "best": 0.5}, 0.0, n_prompts=20, annotators=("x", "y"), seed=0
     )
     turned = pairs.rename(columns={"system_a": "system_b", "system_b": "system_a"}).assign(
-        preference=pairs["preference"].map({"a": "b", "b": "a", "tie": "tie"})
+        preference=pairs["preference"].map({"a": "b", "b": "a", "tie": "tie"}),
+        shown_first=pairs["shown_first"].map({"a": "b", "b": "a"}),
     )
     is_odd = pairs["prompt_index"] % 2 == 1
     pd.testing.assert_frame_equal(

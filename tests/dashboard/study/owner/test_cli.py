@@ -202,11 +202,20 @@ def test_a_system_is_renamed_and_taken_out_before_the_seal(
     assert say(artifacts, "rename", "own", "best", "Found", "--from", "demo") == 0
     say(artifacts, "seal", "own", "--check")
     told = capsys.readouterr().out
-    assert "warning: The name 'gpt'" not in told
-    assert "note: 'gpt', which the study calls 'Sea', stands in 1 response" in told
+    # One system's own signature: another name for it in the plan takes it out of no text.
+    (leak,) = (line for line in told.splitlines() if "'gpt', which the study calls 'Sea'" in line)
+    assert leak.startswith("warning: 'gpt', which the study calls 'Sea', stands in 1 response")
+    assert "rename" not in leak
+    assert say(artifacts, "seal", "own") == 2
+    capsys.readouterr()
     assert "Systems: Found, Sea, base." in told
     before = read_draft(artifacts, "own")
-    for words in (["gpt", "x"], ["base", ""], ["base", "all"], ["base", "x", "--from", "other"]):
+    for words in (
+        ["nobody", "x"],
+        ["base", ""],
+        ["base", "all"],
+        ["base", "x", "--from", "other"],
+    ):
         assert say(artifacts, "rename", "own", *words) == 2
     assert "it has base (run demo, split inference), Found" in capsys.readouterr().err
     assert read_draft(artifacts, "own") == before
@@ -218,6 +227,36 @@ def test_a_system_is_renamed_and_taken_out_before_the_seal(
     for words in (["rename", "own", "base", "x"], ["remove", "own", "base"]):
         assert say(artifacts, *words) == 2
         assert "is sealed" in capsys.readouterr().err
+
+
+def test_two_systems_of_one_file_never_get_one_name(
+    artifacts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "answers.csv"
+    rows = ["system,prompt,response", *(f"{name},p{n},{name} {n}" for name in "ab" for n in "12")]
+    file.write_text("\n".join(rows), encoding="utf-8")
+    say(artifacts, "create", "own")
+    say(artifacts, "import", "own", str(file))
+    draft = read_draft(artifacts, "own")
+    assert say(artifacts, "rename", "own", "b", "a") == 2
+    assert "'a' and 'b' of answers.csv would both be called 'a'" in capsys.readouterr().err
+    assert read_draft(artifacts, "own") == draft
+    # Nor by a corrected file, in which somebody has the name that another was given.
+    say(artifacts, "rename", "own", "b", "c")
+    draft = read_draft(artifacts, "own")
+    file.write_text("\n".join([*rows, "c,p1,c 1"]), encoding="utf-8")
+    assert say(artifacts, "import", "own", str(file), "--replace") == 2
+    assert "'b' and 'c' of answers.csv would both be called 'c'" in capsys.readouterr().err
+    assert read_draft(artifacts, "own") == draft
+    # A draft of an earlier version that has come so far is mended by the stored names.
+    (source,) = draft.sources
+    labels = (("a", "same"), ("b", "same"))
+    write_draft(artifacts, replace(draft, sources=(replace(source, labels=labels),)))
+    assert say(artifacts, "seal", "own", "--check") == 2
+    assert "emorl study rename" in capsys.readouterr().err
+    assert say(artifacts, "rename", "own", "b", "other") == 0
+    assert say(artifacts, "seal", "own", "--check") == 0
+    assert "Systems: other, same." in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

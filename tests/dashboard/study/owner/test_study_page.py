@@ -152,9 +152,34 @@ def test_what_the_owner_has_not_read_is_not_sealed(artifacts: Path) -> None:
     assert list_studies(artifacts) == []
     assert "have changed since you read the checks" in texts(app)
     assert ticked(app.run()) == [False]
+    # Of pairs, a preference; two prompts are too few for any.
+    assert {m.label: m.value for m in app.metric}["Smallest preference found"] == "none"
+    assert "not even if one of two systems were always preferred" in texts(app)
     next(box for box in app.checkbox if "I have read" in box.label).check().run()
     press(app, "Seal the study")
     assert read_plan(artifacts, "pilot").mode == "pairwise"
+
+
+def test_changes_of_a_draft_in_two_tabs_are_joined(artifacts: Path) -> None:
+    write_finished_run(artifacts, TEXTS)
+    create_draft(artifacts, draft_of(study_id="pilot", sources=system_sources()))
+    tabs = opened(), opened()  # both show the draft as it was
+    numbers = (("Ratings per item", 1), ("Repeated items", 3))
+    for tab, (label, value) in zip(tabs, numbers, strict=True):
+        next(field for field in tab.number_input if field.label == label).set_value(value)
+        press(tab, "Keep the design")
+    kept = read_draft(artifacts, "pilot")
+    assert (kept.n_ratings_per_item, kept.n_repeats) == (1, 3)
+    # A button of an earlier list of systems takes no other system out.
+    stale, other = opened(), opened()
+    press(other, "Take out")
+    left = read_draft(artifacts, "pilot").sources
+    assert len(left) == len(SYSTEMS) - 1
+    press(stale, "Take out")
+    assert read_draft(artifacts, "pilot").sources == left
+    # Nor is what one tab has taken out brought back by another's settings.
+    press(tabs[0], "Keep the design")
+    assert read_draft(artifacts, "pilot").sources == left
 
 
 def test_the_tick_goes_with_the_design_that_it_was_set_for(artifacts: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from dashboard.study.owner import steps
+from dashboard.study.planning import offers as offered
 from dashboard.study.planning import sources as source_texts
 from dashboard.study.planning.creation import prepare, seal
 from dashboard.study.planning.draft import (
@@ -20,11 +21,14 @@ from dashboard.study.planning.draft import (
 from dashboard.study.planning.offers import offers
 from dashboard.study.planning.sources import Source
 from dashboard.study.protocol.comparisons import fewest_shared_prompts
+from dashboard.study.protocol.guidelines import Level
 from dashboard.study.protocol.plan import Mode, StudyPlan, read_plan
+from dashboard.study.reporting.planned_power import smallest_found
 from engine.artifacts import Phase, Status, run_folder
 from engine.errors import DataError, RunNotFoundError, StudyError
 from engine.snapshots import snapshot_rows
 from tests.dashboard.study.samples import (
+    GUIDELINES,
     SYSTEMS,
     draft_of,
     sealed,
@@ -300,6 +304,58 @@ def test_the_checks_find_leaks_empty_and_equal_responses_and_poor_variety(tmp_pa
     assert "'best'" not in leaks
 
 
+@pytest.mark.parametrize("stored", ["base", "BASE"])
+def test_a_signature_stays_a_warning_whatever_the_system_is_called(
+    tmp_path: Path, stored: str
+) -> None:
+    signed = [f"As {stored} I say {n}." for n in range(6)]
+    write_finished_run(tmp_path, {"base": signed, "best": [f"Well, {n}." for n in range(6)]})
+    base, best = system_sources("base", "best")
+    told = messages(tmp_path, sources=(base, best), n_items_per_data_set=6)
+    (leak,) = (line for line in told.splitlines() if "The name 'base'" in line)
+    assert leak.startswith("warning: ")
+    assert "rename" not in leak  # no way out: the text stays as it is
+    base = replace(base, labels=(("base", "X"),))
+    told = messages(tmp_path, sources=(base, best), n_items_per_data_set=6)
+    (leak,) = (line for line in told.splitlines() if "'base'" in line)
+    assert leak.startswith("warning: 'base', which the study calls 'X', stands in 6 responses")
+    assert "(6 of X)" in leak
+
+
+def test_a_stored_name_that_all_systems_say_is_a_note_once_it_is_no_name(tmp_path: Path) -> None:
+    texts = {name: [f"The base of {name[1:]} {n}." for n in range(4)] for name in ("base", "best")}
+    write_finished_run(tmp_path, texts)
+    base, best = system_sources("base", "best")
+    told = messages(tmp_path, sources=(base, best))
+    (leak,) = (line for line in told.splitlines() if "The name 'base'" in line)
+    assert leak.startswith("warning: ")
+    assert "emorl study rename" in leak
+    told = messages(tmp_path, sources=(replace(base, labels=(("base", "X"),)), best))
+    assert (
+        "note: 'base', which the study calls 'X', stands in 8 responses (4 of X, 4 of best)"
+        in (told)
+    )
+
+
+def test_a_second_look_at_the_runs_reads_none_of_their_snapshots(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_finished_run(tmp_path, TEXTS)
+    found = offers(tmp_path)
+    assert [one.run_id for one in found] == ["demo"]
+
+    def read(*_: object) -> None:
+        raise AssertionError("read again")
+
+    for name in ("snapshot_rows", "read_snapshot", "stored_weights", "read_config"):
+        with monkeypatch.context() as patched:
+            patched.setattr(offered, name, read)
+            assert offers(tmp_path) == found
+    # Until one changes: then it is read anew.
+    (run_folder(tmp_path, "demo").published / "systems.parquet").unlink()
+    assert [one.systems for one in offers(tmp_path)] == [()]
+
+
 def test_a_draft_that_changed_since_it_was_read_is_not_sealed(tmp_path: Path) -> None:
     write_finished_run(tmp_path, TEXTS)
     draft = draft_of(sources=system_sources())
@@ -329,7 +385,8 @@ def test_systems_without_a_common_prompt_are_no_study(tmp_path: Path, mode: Mode
     sources = own_files(tmp_path, one=prompts, two=prompts)
     prepared = prepare(tmp_path, draft_of(sources=sources))
     assert not prepared.can_be_sealed
-    assert steps.detectable_difference(prepared.plan) is None
+    assert smallest_found(prepared.plan) == ()
+    assert any("can find is not known" in line for line in steps.summary_lines(prepared))
     told = messages(tmp_path, sources=sources)
     assert "stop: No two systems have a prompt in common" in told
     assert "same prompts stand in data sets one, two: give their sources one data_set" in told
@@ -386,6 +443,27 @@ def test_a_plan_too_small_for_any_difference_says_so(tmp_path: Path) -> None:
     lines = steps.summary_lines(prepare(tmp_path, draft_of(sources=system_sources())))
     (told,) = (line for line in lines if "Smallest difference" in line)
     assert "none: more than the whole scale" in told
+
+
+def test_every_scale_and_a_preference_has_its_own_smallest_difference(tmp_path: Path) -> None:
+    prompts = [f"p{n}" for n in range(30)]
+    sources = tuple(
+        replace(one, data_set="talks") for one in own_files(tmp_path, a=prompts, b=prompts)
+    )
+    *others, last = GUIDELINES.criteria
+    levels = (Level(value=n, label=str(n), description="", example="") for n in range(1, 8))
+    wide = replace(GUIDELINES, criteria=(*others, replace(last, levels=tuple(levels))))
+    draft = draft_of(sources=sources, guidelines=wide, n_items_per_data_set=30)
+    of_three, of_seven = smallest_found(prepare(tmp_path, draft).plan)
+    assert (of_three.criteria, of_three.scale) == (("reflection", "empathy"), (0, 2))
+    assert (of_seven.criteria, of_seven.scale) == (("fluency",), (1, 7))
+    assert 2 * of_three.value < of_seven.value < 6
+    assert "(fluency): " in of_seven.sentence
+    assert of_seven.sentence.endswith("on the scale 1 to 7 (by simulation).")
+    (preferred,) = smallest_found(prepare(tmp_path, replace(draft, mode="pairwise")).plan)
+    assert preferred.criteria == ("reflection", "empathy", "fluency")
+    assert 0.6 < preferred.value < 0.9
+    assert f"gets {preferred.told} of the answers that are no tie" in preferred.sentence
 
 
 def test_a_study_of_nothing_or_of_equal_texts_in_pairs_cannot_be_sealed(tmp_path: Path) -> None:

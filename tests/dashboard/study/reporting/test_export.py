@@ -70,7 +70,15 @@ def run_bundle(folder: Path) -> subprocess.CompletedProcess[str]:
 def test_the_datasheet_of_a_pairwise_study_does_not_deny_its_ratings_per_item() -> None:
     plan = shared_plan(mode="pairwise", n_ratings_per_item=2)
     (power,) = (text for number, _, text in datasheet._sample(plan) if number == "3.1.3.1")
-    assert power.startswith("N/A: the simulation is of ratings on a scale")
+    assert power == (
+        "simulated studies of this size, which no rating enters; 95 % interval of the difference "
+        "of two systems' strengths."
+    )
+    (found,) = (text for number, _, text in datasheet._sample(plan) if number == "3.1.3.2")
+    (code,) = (text for number, _, text in datasheet._sample(plan) if number == "3.1.3.3")
+    assert "analysis/power_pairs.py" in code
+    assert found.startswith("Smallest preference found with 80 % power at 5 %")
+    assert "none: not even if one of two systems were always preferred" in found  # four prompts
 
 
 def test_the_bundle_prints_every_number_of_the_page_again(artifacts: Path, exported: Path) -> None:

@@ -10,7 +10,7 @@ Letters in shapes: n members, m states, B blocks of tokens, c candidates.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from weakref import WeakKeyDictionary
 
 import torch
@@ -26,6 +26,8 @@ _MOST_CANDIDATES = 64
 _LEAST_WEIGHTS = 2**21
 """Smaller heads are faster at their full product."""
 _LARGEST = 127
+_ROWS_AT_ONCE = (8, 16, 24, 48, 72, 96)
+"""Rows of states in one product, filled up with zeros: code is made anew for every other size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,8 @@ class Screen:
     def __init__(self, head: nn.Linear) -> None:
         """Remember the head; nothing is copied yet."""
         self._head = head
+        # Fresh memory for every product would cost more than the product.
+        self._room = torch.empty(0, dtype=torch.int32)
         self.may_copy = False
         """Whether there is memory for the rounded weight; without it nothing is screened."""
 
@@ -67,9 +71,13 @@ class Screen:
 
     @property
     def bytes_of_copy(self) -> int:
-        """Memory that the rounded weight takes once it is made."""
-        n_blocks = -(-self._head.out_features // _BLOCK)
-        return n_blocks * (_BLOCK * (self._head.in_features + 8) + 4)
+        """Memory of the rounded weight and of the products, once they are made."""
+        per_token = self._head.in_features + 8 + 4 * _ROWS_AT_ONCE[-1]
+        return self._n_blocks * (_BLOCK * per_token + 4)
+
+    @property
+    def _n_blocks(self) -> int:
+        return -(-self._head.out_features // _BLOCK)
 
     @torch.no_grad()
     def candidates(self, states: Tensor) -> Candidates | None:
@@ -88,13 +96,26 @@ class Screen:
         """
         if not self.may_copy:
             return None
+        at_once = max(1, _ROWS_AT_ONCE[-1] // len(states))
+        parts = []
+        for start in range(0, states.shape[1], at_once):
+            part = self._candidates_of(states[:, start : start + at_once])
+            if part is None:
+                return None
+            parts.append(replace(part, rows=part.rows + start))
+        return Candidates(
+            torch.cat([part.rows for part in parts]),
+            torch.cat([part.tokens for part in parts]),
+            torch.cat([part.scores for part in parts], dim=1),
+        )
+
+    def _candidates_of(self, states: Tensor) -> Candidates | None:
         units = states.abs().amax(dim=-1, keepdim=True) / _LARGEST
         if not bool(torch.isfinite(units).all()):
             return None
         weight = self._rounded()
         rounded = _RoundedStates.of(states, units.clamp_(min=torch.finfo(units.dtype).tiny))
-        products = torch._int_mm(rounded.steps.flatten(0, 1), weight.steps.T)
-        products = products.view(*states.shape[:2], -1, _BLOCK)
+        products = self._products(rounded.steps, weight.steps)
         highest = products.amax(dim=-1)
 
         threshold = self._threshold(states, self._likely(products, highest * weight.units))
@@ -113,6 +134,19 @@ class Screen:
         if len(rows) > _MOST_CANDIDATES * states.shape[1]:
             return None
         return Candidates(rows, tokens, self._scores(states, rows, tokens))
+
+    def _products(self, states: Tensor, weight: Tensor) -> Tensor:
+        """Return the products of all steps, ``(n, m, B, _BLOCK)``, valid until the next call."""
+        rows = states.flatten(0, 1)
+        n_rows = len(rows)
+        # With very many members one state has more rows than there are at once.
+        filled = next((size for size in _ROWS_AT_ONCE if size >= n_rows), n_rows)
+        rows = F.pad(rows, (0, 0, 0, filled - n_rows))
+        if len(self._room) < filled:
+            self._room = torch.empty(filled, len(weight), dtype=torch.int32)
+        products = self._room[:filled]
+        torch._int_mm(rows, weight.T, out=products)
+        return products[:n_rows].view(*states.shape[:2], -1, _BLOCK)
 
     def _likely(self, products: Tensor, highest: Tensor) -> Tensor:
         """Return the token that each member seems to score highest, ``(n, m)``."""

@@ -106,7 +106,7 @@ def test_states_that_are_not_finite_are_not_screened(value: float) -> None:
 def test_without_memory_nothing_is_screened() -> None:
     screen = Screen(_head(torch.eye(300, 8)))
     assert screen.candidates(torch.ones(2, 3, 8)) is None
-    assert screen.bytes_of_copy == 3 * (128 * (8 + 8) + 4)
+    assert screen.bytes_of_copy == 3 * (128 * (8 + 8 + 4 * 96) + 4)
 
 
 def test_a_weight_that_changed_is_rounded_again() -> None:

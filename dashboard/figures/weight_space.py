@@ -82,11 +82,11 @@ def weight_map(content: MapContent, colours: Ink) -> go.Figure:
             "title": _key_of(evaluated, colours),
         },
         uirevision="keep the camera",
-        **(_flat_axes if is_flat else _space_axes)(content.axes, colours),
+        **(_flat_axes if is_flat else _space_axes)(content, colours),
     )
 
 
-def _flat_axes(names: Sequence[str], colours: Ink) -> dict[str, Any]:
+def _flat_axes(content: MapContent, colours: Ink) -> dict[str, Any]:
     font = {"color": colours.text, "size": 14, "family": FONT}
     across, up = (
         _axis(colours)
@@ -94,7 +94,7 @@ def _flat_axes(names: Sequence[str], colours: Ink) -> dict[str, Any]:
             "tickfont": {"color": colours.muted, "size": 12, "family": FONT},
             "title": {"text": f"weight of {name}", "font": font},
         }
-        for name in names
+        for name in content.axes
     )
     return {
         "xaxis": across | {"constrain": "domain"},
@@ -103,7 +103,7 @@ def _flat_axes(names: Sequence[str], colours: Ink) -> dict[str, Any]:
     }
 
 
-def _space_axes(names: Sequence[str], colours: Ink) -> dict[str, Any]:
+def _space_axes(content: MapContent, colours: Ink) -> dict[str, Any]:
     # The corners are named by annotations, which are text of the page. Titles and numbers of axes
     # in space are cut into triangles letter by letter: without a GPU a third of the time until
     # the cube is there.
@@ -121,7 +121,7 @@ def _space_axes(names: Sequence[str], colours: Ink) -> dict[str, Any]:
         "aspectmode": "cube",
         "camera": camera,
         "uirevision": "keep the camera",
-        "annotations": _corner_names(names, colours),
+        "annotations": [*_zero_ring(content, colours), *_corner_names(content.axes, colours)],
     }
     return {"scene": axes | scene, "margin": {"l": 0, "r": 0, "t": 44, "b": 0}}
 
@@ -202,18 +202,29 @@ def _add_points(figure: go.Figure, content: MapContent, rows: pd.DataFrame, colo
 
 def _add_zero(figure: go.Figure, content: MapContent, colours: Ink) -> None:
     rows = content.points[content.points["kind"] == "zero"]
-    if rows.empty:
-        return
-    size = _ZERO_SIZE * _enlarged(content)
+    if rows.empty or len(content.axes) == 3:
+        return  # in space an annotation names it: a trace of one point costs as much as of all
     _add(
         figure,
         content.axes,
         rows[[f"w_{name}" for name in content.axes]].to_numpy(),
         mode="markers",
         name="not evaluated",
-        marker={"symbol": "circle-open", "color": colours.muted, "size": size},
+        marker={
+            "symbol": "circle-open",
+            "color": colours.muted,
+            "size": _ZERO_SIZE * _enlarged(content),
+        },
         **named(rows, content.objectives, content.value),
     )
+
+
+def _zero_ring(content: MapContent, colours: Ink) -> list[dict[str, Any]]:
+    if not (content.points["kind"] == "zero").any():
+        return []
+    ring_of_zero = {"text": "○", "font": {"color": colours.muted, "size": 16, "family": FONT}}
+    place = {"x": 0, "y": 0, "z": 0, "showarrow": False}
+    return [place | ring_of_zero | {"hovertext": "All weights 0: no direction, not evaluated"}]
 
 
 def _enlarged(content: MapContent) -> int:

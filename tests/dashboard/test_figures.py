@@ -131,6 +131,7 @@ def test_three_axes_make_a_cube_and_its_camera_is_kept() -> None:
     assert figure.layout.scene.uirevision == "keep the camera"
     corners = {note.text: (note.x, note.y, note.z) for note in figure.layout.scene.annotations}
     assert corners == {
+        "○": (0, 0, 0),  # the zero vector, which is not evaluated
         "0": (0, 0, 0),
         "a1 = 1": (1, 0, 0),
         "b1 = 1": (0, 1, 0),
@@ -138,6 +139,8 @@ def test_three_axes_make_a_cube_and_its_camera_is_kept() -> None:
     }
     # 12 edges of a cube, two ends and a gap each.
     assert len(figure.data[0].x) == 36
+    without = weight_map(replace(drawn, points=frame[frame["kind"] != "zero"]), palette.DARK)
+    assert "○" not in {note.text for note in without.layout.scene.annotations}
 
 
 def test_a_map_without_points_still_has_its_axes() -> None:

@@ -12,7 +12,8 @@ from dashboard.study.planning.sources import SystemText
 from dashboard.study.protocol.guidelines import level_rows
 
 _MUCH_RARER = 0.5
-"""A word that another system uses at least so often, relative to the first, tells neither."""
+"""A word that every system says more often than this, relative to the one that says it most, tells
+none of them."""
 
 
 def leaks(draft: StudyDraft, chosen: Sequence[SystemText]) -> list[Finding]:
@@ -64,10 +65,10 @@ def _counted_by_system(where: Sequence[SystemText]) -> str:
 
 
 def _tells_system(where: Sequence[SystemText], chosen: Sequence[SystemText]) -> bool:
-    """Tell whether a word stands in the texts of one system far more often than in all others'."""
+    """Tell whether a word stands in some systems' texts far more often than in another's."""
     found, texts = (Counter(text.system for text in part) for part in (where, chosen))
     shares = sorted((found[system] / n_texts for system, n_texts in texts.items()), reverse=True)
-    return len(shares) < 2 or shares[1] < _MUCH_RARER * shares[0]
+    return len(shares) < 2 or shares[-1] <= _MUCH_RARER * shares[0]
 
 
 def _beside(draft: StudyDraft, chosen: Sequence[SystemText]) -> Iterable[Finding]:

@@ -61,8 +61,8 @@ class Desk:
     unsaved: dict[str, Mapping[str, int | None]] = field(default_factory=dict)
     """Item code -> values that could not be saved: the form shows them again."""
     unsaved_comments: dict[str, str] = field(default_factory=dict)
-    n_saves: int = 0
-    """How many clicks on Save were heard, whatever became of them."""
+    heard: str = field(default_factory=lambda: uuid.uuid4().hex)
+    """Another one with every click on Save that was heard, whatever became of it."""
     _showing: dict[str, Showing] = field(default_factory=dict)
     _acknowledged: dict[str, Submission] = field(default_factory=dict)
     _acted_at: float = float("-inf")
@@ -106,7 +106,7 @@ class Desk:
 
         In a pairwise study a value is 1 (the response shown first is better), 0 (a tie) or 2.
         """
-        self.n_saves += 1
+        self.heard = uuid.uuid4().hex
         names = [criterion.name for criterion in self.plan.guidelines.criteria]
         missing = [name for name in names if values.get(name) is None]
         if missing:

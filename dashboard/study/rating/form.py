@@ -183,7 +183,7 @@ def _form(desk: Desk, progress: Progress, code: str) -> None:
         save=f"{stem}-save",
         comment=comment,
         said=_said(desk),
-        saves=desk.n_saves,
+        heard=desk.heard,
     )
 
 

@@ -2,8 +2,8 @@
 //
 // The keys click the page's own controls, so that mouse, touch and keyboard are one path.
 // `data` holds the keys of the question containers and of the save button, each question's
-// values, what became of the last click, for screen readers, how many clicks on Save were heard so
-// far, and which drawing of the form this is.
+// values, what became of the last click, for screen readers, which click on Save was heard last, and
+// which drawing of the form this is.
 //
 // What is typed belongs to the item that was on screen when the typing began. Digits typed while
 // the next item is on its way are dropped, and with them all that follow without a pause: an item
@@ -80,8 +80,8 @@ function drop(event) {
 function onClick(event) {
   const save = byKey(state.data.save)?.querySelector("button");
   if (!save?.contains(event.target)) return;
-  const { saves } = state.data;
-  state.isLeft = () => state.data.saves === saves;
+  const { heard } = state.data;
+  state.isLeft = () => state.data.heard === heard;
   state.typed = -Infinity;
   takeNoKeys();
 }

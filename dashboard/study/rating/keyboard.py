@@ -23,12 +23,12 @@ def listen(
     save: str,
     comment: str = "",
     said: str = "",
-    saves: int = 0,
+    heard: str = "",
 ) -> None:
     """Put the keys to work for the form on the page.
 
-    Until another number of clicks on Save was heard, the script knows that the answers it sent off
-    are still on their way. Where a cut connection may have lost the click, the next drawing says
+    Until another click on Save was heard, the script knows that the answers it sent off are still
+    on their way. Where a cut connection may have lost the click, the next drawing says
     so: each has an id of its own.
 
     Args:
@@ -37,7 +37,7 @@ def listen(
         save: Key of the save button.
         comment: Key of the comment field, which C opens.
         said: What became of the last click; read out by screen readers.
-        saves: How many clicks on Save were heard so far.
+        heard: Another one with every click on Save that was heard, and after every new beginning.
     """
     _component()(
         key="annotate-keys",
@@ -46,7 +46,7 @@ def listen(
             "save": save,
             "comment": comment,
             "said": said,
-            "saves": saves,
+            "heard": heard,
             "drawn": uuid.uuid4().hex,
             "questions": [{"key": key, "values": list(values)} for key, values in questions],
         },

@@ -100,8 +100,8 @@ def sentences(found: tuple[Smallest, ...]) -> list[str]:
 
 def _preferred(one: Smallest) -> str:
     assumed = (
-        "(by simulation of two systems and the interval of their strengths; assumed: every fourth "
-        "pair of equals is called a tie)."
+        "(by simulation of two systems and the interval of their strengths, or a sign test where "
+        "one of them never loses; assumed: every fourth pair of equals is called a tie)."
     )
     if math.isinf(one.value):
         return f"none: not even if one of two systems were always preferred {assumed}"

@@ -322,6 +322,18 @@ def test_a_signature_stays_a_warning_whatever_the_system_is_called(
     assert "(6 of X)" in leak
 
 
+def test_a_stored_name_that_one_of_three_systems_never_says_stays_a_warning(
+    tmp_path: Path,
+) -> None:
+    said = {name: [f"The base of {name[-1]} {n}." for n in range(4)] for name in ("base", "best")}
+    silent = {"adapter:empathy": [f"Yes, {n}, I hear it." for n in range(4)]}
+    write_finished_run(tmp_path, said | silent)
+    base, *others = system_sources("base", "best", "adapter:empathy")
+    base = replace(base, labels=(("base", "X"),))
+    told = messages(tmp_path, sources=(base, *others))
+    assert "warning: 'base', which the study calls 'X', stands in 8 responses" in told
+
+
 def test_a_stored_name_that_all_systems_say_is_a_note_once_it_is_no_name(tmp_path: Path) -> None:
     texts = {name: [f"The base of {name[1:]} {n}." for n in range(4)] for name in ("base", "best")}
     write_finished_run(tmp_path, texts)

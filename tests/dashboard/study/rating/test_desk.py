@@ -109,6 +109,17 @@ def test_nothing_is_stored_before_every_question_has_an_answer(
     assert shown(desk) == code
 
 
+def test_every_click_that_was_heard_has_a_name_that_no_desk_ever_repeats(
+    desk: Desk, clock: Clock
+) -> None:
+    names = [desk.heard]
+    desk.rate(shown(desk), {})
+    names.append(desk.heard)
+    desk.rate(shown(desk), ALL_2)
+    names += [desk.heard, new_tab(desk.store, clock).heard]
+    assert len(set(names)) == 4
+
+
 def test_zero_is_an_answer(desk: Desk) -> None:
     code = shown(desk)
     desk.rate(code, dict.fromkeys(ALL_2, 0))

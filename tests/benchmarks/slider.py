@@ -36,12 +36,14 @@ _WATCH = """(answer) => {
     let [began, asked] = [null, null];
     const root = answer.getRootNode();
     root.addEventListener('input', (event) => { began ??= event.timeStamp; }, true);
-    root.addEventListener('change', (event) => { asked = event.timeStamp; }, true);
+    const isKnown = () => ['cell', 'answer'].includes(answer.dataset.kind);
+    root.addEventListener(
+        'change', (event) => { asked = isKnown() ? null : event.timeStamp; }, true
+    );
     new MutationObserver(() => {
         heard.updates.push(performance.now());
         heard.texts.add(answer.querySelector('.answer-text').textContent);
-        if (asked !== null && answer.dataset.kind === 'cell') asked = null; // was known before
-        if (asked !== null && answer.dataset.kind === 'answer') {
+        if (asked !== null && isKnown()) { // decoded, or found by what was mapped meanwhile
             heard.answers.push(performance.now() - asked);
             asked = null;
         }

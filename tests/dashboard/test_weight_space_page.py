@@ -187,3 +187,5 @@ def test_a_run_of_fewer_rounds_and_prompts_is_drawn_after_a_longer_one(
         page.run()
         assert not page.exception
         assert [slider.max for slider in page.slider if slider.key == "round"] == last
+        # Who saw all rounds sees those that come, as in a search that goes on.
+        assert [slider.value for slider in page.slider if slider.key == "round"] == last

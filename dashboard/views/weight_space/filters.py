@@ -12,6 +12,7 @@ from dashboard.queries import Frame, Run
 from dashboard.views.weight_space.scene import Choice, words
 
 _ROUND = "round"
+_LAST_ROUND = "last round seen"
 
 
 def ask(run: Run, points: Frame) -> Choice:
@@ -38,10 +39,14 @@ def ask(run: Run, points: Frame) -> Choice:
 
 
 def _rounds(last: int) -> int:
+    before = st.session_state.get(_LAST_ROUND)
+    st.session_state[_LAST_ROUND] = last
     if last <= 1:
         st.session_state.pop(_ROUND, None)  # a later round would be cut off by one of another run
         return last
     controls.keep_within(_ROUND, last)
+    if before is not None and st.session_state.get(_ROUND) == before < last:
+        st.session_state[_ROUND] = last  # who saw all rounds of a running search goes on so
     return st.slider("Rounds 1 to", 1, last, last, key=_ROUND, bind="query-params")
 
 

@@ -201,10 +201,19 @@ class PrefixTree:
             nodes = np.array(children)[inverse]
 
     def _choose(self, nodes: Integers, weights: Floats) -> Integers:
+        asked, inverse, counts = np.unique(nodes, return_inverse=True, return_counts=True)
+        is_open = np.array([self._nodes.winners(node) is None for node in asked], dtype=np.bool_)
+        # The head reads one combined state per weight vector, or the state of every member.
+        once = (is_open & (counts < self.n_members))[inverse]
+        chosen = np.empty(len(nodes), dtype=np.int64)
+        if once.any():
+            chosen[once] = self._choose_once(nodes[once], weights[once])
+        if not once.all():
+            chosen[~once] = self._choose_among_winners(nodes[~once], weights[~once])
+        return chosen
+
+    def _choose_among_winners(self, nodes: Integers, weights: Floats) -> Integers:
         asked, inverse = np.unique(nodes, return_inverse=True)
-        n_open = sum(self._nodes.winners(node) is None for node in asked.tolist())
-        if n_open and n_open == len(asked) and len(nodes) <= self.n_members * n_open:
-            return self._choose_once(nodes, weights)
         self._decide(asked.tolist())
         chosen = np.empty(len(nodes), dtype=np.int64)
         order = np.argsort(inverse, kind="stable")

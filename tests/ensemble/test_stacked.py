@@ -31,7 +31,13 @@ from engine.adapters import add_adapter
 from engine.config import AdapterConfig, PolicyConfig
 from engine.ensemble.backend import Forward
 from engine.ensemble.forward import BASE
-from engine.ensemble.stacked import buckets, stacked_forward, unsupported_reason
+from engine.ensemble.stacked import (
+    buckets,
+    node_table,
+    path_cache,
+    stacked_forward,
+    unsupported_reason,
+)
 from engine.errors import ModelError
 from engine.policy import Policy, load_policy
 from tests.policies import PROMPTS
@@ -221,9 +227,14 @@ class Tree:
         return expected
 
 
-@pytest.fixture(params=["as many nodes as there are", "filled up as on CUDA"])
-def _both_sizes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(buckets, "pay_on", lambda _device: request.param.startswith("filled"))
+@pytest.fixture(params=["as on a CPU", "as on CUDA"])
+def _both_devices(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    is_cuda = request.param == "as on CUDA"
+    monkeypatch.setattr(buckets, "pay_on", lambda _device: is_cuda)
+    if not is_cuda:
+        # As in long paths (one row at a time), and in long runs of steady calls.
+        monkeypatch.setattr(path_cache, "_BYTES_AT_ONCE", 1)
+        monkeypatch.setattr(node_table, "_STEADY_CALLS", 2)
 
 
 def test_calls_are_filled_up_to_few_sizes_by_at_most_a_half() -> None:
@@ -233,7 +244,7 @@ def test_calls_are_filled_up_to_few_sizes_by_at_most_a_half() -> None:
     assert all(n <= size <= 1.5 * n for n, size in enumerate(sizes, start=1))
 
 
-@pytest.mark.usefixtures("_both_sizes")
+@pytest.mark.usefixtures("_both_devices")
 def test_texts_side_by_side_have_the_states_of_each_adapter_alone(policy: Policy) -> None:
     tree = Tree(policy)
     tree.start()
@@ -255,7 +266,7 @@ def test_texts_side_by_side_need_no_memory_beside_the_cache(
     tree.check()
 
 
-@pytest.mark.usefixtures("_both_sizes")
+@pytest.mark.usefixtures("_both_devices")
 def test_branches_of_any_depth_in_one_call_have_the_states_of_whole_prefixes(
     policy: Policy,
 ) -> None:
@@ -271,7 +282,7 @@ def test_branches_of_any_depth_in_one_call_have_the_states_of_whole_prefixes(
     tree.check()
 
 
-@pytest.mark.usefixtures("_both_sizes")
+@pytest.mark.usefixtures("_both_devices")
 def test_a_part_of_the_prompts_can_go_on_alone_and_the_others_come_back(policy: Policy) -> None:
     tree = Tree(policy)
     tree.start()
@@ -283,7 +294,7 @@ def test_a_part_of_the_prompts_can_go_on_alone_and_the_others_come_back(policy: 
     tree.check()
 
 
-@pytest.mark.usefixtures("_both_sizes")
+@pytest.mark.usefixtures("_both_devices")
 def test_after_keep_the_held_nodes_grow_right_and_the_others_are_refused(policy: Policy) -> None:
     tree = Tree(policy)
     tree.start()

@@ -120,7 +120,7 @@ class StackedForward(ABC):
         n_new = len(tokens)
         if buckets.pay_on(tokens.device):
             tokens, step = buckets.filled(tokens, step)
-        if self._groups is None or step.paths is not None:
+        if self._groups is None or step.n_steady == 0:
             self._groups = self._prompts.group(step.prompts)
             self._prompt_bias = self._bias_against(self._prompts.is_padding)
         if self._members.n_prompts is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -20,6 +21,7 @@ from engine.ensemble.stacked.forward import StackedForward
 from engine.ensemble.stacked.linear import Members, StackedLinear, StackedLinears
 from engine.ensemble.stacked.node_table import Step
 from engine.ensemble.stacked.norm import rms_normed
+from engine.ensemble.stacked.path_cache import PathPart
 from engine.ensemble.stacked.prefill import PromptRows, by_prompt
 from engine.ensemble.stacked.prompt_cache import Groups
 from engine.policy import Policy
@@ -76,8 +78,8 @@ class StackedLlama(StackedForward):
         path_bias = self._bias_against(step.is_padding)
         for index, layer in enumerate(self._layers):
             queries, keys, values = layer.queries_keys_values(hidden, self._d_head, *rotation)
-            keys, values = self._paths.extend(index, keys, values, step, self._nodes.capacity)
-            attended = self._attend(index, queries, keys, values, path_bias, groups)
+            paths = self._paths.extend(index, keys, values, step, self._nodes.capacity)
+            attended = self._attend(index, queries, paths, path_bias, groups)
             hidden = layer.after_attention(hidden, by_node(attended, self.n_members))
         return rms_normed(hidden, self._norm)
 
@@ -85,23 +87,26 @@ class StackedLlama(StackedForward):
         self,
         index: int,
         rows: Tensor,
-        keys: Tensor,
-        values: Tensor,
+        paths: Iterable[PathPart],
         path_bias: Tensor | None,
         groups: Groups,
     ) -> Tensor:
         """Attend to prompt and path with one softmax over both."""
         queries = by_head(rows * self._scale, self._n_kv_heads)
-        on_path = path_scores(queries, keys)
-        if path_bias is not None:
-            on_path.add_(path_bias)
         prompt_keys, prompt_vals = self._prompts.layer(index)
         in_cells = prompt_scores(groups.to_cells(queries), prompt_keys, groups, self._prompt_bias)
         on_prompt = groups.to_nodes(in_cells)
-        weights = softmax(torch.cat((on_prompt, on_path), dim=-1))
-        of_prompt, of_path = torch.split(weights, [on_prompt.shape[-1], on_path.shape[-1]], dim=-1)
+        of_prompt, attended = torch.empty_like(on_prompt), torch.empty_like(queries)
+        for part in paths:
+            on_path = path_scores(queries[part.rows], part.keys)
+            if path_bias is not None:
+                on_path.add_(path_bias)
+            scores = torch.cat((on_prompt[part.rows], on_path), dim=-1)
+            sizes = [on_prompt.shape[-1], on_path.shape[-1]]
+            of_prompt[part.rows], of_path = torch.split(softmax(scores), sizes, dim=-1)
+            attended[part.rows] = path_values(of_path, part.values)
         from_prompt = prompt_values(groups.to_cells(of_prompt), prompt_vals, groups)
-        return path_values(of_path, values).add_(groups.to_nodes(from_prompt))
+        return attended.add_(groups.to_nodes(from_prompt))
 
     def _rotation(self, positions: Tensor) -> tuple[Tensor, Tensor]:
         """Return cosines and signed sines, ``(m, 1, d)`` each, for ``positions`` ``(m,)``."""

@@ -17,6 +17,10 @@ _LEAST_LENGTH = 16
 MORE_COLUMNS = 32
 """What a kept path gets beyond what it needs now, so that it is seldom copied."""
 
+_STEADY_CALLS = 8
+"""After so many steady calls paths are kept. It takes fresh memory, which costs as much as
+gathering them some ten times."""
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -44,8 +48,9 @@ class Step:
     is_padding: Tensor | None
     """True before the start of a shorter path, ``(n_new, longest)``; None if there is none."""
 
-    is_steady: bool
-    """Whether the parents were the new nodes of the call before, in the same order."""
+    n_steady: int
+    """Calls in a row, this one included, whose parents were the new nodes of the call before, in
+    the same order."""
 
     is_kept: bool
     """Whether to keep the gathered paths, as the next call is likely to make them longer."""
@@ -87,8 +92,8 @@ class NodeTable:
             prompts=roots,
             paths=roots.unsqueeze(1),
             is_padding=None,
-            is_steady=True,
-            is_kept=root_length > 0 and n_prompts * (1 + MORE_COLUMNS) <= most_kept,
+            n_steady=0,
+            is_kept=False,
         )
 
     def roots(self) -> Step:
@@ -111,7 +116,8 @@ class NodeTable:
         else:
             shortest, longest = torch.stack([lengths.min(), lengths.max()]).tolist()
         has_room = len(slots) * (longest + MORE_COLUMNS) <= self._most_kept
-        is_kept = is_steady and last.is_steady and has_room
+        n_steady = last.n_steady + 1 if is_steady else 0
+        is_kept = n_steady >= _STEADY_CALLS and has_room
         self._write(slots, lengths, longest, parent_slots)
         paths, is_padding = None, _widened(last.is_padding) if is_steady else None
         if not (is_kept and last.is_kept):
@@ -124,7 +130,7 @@ class NodeTable:
             prompts=self._prompts[slots],
             paths=paths,
             is_padding=is_padding,
-            is_steady=is_steady,
+            n_steady=n_steady,
             is_kept=is_kept,
         )
         return self._last

@@ -6,13 +6,31 @@ of a head. A key and its value lie side by side, as one row of width ``2 d``.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
 from engine.ensemble.stacked.node_table import MORE_COLUMNS, Step
 
+_BYTES_AT_ONCE = 3 * 2**20
+"""On a CPU so much is gathered at a time: it is read again before it leaves the caches, and needs
+no fresh memory, which costs several times what the copying does."""
 _SLACK = 1.5
 """How much larger than needed the memory for gathered paths is made."""
+
+
+@dataclass(frozen=True, slots=True)
+class PathPart:
+    """Keys and values of whole paths for some rows, valid until the next part is asked for."""
+
+    rows: slice
+    """Which of the ``n * k`` rows."""
+    keys: Tensor
+    """``(n_rows * m, L, d)``, aligned at their ends."""
+    values: Tensor
+    """Same shape."""
 
 
 class PathCache:
@@ -34,8 +52,10 @@ class PathCache:
 
     def extend(
         self, layer: int, keys: Tensor, values: Tensor, step: Step, capacity: int
-    ) -> tuple[Tensor, Tensor]:
-        """Store the new nodes' keys and values and return those of their whole paths.
+    ) -> Iterator[PathPart]:
+        """Store the new nodes' keys and values and give those of their whole paths, in parts.
+
+        All parts must be asked for: nothing is stored before the first.
 
         Args:
             layer: Which layer.
@@ -43,21 +63,37 @@ class PathCache:
             values: Same shape.
             step: The new nodes.
             capacity: Number of slots there must be.
-
-        Returns:
-            Keys and values of the paths, ``(n * k * m, L, d)`` each, aligned at their ends.
         """
         new = torch.cat((keys, values), dim=-1).transpose(1, 2)
         new = new.reshape(self._n_rows, len(step.slots), 2 * self._d_head)
         pool = self._pool(layer, new, capacity)
         pool.index_copy_(1, step.slots, new)
         if step.paths is None:
-            paths = self._longer(layer, new, step.longest)
+            yield self._part(slice(None), self._longer(layer, new, step.longest), step.longest)
+        elif step.is_kept:
+            paths = pool.index_select(1, step.paths.flatten())
+            paths = paths.view(self._n_rows, *step.paths.shape, -1)
+            self._kept[layer] = kept = _with_more_columns(paths)
+            yield self._part(slice(None), kept, step.longest)
         else:
-            paths = self._gathered(pool, step.paths)
-            self._kept[layer] = _with_more_columns(paths) if step.is_kept else None
-        both = paths.flatten(0, 1)[:, : step.longest]
-        return both[..., : self._d_head], both[..., self._d_head :]
+            self._kept[layer] = None
+            slots = step.paths.flatten()
+            n_at_once = self._rows_at_once(pool, len(slots))
+            for start in range(0, self._n_rows, n_at_once):
+                rows = slice(start, start + n_at_once)
+                paths = self._gathered(pool[rows], slots)
+                yield self._part(rows, paths.view(len(paths), *step.paths.shape, -1), step.longest)
+
+    def _part(self, rows: slice, paths: Tensor, longest: int) -> PathPart:
+        both = paths.flatten(0, 1)[:, :longest]
+        return PathPart(rows, both[..., : self._d_head], both[..., self._d_head :])
+
+    def _rows_at_once(self, pool: Tensor, n_slots: int) -> int:
+        if pool.device.type != "cpu":
+            return self._n_rows  # more kernels would cost more
+        bytes_per_row = n_slots * pool.shape[2] * pool.element_size()
+        n_parts = -(-self._n_rows * bytes_per_row // _BYTES_AT_ONCE)
+        return -(-self._n_rows // min(n_parts, self._n_rows))
 
     def _pool(self, layer: int, like: Tensor, capacity: int) -> Tensor:
         pool = self._pools[layer]
@@ -68,16 +104,15 @@ class PathCache:
             self._pools[layer] = pool = larger
         return pool
 
-    def _gathered(self, pool: Tensor, paths: Tensor) -> Tensor:
-        """Return the paths' keys and values, ``(n * k, m, L, 2 d)``, valid until the next call."""
-        n_rows, width = pool.shape[0], pool.shape[2]
-        n_numbers = n_rows * paths.numel() * width
-        # Fresh memory for every call costs several times what the copying does.
+    def _gathered(self, pool: Tensor, slots: Tensor) -> Tensor:
+        """Return the keys and values in some slots, ``(rows, n_slots, 2 d)``."""
+        n_rows, _, width = pool.shape
+        n_numbers = n_rows * len(slots) * width
         if self._room is None or self._room.numel() < n_numbers:
             self._room = pool.new_empty(int(_SLACK * n_numbers))
-        gathered = self._room[:n_numbers].view(n_rows, paths.numel(), width)
-        torch.index_select(pool, 1, paths.flatten(), out=gathered)
-        return gathered.view(n_rows, *paths.shape, width)
+        gathered = self._room[:n_numbers].view(n_rows, len(slots), width)
+        torch.index_select(pool, 1, slots, out=gathered)
+        return gathered
 
     def _longer(self, layer: int, new: Tensor, longest: int) -> Tensor:
         kept = self._kept[layer]

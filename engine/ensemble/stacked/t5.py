@@ -96,10 +96,11 @@ class StackedT5(StackedForward):
         path_bias = self._path_bias(step)
         for index, layer in enumerate(self._decoder):
             queries, keys, values = map(self._split, layer.queries_keys_values(hidden))
-            keys, values = self._paths.extend(index, keys, values, step, self._nodes.capacity)
-            scores = path_scores(by_head(queries, self._n_kv_heads), keys)
-            scores.view(self.n_members, self._n_kv_heads, *scores.shape[1:]).add_(path_bias)
-            attended = path_values(softmax(scores), values)
+            queries = by_head(queries, self._n_kv_heads)
+            attended = torch.empty_like(queries)
+            for part in self._paths.extend(index, keys, values, step, self._nodes.capacity):
+                scores = path_scores(queries[part.rows], part.keys).add_(path_bias[part.rows])
+                attended[part.rows] = path_values(softmax(scores), part.values)
             hidden = hidden + layer.output(by_node(attended, self.n_members))
 
             queries = by_head(self._split(layer.cross_queries(hidden)), self._n_kv_heads)
@@ -114,12 +115,13 @@ class StackedT5(StackedForward):
         return hidden if self._output_scale == 1.0 else hidden * self._output_scale
 
     def _path_bias(self, step: Step) -> Tensor:
-        """Return the bias of each distance, ``(heads, 1 or m, 1, L)``, and the padding's."""
+        """Return the bias of each distance and the padding's, ``(n * heads, 1 or m, 1, L)``."""
         if self._distance_bias.shape[1] < step.longest:
             self._distance_bias = self._bias_of_distances(2 * step.longest + 32)
         bias = self._distance_bias[:, -step.longest :].unsqueeze(1).unsqueeze(1)
         padding = self._bias_against(step.is_padding)
-        return bias if padding is None else bias + padding
+        biases = bias if padding is None else bias + padding
+        return biases.repeat(self.n_members, 1, 1, 1)
 
     def _bias_of_distances(self, n: int) -> Tensor:
         """Return ``(heads, n)``; the last column is a token's bias to itself."""

@@ -49,7 +49,7 @@ def about(run: Run, asked: Asked, weights: Weights) -> Known:
     """
     stored = _stored_atlas(run, asked)
     scored = stored or _own_atlas(run, asked)
-    reference = selection.reference(run.objectives)
+    reference = selection.reference(run.objectives).weights
     decoded = _decoded(run, asked)
     refusal = problem = live.refusal(run)
     for vector in (weights, reference):

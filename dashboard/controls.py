@@ -18,7 +18,9 @@ from dashboard.queries import Run, Table
 from engine.records import Weights
 
 POLL_SECONDS = 2.0
-"""Pages of a running run are drawn anew this often; the engine publishes at the same pace."""
+"""Pages of a running run look for news this often; the engine publishes at the same pace."""
+IDLE_POLL_SECONDS = 10.0
+"""The same for other runs: one that stopped may go on, a finished one may be mapped."""
 
 WEIGHT_STEP = 1 / 32
 """Precision of the five-round search in the paper."""
@@ -50,13 +52,13 @@ def page(title: str, body: Callable[[Run], None], *, tells_end: bool = True) -> 
         body: Draws the rest.
         tells_end: Whether to say that a run has stopped early; False where ``body`` does.
 
-    While the run goes on, or there is none yet, the page looks for news every two seconds and is
+    The page looks for news, every two seconds while the run goes on or there is none yet, and is
     drawn again when there are any; looking costs a few file times.
     """
     runs = queries.runs()
     run, problem = selection.find_run(runs)
     _head(title, run)
-    every = POLL_SECONDS if run is None or run.has_news else None
+    every = POLL_SECONDS if run is None or run.has_news else IDLE_POLL_SECONDS
     st.fragment(_watch, run_every=every)(queries.signature(runs, run))
     if run is None:
         _no_run(problem)

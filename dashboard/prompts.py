@@ -13,6 +13,7 @@ import streamlit as st
 
 from dashboard import selection
 from dashboard.frames import texts
+from dashboard.frames.plain import plain
 from dashboard.queries import Frame
 from dashboard.selection import PromptChoice
 from engine.records import Split
@@ -52,6 +53,8 @@ def pick(prompts: Frame) -> Asked:
     by_split = {split: texts.prompt_texts(prompts, split) for split in _SPLITS}
     splits = [split for split in _SPLITS if by_split[split]]
     own = own_text()
+    if own is None:
+        tell_unknown(prompts)
     choice = _choice(by_split, splits)
     source = OWN if own is not None or choice is None else choice.split
     st.session_state["prompt-source"] = source
@@ -120,6 +123,27 @@ def _choice(by_split: dict[str, list[str]], splits: list[str]) -> PromptChoice |
     if chosen and chosen.prompt_index < len(by_split.get(chosen.split, [])):
         return chosen
     return PromptChoice(cast("Split", splits[0]), 0) if splits else None
+
+
+def tell_unknown(prompts: Frame) -> bool:
+    """Say that the URL asks for a prompt that the run does not have, and return whether it does.
+
+    Args:
+        prompts: The table ``prompts``.
+    """
+    asked, choice = selection.asked_prompt(), selection.selected_prompt()
+    n_prompts = {split: len(texts.prompt_texts(prompts, split)) for split in _SPLITS}
+    is_known = choice is not None and choice.prompt_index < n_prompts.get(choice.split, 0)
+    offered = [f"{split}:0 to {split}:{n - 1}" for split, n in n_prompts.items() if n]
+    if is_known or not asked or not offered:
+        return False
+    st.error(
+        plain(
+            f"The address asks for the prompt “{asked}”, which pages of this run do not have. "
+            f"They have {', '.join(offered)}. Another one is shown."
+        )
+    )
+    return True
 
 
 def own_text() -> str | None:

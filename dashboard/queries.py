@@ -100,7 +100,7 @@ class Run:
 
     @property
     def has_news(self) -> bool:
-        """True while pages should poll for more: before the first heartbeat too."""
+        """True while there is more any moment: before the first heartbeat too."""
         return self.is_running or self.status is None
 
 

@@ -10,7 +10,7 @@ does not fit comes back as a sentence, never as a traceback.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -40,7 +40,6 @@ LONGEST_IN_URL = 300
 _MAX_URL_TEXT = 400
 _LONGEST_ASKED = 60
 """Letters of a URL's text that a message repeats."""
-_MOST_ASKED = 3
 _LEAST_LARGEST = 0.001
 """Weights that are all smaller are scaled: what is shown of them has five decimals."""
 _PAGE, _OWNER = "page of the selection", "run of the selection"
@@ -112,14 +111,23 @@ def select_reference(text: str) -> None:
     _write({REFERENCE: text[:_MAX_URL_TEXT]}, own_text())
 
 
-def reference(objectives: tuple[str, ...]) -> Weights | None:
-    """Return the pinned weights; None without, or where they do not fit the run."""
+def reference(objectives: tuple[str, ...]) -> Selected:
+    """Return the pinned weights; none where they do not fit the run, or are all 0."""
     text = st.session_state.get(_key(REFERENCE), "")
+    if not text:
+        return Selected(None)
     try:
-        weights = _weights(text, len(objectives)) if text else None
+        weights = _weights(text, len(objectives))
     except WeightsError:
-        return None
-    return weights if weights and any(weights) else None
+        weights = None
+    if weights is None or not any(weights):
+        return Selected(
+            None,
+            f"The address asks to pin the weights “{text[:_LONGEST_ASKED]}”, which do not fit "
+            f"this run. It takes {len(objectives)} numbers, not all 0, with commas between them. "
+            "Nothing is pinned.",
+        )
+    return Selected(weights)
 
 
 def find_run(runs: list[Run]) -> tuple[Run | None, str]:
@@ -136,8 +144,9 @@ def find_run(runs: list[Run]) -> tuple[Run | None, str]:
     try:
         existing_run(artifacts_root(), wanted)
     except RunNotFoundError as error:
-        return None, without_folders(str(error))
-    return None, f"The run {wanted!r} appeared just now; load the page again."
+        told = without_folders(str(error))
+        return None, told.replace(wanted[_LONGEST_ASKED:], "…") if _is_long(wanted) else told
+    return None, f"The run {wanted[:_LONGEST_ASKED]!r} appeared just now; load the page again."
 
 
 def selected_weights(objectives: tuple[str, ...]) -> Selected:
@@ -163,25 +172,6 @@ def selected_weights(objectives: tuple[str, ...]) -> Selected:
     return Selected(weights)
 
 
-def unknown_choice(name: str, options: Sequence[str]) -> str:
-    """Say that the URL asks a control for what it does not offer; "" where it does not.
-
-    Call it before the control is drawn: Streamlit then cleans the URL without a word.
-
-    Args:
-        name: Of the control in the URL.
-        options: What it offers, as the URL writes it.
-    """
-    asked = [text for text in st.query_params.get_all(name) if text and text not in options]
-    if not asked:
-        return ""
-    named = ", ".join(f"“{text[:_LONGEST_ASKED]}”" for text in asked[:_MOST_ASKED])
-    return (
-        f"The address asks for the {name} {named}, which this page does not have. It has "
-        f"{', '.join(options)}."
-    )
-
-
 def _weights(text: str, n_objectives: int) -> Weights:
     """Read weights; only their direction counts, so they are brought to a size that is shown."""
     parts: list[Any] = text.split(",")  # no numbers yet: that is for the check to find
@@ -203,6 +193,12 @@ class PromptChoice:
 def select_prompt(choice: PromptChoice) -> None:
     """Select a prompt of the run on all pages; that ends a prompt of one's own."""
     _write({PROMPT: f"{choice.split}:{choice.prompt_index}"}, None)
+
+
+def asked_prompt() -> str:
+    """Return the beginning of what the URL says of the prompt; "" where it says nothing."""
+    text: str = st.session_state.get(_key(PROMPT), "")
+    return text[:_LONGEST_ASKED]
 
 
 def selected_prompt() -> PromptChoice | None:
@@ -245,6 +241,10 @@ def _write(texts: Mapping[str, str], own: str | None) -> None:
     if changed:
         # An empty list leaves a name out; to delete it would be a change of its own.
         st.query_params.update({name: text or [] for name, text in changed.items()})
+
+
+def _is_long(text: str) -> bool:
+    return len(text) > _LONGEST_ASKED
 
 
 def _said(name: str) -> str:

@@ -76,7 +76,7 @@ def weight_map(content: MapContent, colours: Ink) -> go.Figure:
         legend={
             "orientation": "h",
             "yanchor": "top",
-            "y": -0.14 if is_flat else 0.0,
+            "y": (-0.22 if content.is_compact else -0.14) if is_flat else 0.0,
             "x": 0.0,
             "font": {"size": 12},
             "title": _key_of(evaluated, colours),

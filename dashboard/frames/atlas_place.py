@@ -104,9 +104,10 @@ def _behind(atlas: PromptAtlas, weights: Weights, member: int, at: float, cell: 
 
 
 def way_text(way: Way, objectives: Sequence[str]) -> str:
-    """Say what has to happen: ``reflection ↑ 0.312``."""
+    """Say what has to happen: ``reflection ↑ 0.312``; of weights beyond the sliders the share."""
     arrow = "↑" if way.direction == "more" else "↓"
-    return f"{objectives[way.member]} {arrow} {way.weight:.3f}"
+    share = f" ({100 * way.share:.1f}\u00a0% of all)" if way.weight > 1 else ""
+    return f"{objectives[way.member]} {arrow} {way.weight:.3f}{share}"
 
 
 def room_text(place: Place) -> str:

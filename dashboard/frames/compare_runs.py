@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 
 from dashboard.frames.compare import MEAN_REWARD, found_by_search
+from dashboard.frames.numbers import counted
+from dashboard.frames.plain import plain
 from dashboard.frames.runs import system_label
 from engine.directions import direction_key
 from engine.records import Split
@@ -49,6 +51,24 @@ def run_rows(
         | dict(zip(objectives, map(float, means), strict=True))
         for label, means in found.items()
     ]
+
+
+def runs_note(rows: Sequence[Row], chosen: Sequence[str], split: Split) -> str:
+    """Say what the dots and diamonds of several runs are, and which runs are missing.
+
+    Args:
+        rows: From ``run_rows``, of all runs.
+        chosen: Names of the runs asked for.
+        split: Of the prompts.
+    """
+    told = {str(row["run"]) for row in rows}
+    missing = [name for name in chosen if name not in told]
+    left_out = f" Without such numbers: {', '.join(map(plain, missing))}." if missing else ""
+    return (
+        f"{counted(len(told), 'run')} with numbers on {split} prompts: each dot is a run's mean, "
+        "the diamond the mean over runs with its standard deviation. Runs may differ in more than "
+        f"the seed: compare only what you made comparable.{left_out}"
+    )
 
 
 def _aggregation(

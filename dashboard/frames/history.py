@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pandas as pd
 
 from dashboard.frames.weight_space import MEAN_REWARD
 
-_NAME = ["search", "weights_text"]
-"""What names an evaluation."""
+_NAME = ["search", "round", "point", "kind", "weights_text"]
+"""What names an evaluation: later rounds come back to weights of earlier ones."""
 
 
 def history_frame(frame: pd.DataFrame, shown: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -25,9 +27,14 @@ def history_frame(frame: pd.DataFrame, shown: pd.DataFrame | None = None) -> pd.
     groups = measured.groupby("search", sort=False)[MEAN_REWARD]
     counted = measured.assign(n_measured=groups.cumcount() + 1, best=groups.cummax())
     if shown is not None:
-        passing = pd.MultiIndex.from_frame(shown[_NAME])
-        counted = counted[pd.MultiIndex.from_frame(counted[_NAME]).isin(passing)]
+        passing = set(_names(shown))
+        counted = counted[[name in passing for name in _names(counted)]]
     return counted.reset_index(drop=True)
+
+
+def _names(frame: pd.DataFrame) -> Iterator[tuple[object, ...]]:
+    # Other searches have no rounds; a number that is none equals nothing, itself included.
+    return frame[_NAME].astype(object).fillna("").itertuples(index=False, name=None)
 
 
 def improvements(history: pd.DataFrame, search: str) -> pd.DataFrame:

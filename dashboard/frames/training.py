@@ -83,7 +83,7 @@ def adapter_table(
                 "own reward, start": float(scores[name].iloc[0]) if len(scores) else None,
                 "own reward, now": float(scores[name].iloc[-1]) if len(scores) else None,
                 "± se": float(scores[f"{name}_se"].iloc[-1]) if len(scores) else None,
-                "distinct responses": _variety(done),
+                "distinct held-out responses": _variety(done),
             }
         )
     return pd.DataFrame(rows)

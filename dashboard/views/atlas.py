@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import charts, controls, queries, selection, stored_atlases
+from dashboard import asked, charts, controls, prompts, queries, selection, stored_atlases
 from dashboard.components import plane_click
 from dashboard.figures import atlas as figures
 from dashboard.frames import atlas as frames
@@ -81,7 +81,7 @@ def _one_prompt(
         axes = _map(run, scored, table, place, best)
     with right:
         atlas_responses.selected(run, table, place)
-    atlas_responses.room(run, table, place)
+    atlas_responses.room(run, scored, table, place)
     atlas_responses.everything(run, scored, table, place)
     return place, axes
 
@@ -104,7 +104,7 @@ def _choose_prompt(run: Run, mapped: dict[Split, Atlases], texts: Frame) -> sele
     choice = selection.selected_prompt()
     first_split = next(iter(mapped))
     first = PromptChoice(first_split, mapped[first_split].scored[0].prompt_index)
-    if choice is None:
+    if prompts.tell_unknown(texts) or choice is None:
         choice = first
     elif choice.split not in mapped or mapped[choice.split].of_prompt(choice.prompt_index) is None:
         st.info(
@@ -178,6 +178,7 @@ def _weights(run: Run, best: Weights) -> Weights:
 def _axes(run: Run) -> list[int]:
     names = run.objectives
     if len(names) > _TRIANGLE:
+        asked.only(run.run_id, "slice", names)
         names = tuple(
             st.multiselect(
                 "Objectives of the slice, two or three",
@@ -196,9 +197,11 @@ def _map(
     run: Run, scored: ScoredAtlas, table: Frame, place: Place, best: frames.Best | None
 ) -> list[int]:
     first, second = st.columns([1, 1], vertical_alignment="bottom")
+    values = [frames.RESPONSE, frames.MEAN_REWARD, *run.objectives]
+    asked.only(run.run_id, "cells", values, _words)
     value = first.selectbox(
         "Colour",
-        [frames.RESPONSE, frames.MEAN_REWARD, *run.objectives],
+        values,
         key="cells",
         format_func=_words,
         bind="query-params",

@@ -43,7 +43,7 @@ def selected(run: Run, table: Frame, place: Place) -> None:
     controls.link_to("Live ensemble", "Read it live, beside the members →")
 
 
-def room(run: Run, table: Frame, place: Place) -> None:
+def room(run: Run, scored: ScoredAtlas, table: Frame, place: Place) -> None:
     """Show how far each weight may move alone, and what the response becomes behind."""
     st.subheader("How far each weight may move alone", anchor=False)
     st.caption(room_text(place))
@@ -55,7 +55,7 @@ def room(run: Run, table: Frame, place: Place) -> None:
         charts.chart(
             room_to_move(place, texts, run.objectives, controls.theme_ink()),
             key="room-to-move",
-            name=charts.file_name(run, "room-to-move"),
+            name=charts.file_name(run, f"room-to-move-{scored.split}-{scored.prompt_index}"),
             rows=way_rows(place, table, run.objectives),
             alt="How far each weight may move alone; the table beside it says the same in words.",
         )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from dashboard import charts, controls, queries, selection, stored_atlases
+from dashboard import asked, charts, controls, queries, selection, stored_atlases
 from dashboard.figures import compare as figures
 from dashboard.frames import compare as frames
 from dashboard.frames.atlas_prompts import prompt_names, read_weights
@@ -31,7 +31,7 @@ def render() -> None:
 
 
 def _body(run: Run) -> None:
-    split = _split()
+    split = _split(run)
     tables = _tables(run, split)
     others = _others(run)
     known = frames.methods(tables, run.objectives, others)
@@ -39,7 +39,7 @@ def _body(run: Run) -> None:
     if not scored:
         _nothing(run, split)
         return
-    shown, reference = _choose(scored)
+    shown, reference = _choose(run, scored)
     rows = comparison(shown, reference, run.objectives)
     n_prompts = max(len(method.scores) for method in scored)
     _told(run, split, n_prompts, [one.label for one in known if not one.is_known])
@@ -51,7 +51,8 @@ def _body(run: Run) -> None:
     compare_runs.side_by_side(run, split)
 
 
-def _split() -> Split:
+def _split(run: Run) -> Split:
+    asked.only(run.run_id, "numbers", _SPLITS)
     split: Split = st.segmented_control(
         "Prompts",
         _SPLITS,
@@ -91,11 +92,14 @@ def _others(run: Run) -> list[Weights]:
         "are looked up at once; without one only those that the search evaluated have numbers.",
     )
     found: list[Weights] = []
+    parts = [part for part in re.split(r"[;\n]", text) if part.strip()]
     try:
-        parts = [part for part in re.split(r"[;\n]", text) if part.strip()]
         found = [read_weights(part, len(run.objectives)) for part in parts[:_MOST_OTHERS]]
     except WeightsError as error:
         st.error(plain(str(error)))
+    if len(parts) > _MOST_OTHERS:
+        left_out = "; ".join(part.strip() for part in parts[_MOST_OTHERS:])
+        st.warning(f"Up to {_MOST_OTHERS} are compared at once. Left out: {plain(left_out)}.")
     selected = selection.selected_weights(run.objectives)
     if selected.problem:
         st.error(plain(selected.problem))
@@ -117,24 +121,27 @@ def _nothing(run: Run, split: Split) -> None:
         )
 
 
-def _choose(scored: Sequence[Method]) -> tuple[list[Method], Method]:
+def _choose(run: Run, scored: Sequence[Method]) -> tuple[list[Method], Method]:
     labels = {method.key: method.label for method in scored}
+    keys, shown_as = list(labels), labels.__getitem__
+    first = keys.index(frames.reference_key(scored, ""))
+    asked.only(run.run_id, "reference", keys, shown_as, first=first)
+    asked.only(run.run_id, "without", keys, shown_as)
     left, right = st.columns([1, 2])
-    key = frames.reference_key(scored, "")
     chosen = left.selectbox(
         "Reference",
-        list(labels),
-        list(labels).index(key),
+        keys,
+        first,
         key="reference",
-        format_func=lambda key: labels[key],
+        format_func=shown_as,
         bind="query-params",
         help="Differences and win rates are against this method, prompt by prompt.",
     )
     left_out = right.multiselect(
         "Leave out",
-        list(labels),
+        keys,
         key="without",
-        format_func=lambda key: labels[key],
+        format_func=shown_as,
         bind="query-params",
         placeholder="All methods are shown",
     )

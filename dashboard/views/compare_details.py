@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
-from dashboard import charts, controls, queries, selection
+from dashboard import asked, charts, controls, queries, selection
 from dashboard.components import text_table
 from dashboard.frames import compare as frames
 from dashboard.frames import comparison
@@ -27,6 +27,7 @@ _LONGEST_OPTION = 90
 def numbers(run: Run, shown: Sequence[Method], rows: Frame, reference: Method) -> None:
     """Show all numbers of the figures as a table."""
     st.subheader("The same numbers as a table", anchor=False)
+    asked.only(run.run_id, "table", [_SCORES, _DIFFERENCES])
     kind = st.segmented_control(
         "Numbers",
         [_SCORES, _DIFFERENCES],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import cards, charts, controls, queries
+from dashboard import asked, cards, charts, controls, queries
 from dashboard.figures.compare import runs_side_by_side
 from dashboard.frames import compare_runs as frames
 from dashboard.frames.compare import MEAN_REWARD
@@ -32,12 +32,7 @@ def side_by_side(run: Run, split: Split) -> None:
         st.caption("None of these runs has numbers on these prompts yet.")
         return
     summary = frames.over_runs(rows, run.objectives)
-    n_runs = len({row["run"] for row in rows})
-    st.caption(
-        f"{n_runs} runs with numbers on their {split} prompts: each dot is a run's mean, the "
-        "diamond the mean over runs with its standard deviation. Runs may differ in more than the "
-        "seed: compare only what you made comparable."
-    )
+    st.caption(frames.runs_note(rows, chosen, split))
     charts.chart(
         runs_side_by_side(rows, summary, measure, controls.theme_ink()),
         key="several-runs",
@@ -56,15 +51,28 @@ def side_by_side(run: Run, split: Split) -> None:
 
 def _choose(run: Run, names: list[str], first: list[str]) -> tuple[list[str], str]:
     left, right = st.columns([2, 1])
-    chosen = left.multiselect("Runs", names, default=first, key="runs", bind="query-params")
+    measures = [MEAN_REWARD, *run.objectives]
+    asked.only(run.run_id, "runs", names)
+    asked.only(run.run_id, "score", measures, _words)
+    chosen = left.multiselect(
+        "Runs",
+        names,
+        default=asked.default(run.run_id, "runs", first),
+        key="runs",
+        bind="query-params",
+    )
     measure = right.selectbox(
         "Score",
-        [MEAN_REWARD, *run.objectives],
+        measures,
         key="score",
-        format_func=lambda name: name.replace("_", " "),
+        format_func=_words,
         bind="query-params",
     )
     return chosen, measure
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
 
 
 def _rows(run: Run, split: Split) -> list[frames.Row]:

@@ -72,8 +72,9 @@ def _say_what_the_policy_knows(run: Run, asked: Asked) -> None:
 
 def _weights(run: Run, best: Weights | None) -> Weights:
     selected = selection.selected_weights(run.objectives)
-    if selected.problem:
-        st.error(plain(selected.problem))
+    for problem in (selected.problem, selection.reference(run.objectives).problem):
+        if problem:
+            st.error(plain(problem))
     return selected.weights or best or (1.0,) * len(run.objectives)
 
 

@@ -6,7 +6,7 @@ import time
 
 import streamlit as st
 
-from dashboard import cards, charts, controls, queries
+from dashboard import asked, cards, charts, controls, queries
 from dashboard.figures.systems import system_scores
 from dashboard.frames import runs as run_frames
 from dashboard.frames import texts, weight_space
@@ -143,10 +143,12 @@ def _systems(run: Run) -> None:
             systems, "Scored on the held-out prompts when the search is done."
         )
         return
+    ways = run_frames.decodings(systems.frame)
+    asked.only(run.run_id, "decoding", ways, plain)
     decoding = st.segmented_control(
         "Decoding",
-        run_frames.decodings(systems.frame),
-        default=run_frames.decodings(systems.frame)[0],
+        ways,
+        default=ways[0],
         format_func=plain,
         key="decoding",
         required=True,

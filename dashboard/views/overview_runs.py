@@ -6,7 +6,7 @@ import time
 
 import streamlit as st
 
-from dashboard import cards, charts, controls, queries, selection
+from dashboard import asked, cards, charts, controls, queries, selection
 from dashboard.figures.systems import run_scores
 from dashboard.frames import cards as card_frames
 from dashboard.frames import seeds
@@ -130,10 +130,13 @@ def compare(runs: list[Run], selected: Run) -> None:
             selected.seed_command(),
         )
         return
+    options = [run.run_id for run in readable]
+    first = [run.run_id for run in cards.beside(readable, selected)[:_COMPARED_FIRST]]
+    asked.only(selected.run_id, "compare", options)
     names = st.multiselect(
         "Runs",
-        [run.run_id for run in readable],
-        default=[run.run_id for run in cards.beside(readable, selected)[:_COMPARED_FIRST]],
+        options,
+        default=asked.default(selected.run_id, "compare", first),
         key="compare",
         bind="query-params",
         max_selections=_MOST_COMPARED,
@@ -143,6 +146,7 @@ def compare(runs: list[Run], selected: Run) -> None:
     if not chosen:
         st.caption("Choose runs to compare.")
         return
+    asked.only(selected.run_id, "on", list(seeds.SPLITS))
     split = st.segmented_control(
         "Best ensemble, scored on",
         seeds.SPLITS,

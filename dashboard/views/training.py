@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import streamlit as st
 
-from dashboard import charts, controls, queries, selection
+from dashboard import asked, charts, controls, queries, selection
 from dashboard.components import text_table
 from dashboard.figures.training import Curves, adapter_curves, reward_paths, step_curves
 from dashboard.frames import texts
@@ -14,6 +14,7 @@ from dashboard.frames import training as frames
 from dashboard.frames.numbers import score_text
 from dashboard.frames.plain import plain
 from dashboard.frames.words import Pieces
+from dashboard.prompts import tell_unknown
 from dashboard.queries import Run
 from dashboard.selection import PromptChoice
 
@@ -67,6 +68,7 @@ def _choose_axis(run: Run) -> tuple[str, list[Run]]:
         if other.objectives == run.objectives and other.run_id != run.run_id
     ]
     with st.container(horizontal=True, vertical_alignment="bottom"):
+        asked.only(run.run_id, "over", list(frames.AXES))
         over = st.segmented_control(
             "Over",
             list(frames.AXES),
@@ -77,9 +79,11 @@ def _choose_axis(run: Run) -> tuple[str, list[Run]]:
         )
         if not alike:
             return frames.AXES[over], []
+        others = [other.run_id for other in alike]
+        asked.only(run.run_id, "seeds", others)
         chosen = st.multiselect(
             "Band with runs of the same objectives",
-            [other.run_id for other in alike],
+            others,
             key="seeds",
             bind="query-params",
             max_selections=_MOST_RUNS,
@@ -178,6 +182,7 @@ def _samples(run: Run, names: list[str]) -> None:
     prompts = queries.table(run, "prompts")
     controls.show_problems(samples, prompts)
     st.subheader("What it writes", anchor=False)
+    asked.only(run.run_id, "adapter", names)
     adapter = st.segmented_control(
         "Adapter",
         names,
@@ -219,6 +224,7 @@ def _one_prompt(run: Run, samples: queries.Frame, prompts: queries.Frame, adapte
     if not indices:
         return
     st.markdown("**One prompt through the training**")
+    tell_unknown(prompts)
     choice = selection.selected_prompt()
     is_kept = choice and choice.split == "aggregation" and choice.prompt_index in indices
     index = choice.prompt_index if choice and is_kept else indices[0]

@@ -72,10 +72,19 @@ def test_bad_weights_are_answered_in_words(weights: str, words: str) -> None:
 
 
 @pytest.mark.usefixtures("served")
-@pytest.mark.parametrize("prompt", ["inference:3", "train:0", "own:0", "aggregation:99999"])
-def test_a_prompt_without_an_atlas_names_its_command(prompt: str) -> None:
+@pytest.mark.parametrize("prompt", ["train:0", "own:0", "aggregation:99999", "nonsense"])
+def test_a_prompt_that_the_run_does_not_have_is_told(prompt: str) -> None:
     page = run_page("atlas", run="finished", prompt=prompt)
     assert not page.exception
+    assert f"the prompt “{prompt}”".replace(":", "\\:") in page.error[0].value
+    assert "have aggregation\\:0 to aggregation\\:" in page.error[0].value
+
+
+@pytest.mark.usefixtures("served")
+def test_a_prompt_without_an_atlas_names_its_command() -> None:
+    page = run_page("atlas", run="finished", prompt="inference:3")
+    assert not page.exception
+    assert not page.error
     assert "has no atlas" in page.info[0].value
     assert any(code.value.startswith("emorl atlas finished") for code in page.code)
 
@@ -159,6 +168,13 @@ def test_the_reference_and_more_weights_come_from_the_url() -> None:
         table.value for table in page.dataframe if "measured directions" in table.value.columns
     ]
     assert "Weights 3,1,1" in list(costs[0]["method"])
+
+
+@pytest.mark.usefixtures("served")
+def test_weights_too_many_to_compare_are_named() -> None:
+    also = "; ".join(f"{n},1,1" for n in range(1, 9))
+    page = run_page("compare", run="finished", numbers="aggregation", also=also)
+    assert "Up to 6 are compared at once. Left out: 7,1,1; 8,1,1." in said(page)
 
 
 @pytest.mark.usefixtures("served")

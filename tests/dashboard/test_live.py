@@ -246,6 +246,7 @@ def pick_run(page: AppTest, name: str) -> None:
 def test_an_unknown_prompt_in_the_url_gives_the_first_one(models: Recording, prompt: str) -> None:
     page = live_page(prompt=prompt)
     assert not page.exception
+    assert "which pages of this run do not have" in page.error[0].value
     assert slider_data(page)["prompt"] == HOSTILE
     assert models.asked == []
 

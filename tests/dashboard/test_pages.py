@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from dashboard import cards, queries
@@ -20,7 +21,7 @@ PAGES = ("overview", "training", "weight_space", "live")
 WITHOUT_MODELS = ("overview", "training", "weight_space")
 
 
-def run_page(name: str, **query: str) -> AppTest:
+def run_page(name: str, **query: str | list[str]) -> AppTest:
     def script(name: str) -> None:
         import importlib
 
@@ -35,7 +36,7 @@ def run_page(name: str, **query: str) -> AppTest:
 
     page = AppTest.from_function(script, default_timeout=30, args=(name,))
     for key, value in query.items():
-        page.query_params[key] = value
+        page.query_params[key.replace("__", "-")] = value
     return page.run()
 
 
@@ -64,6 +65,23 @@ def test_every_page_draws_every_state_of_a_run(name: str, run: str, served: Path
     assert not page.exception
     assert not page.error or run == "failed"
     assert len(said(page)) > 80
+
+
+@pytest.mark.usefixtures("served")
+@pytest.mark.parametrize("run", ["running", "died", "failed", "finished"])
+def test_pages_of_runs_that_stopped_look_for_news_too(
+    run: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paces: list[float | None] = []
+    fragment = st.fragment
+
+    def record(function: Any = None, *, run_every: float | None = None) -> Any:
+        paces.append(run_every)
+        return fragment(function, run_every=run_every)
+
+    monkeypatch.setattr(st, "fragment", record)
+    assert not run_page("training", run=run).exception
+    assert paces == [2.0 if run == "running" else 10.0]
 
 
 @pytest.mark.usefixtures("served")
@@ -125,6 +143,20 @@ def test_fewer_rounds_show_fewer_evaluations() -> None:
     assert "The same 135 points as a table" in said(page)
     page.slider(key="round").set_value(1).run()
     assert "The same 27 points as a table" in said(page)
+
+
+@pytest.mark.usefixtures("served")
+def test_where_nothing_passes_the_filters_the_page_says_what_to_do() -> None:
+    page = run_page(
+        "weight_space",
+        run="finished",
+        view=["Map", "Trade-off", "Effects"],
+        least__mean_reward="1",
+    )
+    assert "No point passes the filters: lower" in said(page)
+    # Of the views only the map has something to show: regions of all weights.
+    assert len(page.get("plotly_chart")) == 1
+    assert not page.exception
 
 
 @pytest.mark.usefixtures("served")

@@ -52,6 +52,13 @@ def test_every_view_that_makes_sense_is_drawn(run: str, missing: set[str]) -> No
     assert len(page.get("plotly_chart")) == len(set(VIEWS) - missing)
 
 
+@pytest.mark.usefixtures("served")
+def test_weights_on_the_ray_of_a_point_are_the_selected_point_itself() -> None:
+    page = open_page(run="finished", w="0.25,0.5,0.5")
+    assert "Selected point" in said(page)
+    assert "Nearest" not in said(page)
+
+
 def test_one_evaluation_looks_sensible_in_every_view(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from dashboard.frames import history
 from dashboard.frames import trade_off as trades
-from dashboard.frames.filters import Filters
+from dashboard.frames.filters import Filters, shown_points
 from dashboard.frames.weight_space import MEAN_REWARD, evaluation_frame
 from engine.schema import COLUMNS
 from tests.dashboard.test_weight_space_frames import OBJECTIVES, SEARCH, evaluations
@@ -94,6 +94,17 @@ def test_filters_change_what_is_shown_of_a_search_not_what_it_measured() -> None
     found = history.history_frame(frame, frame[frame[MEAN_REWARD] >= 0.7].reset_index(drop=True))
     assert list(found["n_measured"]) == [3]
     assert list(found["best"]) == [0.7]
+
+
+def test_a_later_point_at_the_same_weights_does_not_let_the_measured_one_pass() -> None:
+    rows = (1, (1.0, 0.5), "measured", 0.6), (2, (1.0, 0.5), "shared", 0.6)
+    frame = evaluation_frame(evaluations(*rows), OBJECTIVES)
+    shown = shown_points(frame, Filters(up_to_round=2, kinds=["shared"]))
+    assert len(shown) == 1
+    assert history.history_frame(frame, shown).empty
+    # A search without rounds is found again by what it has.
+    other = frame.assign(search="random", round=float("nan"), point=float("nan"))
+    assert len(history.history_frame(other, other)) == 1
 
 
 def test_the_best_so_far_keeps_its_rises_and_its_end() -> None:

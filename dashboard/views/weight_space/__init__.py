@@ -6,18 +6,19 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from dashboard import controls, landscape, selection
+from dashboard import asked, controls, landscape, selection
 from dashboard.frames.counts import count_note, not_a_number_note
 from dashboard.frames.filters import filter_note
 from dashboard.frames.plain import plain
-from dashboard.frames.weight_space import MEAN_REWARD
 from dashboard.queries import Run
 from dashboard.views.weight_space import details, filters, maps, scores
-from dashboard.views.weight_space.scene import Scene, make_scene, words
+from dashboard.views.weight_space.scene import Scene, make_scene
 
 View = Callable[[Scene], None]
 
 _DEFAULT = "Map"
+_OF_ALL_WEIGHTS = ("Map", "Triangle", "Slices")
+"""Views that have something to show without an evaluated point: the fields of an atlas."""
 
 
 def render() -> None:
@@ -33,17 +34,12 @@ def _body(run: Run) -> None:
         return
     selected = selection.selected_weights(run.objectives)
     views = _views(run)
-    values = [words(value) for value in (MEAN_REWARD, *run.objectives)]
-    unknown = [
-        selection.unknown_choice(name, options)
-        for name, options in (("view", list(views)), ("colour", values))
-    ]
-    for problem in (selected.problem, *unknown):
-        if problem:
-            st.error(plain(problem))
+    if selected.problem:
+        st.error(plain(selected.problem))
     not_numbers = not_a_number_note(points.frame)
     if not_numbers:
         st.warning(not_numbers)
+    asked.only(run.run_id, "view", list(views))
     chosen = st.segmented_control(
         "Views, one or more",
         list(views),
@@ -58,8 +54,18 @@ def _body(run: Run) -> None:
     counts = " ".join(note for note in (count_note(points.frame), filtered) if note)
     if counts:
         st.caption(counts)
+    if scene.points.empty:
+        st.info(
+            "No point passes the filters: lower the scores asked for under “Filters”, or choose "
+            "more rounds, kinds or searches. Fields and regions are drawn where they pass."
+        )
     details.line(scene)
-    _grid([views[name] for name in chosen or [_DEFAULT]], scene)
+    drawn = [
+        views[name]
+        for name in chosen or [_DEFAULT]
+        if name in _OF_ALL_WEIGHTS or not scene.points.empty
+    ]
+    _grid(drawn, scene)
     details.responses(scene)
     details.table(scene)
 

@@ -87,7 +87,7 @@ def _heading(scene: Scene) -> str:
         return "No point"
     if scene.selected is None:
         return "Best point"
-    return "Selected point" if selection.as_text(scene.selected) == scene.point.text else "Nearest"
+    return "Selected point" if scene.is_exact else "Nearest"
 
 
 def _responses_of(scene: Scene, point: Point) -> Frame:

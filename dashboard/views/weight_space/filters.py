@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import controls
+from dashboard import asked, controls
 from dashboard.frames import weight_space as frames
 from dashboard.frames.filters import KINDS, Filters
 from dashboard.frames.plain import plain
@@ -18,19 +18,21 @@ _LAST_ROUND = "last round seen"
 def ask(run: Run, points: Frame) -> Choice:
     """Show the controls, and return what they say."""
     colour, rounds, more = st.columns([2, 3, 2], vertical_alignment="bottom")
+    values = [frames.MEAN_REWARD, *run.objectives]
+    asked.only(run.run_id, "colour", values, words)
     value = colour.selectbox(
         "Colour",
-        [frames.MEAN_REWARD, *run.objectives],
+        values,
         key="colour",
         format_func=words,
         bind="query-params",
     )
     with rounds:
-        up_to = _rounds(frames.last_round(points))
+        up_to = _rounds(run, frames.last_round(points))
     with more.popover("Filters", key="filters", width="stretch"):
-        kinds = _kinds()
-        searches = _searches(points)
-        at_least = {name: _threshold(name) for name in (frames.MEAN_REWARD, *run.objectives)}
+        kinds = _kinds(run)
+        searches = _searches(run, points)
+        at_least = {name: _threshold(run, name) for name in values}
         is_stretched = st.toggle(
             "Stretch the colours over what is shown", key="stretched", bind="query-params"
         )
@@ -38,20 +40,22 @@ def ask(run: Run, points: Frame) -> Choice:
     return Choice(value, chosen, is_stretched)
 
 
-def _rounds(last: int) -> int:
+def _rounds(run: Run, last: int) -> int:
     before = st.session_state.get(_LAST_ROUND)
     st.session_state[_LAST_ROUND] = last
     if last <= 1:
         st.session_state.pop(_ROUND, None)  # a later round would be cut off by one of another run
         return last
+    asked.number(run.run_id, _ROUND, 1, last)
     controls.keep_within(_ROUND, last)
     if before is not None and st.session_state.get(_ROUND) == before < last:
         st.session_state[_ROUND] = last  # who saw all rounds of a running search goes on so
     return st.slider("Rounds 1 to", 1, last, last, key=_ROUND, bind="query-params")
 
 
-def _kinds() -> list[str]:
+def _kinds(run: Run) -> list[str]:
     st.caption("They apply to every view, fields and table included.")
+    asked.only(run.run_id, "kind", list(KINDS))
     return st.pills(
         "Points",
         list(KINDS),
@@ -64,10 +68,11 @@ def _kinds() -> list[str]:
     )
 
 
-def _searches(points: Frame) -> list[str] | None:
+def _searches(run: Run, points: Frame) -> list[str] | None:
     names = frames.searches(points)
     if len(names) < 2:
         return None
+    asked.only(run.run_id, "search", names, plain)
     return st.pills(
         "Searches",
         names,
@@ -79,7 +84,8 @@ def _searches(points: Frame) -> list[str] | None:
     )
 
 
-def _threshold(name: str) -> float:
+def _threshold(run: Run, name: str) -> float:
+    asked.number(run.run_id, f"least-{name}", 0, 1)
     return st.slider(
         f"{words(name)} at least",
         0.0,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import charts, landscape, selection
+from dashboard import asked, charts, landscape, selection
 from dashboard.components import point_click
 from dashboard.figures import simplex
 from dashboard.figures.slices import slice_matrix
@@ -173,6 +173,7 @@ def _axes(scene: Scene, key: str, label: str) -> tuple[str, ...]:
     axes = scene.run.objectives
     if len(axes) <= 3:
         return axes
+    asked.only(scene.run.run_id, key, axes)
     return tuple(
         st.multiselect(label, axes, axes[:3], key=key, max_selections=3, bind="query-params")
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import charts, controls, landscape, queries, selection
+from dashboard import asked, charts, controls, landscape, queries, selection
 from dashboard.components import point_click
 from dashboard.figures.history import search_history
 from dashboard.figures.marginal import effect_panels
@@ -26,6 +26,8 @@ def trade_off_view(scene: Scene) -> None:
     """Draw two objectives against each other, with the Pareto front."""
     objectives = scene.run.objectives
     st.markdown("**What is traded for what**")
+    for place, axis in enumerate(("x", "y")):
+        asked.only(scene.run.run_id, axis, objectives, first=place)
     left, right = st.columns(2)
     x = left.selectbox("Across", objectives, 0, key="x", bind="query-params")
     y = right.selectbox("Up", objectives, 1, key="y", bind="query-params")
@@ -130,6 +132,7 @@ def _line(scene: Scene) -> Weights | None:
     at = frames.in_cube(scene.at)
     if len(at) == 2:  # one other weight leaves nothing to average over
         return at
+    asked.only(scene.run.run_id, "along", [_AVERAGED, _THROUGH])
     way = st.segmented_control(
         "The other weights",
         [_AVERAGED, _THROUGH],
@@ -168,7 +171,7 @@ def history_view(scene: Scene) -> None:
     bound = proof.upper_bound if proof else None
     st.markdown("**Best mean reward so far, against measured directions**")
     st.caption(
-        "Points that share a score cost nothing and are not counted. "
+        "Points that share a score cost nothing and are not counted. Whatever the filters: "
         f"{history.history_note(history.history_frame(scene.all_points), bound)}"
     )
     charts.chart(

@@ -19,7 +19,7 @@ _MOST_ASKED = 3
 _MOST_OFFERED = 12
 
 
-def only(
+def one(
     run_id: str,
     name: str,
     options: Sequence[Any],
@@ -27,70 +27,102 @@ def only(
     *,
     first: int = 0,
 ) -> None:
-    """Keep a control to its options, and say what the URL asks beyond them.
+    """Keep a control of one choice to its options, and say what the URL asks beyond them.
+
+    An empty value in the URL is for the caller: a control that must have a choice then has none.
 
     Args:
         run_id: The run that the options are of.
         name: Of the control, in the URL and in the session.
         options: What it offers.
         shown: Writes an option as the control shows it and the URL holds it.
-        first: Place of the option that a control of one choice begins with.
+        first: Place of the option that it begins with.
     """
     offered = [shown(option) for option in options]
-    asked = st.query_params.get_all(name)
-    wrong = [text for text in asked if text and text not in offered]
-    if name in st.session_state:
-        _fit_session(name, options, first)  # the URL follows the control
-    elif wrong:
-        st.query_params[name] = [text for text in asked if text in offered]
-    if wrong and not _is_left_over(run_id, name):
-        listed = ", ".join(offered[:_MOST_OFFERED])
-        more = f" and {len(offered) - _MOST_OFFERED} more" if len(offered) > _MOST_OFFERED else ""
-        _tell(name, wrong, f"which this page does not have. It has {listed}{more}.")
-    _remember(run_id, name)
+    said = st.query_params.get_all(name)
+    if name not in st.session_state:
+        _keep_in_url(name, [text for text in said if text in offered])
+    elif st.session_state[name] not in (None, *options):
+        st.session_state[name] = options[first]  # the URL follows the control
+    _told(run_id, name, [text for text in said if text and text not in offered], offered)
+
+
+def several(
+    run_id: str,
+    name: str,
+    options: Sequence[Any],
+    shown: Callable[[Any], str] = str,
+    *,
+    default: Sequence[Any] = (),
+) -> None:
+    """Keep a control of several choices to its options, and say what the URL asks beyond them.
+
+    Args:
+        run_id: The run that the options are of.
+        name: Of the control, in the URL and in the session.
+        options: What it offers.
+        shown: Writes an option as the control shows it and the URL holds it.
+        default: What it begins with, also for another run: only what the user chose by hand
+            stays, as far as the other run offers it.
+    """
+    offered = [shown(option) for option in options]
+    said = st.query_params.get_all(name)
+    if name not in st.session_state:
+        _keep_in_url(name, [text for text in said if not text or text in offered])
+    else:
+        _fit_list(run_id, name, options, list(default))
+    key = f"first choice of {name}"
+    if st.session_state.get(key, ("", []))[0] != run_id:
+        st.session_state[key] = (run_id, list(default))
+    _told(run_id, name, [text for text in said if text and text not in offered], offered)
 
 
 def number(run_id: str, name: str, low: float, high: float) -> None:
     """Keep a control to numbers from ``low`` to ``high``, and say what the URL asks beyond."""
-    asked = st.query_params.get_all(name)
-    wrong = [text for text in asked if text and not _is_within(text, low, high)]
-    if wrong:
-        if name not in st.session_state:
-            st.query_params[name] = []
-        if not _is_left_over(run_id, name):
-            _tell(name, wrong, f"which is no number from {low:g} to {high:g} here.")
-    _remember(run_id, name)
+    said = st.query_params.get_all(name)
+    wrong = [text for text in said if not _is_within(text, low, high)]
+    if wrong and name not in st.session_state:
+        _keep_in_url(name, [])
+    what = f"which is no number from {low:g} to {high:g} here."
+    _tell_unless_left_over(run_id, name, [text for text in wrong if text], what)
 
 
-def default(run_id: str, name: str, wanted: list[str]) -> list[str]:
-    """Return what a list control chooses at first; it chooses anew for another run.
-
-    What the user chose by hand stays, where the other run offers it.
-    """
-    key = f"first choice of {name}"
-    before = st.session_state.get(key)
-    if before is not None and before[0] != run_id and st.session_state.get(name) == before[1]:
-        st.session_state[name] = wanted
-    st.session_state[key] = (run_id, wanted)
-    return wanted
-
-
-def _fit_session(name: str, options: Sequence[Any], first: int) -> None:
+def _fit_list(run_id: str, name: str, options: Sequence[Any], default: list[Any]) -> None:
     chosen = st.session_state[name]
-    if isinstance(chosen, list):
-        fitting = [value for value in chosen if value in options]
-        if fitting != chosen:
-            st.session_state[name] = fitting
-    elif chosen is not None and chosen not in options:
-        st.session_state[name] = options[first]
+    owner, before = st.session_state.get(f"first choice of {name}", (run_id, None))
+    fitting = [value for value in chosen if value in options]
+    if (owner != run_id and chosen == before) or (chosen and not fitting):
+        fitting = default
+    if fitting != chosen:
+        st.session_state[name] = fitting
 
 
-def _is_left_over(run_id: str, name: str) -> bool:
-    return bool(st.session_state.get(f"run of {name}", run_id) != run_id)
+def _keep_in_url(name: str, fitting: list[str]) -> None:
+    if st.query_params.get_all(name) != fitting:
+        st.query_params[name] = fitting
 
 
-def _remember(run_id: str, name: str) -> None:
-    st.session_state[f"run of {name}"] = run_id
+def _told(run_id: str, name: str, wrong: list[str], offered: Sequence[str]) -> None:
+    listed = ", ".join(offered[:_MOST_OFFERED])
+    more = f" and {len(offered) - _MOST_OFFERED} more" if len(offered) > _MOST_OFFERED else ""
+    what = f"which this page does not have. It has {listed}{more}."
+    _tell_unless_left_over(run_id, name, wrong, what)
+
+
+def _tell_unless_left_over(run_id: str, name: str, wrong: list[str], what: str) -> None:
+    """Tell what the URL asks in vain, but not what another run left there.
+
+    Between two runs the browser's history has a step with the new run and what was chosen for
+    the one before; who goes back comes by it.
+    """
+    owner, dropped = st.session_state.get(f"left over of {name}", (run_id, []))
+    if owner != run_id:
+        dropped = wrong
+    st.session_state[f"left over of {name}"] = (run_id, dropped)
+    told = [text for text in wrong if text not in dropped]
+    if told:
+        named = ", ".join(f"“{text[:_LONGEST_ASKED]}”" for text in told[:_MOST_ASKED])
+        st.error(plain(f"The address asks for the {name} {named}, {what}"))
 
 
 def _is_within(text: str, low: float, high: float) -> bool:
@@ -98,8 +130,3 @@ def _is_within(text: str, low: float, high: float) -> bool:
         return low <= float(text) <= high
     except ValueError:
         return False
-
-
-def _tell(name: str, wrong: Sequence[str], what: str) -> None:
-    named = ", ".join(f"“{text[:_LONGEST_ASKED]}”" for text in wrong[:_MOST_ASKED])
-    st.error(plain(f"The address asks for the {name} {named}, {what}"))

@@ -178,7 +178,7 @@ def _weights(run: Run, best: Weights) -> Weights:
 def _axes(run: Run) -> list[int]:
     names = run.objectives
     if len(names) > _TRIANGLE:
-        asked.only(run.run_id, "slice", names)
+        asked.several(run.run_id, "slice", names, default=names[:_TRIANGLE])
         names = tuple(
             st.multiselect(
                 "Objectives of the slice, two or three",
@@ -198,7 +198,7 @@ def _map(
 ) -> list[int]:
     first, second = st.columns([1, 1], vertical_alignment="bottom")
     values = [frames.RESPONSE, frames.MEAN_REWARD, *run.objectives]
-    asked.only(run.run_id, "cells", values, _words)
+    asked.one(run.run_id, "cells", values, _words)
     value = first.selectbox(
         "Colour",
         values,

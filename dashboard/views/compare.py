@@ -52,8 +52,8 @@ def _body(run: Run) -> None:
 
 
 def _split(run: Run) -> Split:
-    asked.only(run.run_id, "numbers", _SPLITS)
-    split: Split = st.segmented_control(
+    asked.one(run.run_id, "numbers", _SPLITS)
+    split: Split | None = st.segmented_control(
         "Prompts",
         _SPLITS,
         default="inference",
@@ -63,7 +63,7 @@ def _split(run: Run) -> Split:
         help="Inference prompts were seen neither by training nor by any search; aggregation "
         "prompts are those on which the searches chose their weights.",
     )
-    return split
+    return split or "inference"
 
 
 def _tables(run: Run, split: Split) -> frames.Tables:
@@ -125,8 +125,8 @@ def _choose(run: Run, scored: Sequence[Method]) -> tuple[list[Method], Method]:
     labels = {method.key: method.label for method in scored}
     keys, shown_as = list(labels), labels.__getitem__
     first = keys.index(frames.reference_key(scored, ""))
-    asked.only(run.run_id, "reference", keys, shown_as, first=first)
-    asked.only(run.run_id, "without", keys, shown_as)
+    asked.one(run.run_id, "reference", keys, shown_as, first=first)
+    asked.several(run.run_id, "without", keys, shown_as)
     left, right = st.columns([1, 2])
     chosen = left.selectbox(
         "Reference",

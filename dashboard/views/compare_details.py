@@ -27,15 +27,18 @@ _LONGEST_OPTION = 90
 def numbers(run: Run, shown: Sequence[Method], rows: Frame, reference: Method) -> None:
     """Show all numbers of the figures as a table."""
     st.subheader("The same numbers as a table", anchor=False)
-    asked.only(run.run_id, "table", [_SCORES, _DIFFERENCES])
-    kind = st.segmented_control(
-        "Numbers",
-        [_SCORES, _DIFFERENCES],
-        default=_SCORES,
-        key="table",
-        required=True,
-        bind="query-params",
-        label_visibility="collapsed",
+    asked.one(run.run_id, "table", [_SCORES, _DIFFERENCES])
+    kind = (
+        st.segmented_control(
+            "Numbers",
+            [_SCORES, _DIFFERENCES],
+            default=_SCORES,
+            key="table",
+            required=True,
+            bind="query-params",
+            label_visibility="collapsed",
+        )
+        or _SCORES
     )
     st.caption(
         "95 % intervals in brackets: bootstrap over prompts, seeded; all methods see the same "

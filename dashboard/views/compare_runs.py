@@ -52,12 +52,12 @@ def side_by_side(run: Run, split: Split) -> None:
 def _choose(run: Run, names: list[str], first: list[str]) -> tuple[list[str], str]:
     left, right = st.columns([2, 1])
     measures = [MEAN_REWARD, *run.objectives]
-    asked.only(run.run_id, "runs", names)
-    asked.only(run.run_id, "score", measures, _words)
+    asked.several(run.run_id, "runs", names, default=first)
+    asked.one(run.run_id, "score", measures, _words)
     chosen = left.multiselect(
         "Runs",
         names,
-        default=asked.default(run.run_id, "runs", first),
+        default=first,
         key="runs",
         bind="query-params",
     )

@@ -144,16 +144,19 @@ def _systems(run: Run) -> None:
         )
         return
     ways = run_frames.decodings(systems.frame)
-    asked.only(run.run_id, "decoding", ways, plain)
-    decoding = st.segmented_control(
-        "Decoding",
-        ways,
-        default=ways[0],
-        format_func=plain,
-        key="decoding",
-        required=True,
-        bind="query-params",
-        help="Greedy takes the likeliest token; sampled draws three a prompt at temperature 1.",
+    asked.one(run.run_id, "decoding", ways, plain)
+    decoding = (
+        st.segmented_control(
+            "Decoding",
+            ways,
+            default=ways[0],
+            format_func=plain,
+            key="decoding",
+            required=True,
+            bind="query-params",
+            help="Greedy takes the likeliest token; sampled draws three a prompt, temperature 1.",
+        )
+        or ways[0]
     )
     frame = run_frames.system_frame(
         systems.frame, responses.frame, run.objectives, decoding=decoding

@@ -132,11 +132,11 @@ def compare(runs: list[Run], selected: Run) -> None:
         return
     options = [run.run_id for run in readable]
     first = [run.run_id for run in cards.beside(readable, selected)[:_COMPARED_FIRST]]
-    asked.only(selected.run_id, "compare", options)
+    asked.several(selected.run_id, "compare", options, default=first)
     names = st.multiselect(
         "Runs",
         options,
-        default=asked.default(selected.run_id, "compare", first),
+        default=first,
         key="compare",
         bind="query-params",
         max_selections=_MOST_COMPARED,
@@ -146,16 +146,19 @@ def compare(runs: list[Run], selected: Run) -> None:
     if not chosen:
         st.caption("Choose runs to compare.")
         return
-    asked.only(selected.run_id, "on", list(seeds.SPLITS))
-    split = st.segmented_control(
-        "Best ensemble, scored on",
-        seeds.SPLITS,
-        default=seeds.HELD_OUT,
-        key="on",
-        required=True,
-        bind="query-params",
-        help="The search chose the best weights by their scores on its own prompts, which "
-        "flatters them a little; held-out prompts do not.",
+    asked.one(selected.run_id, "on", list(seeds.SPLITS))
+    split = (
+        st.segmented_control(
+            "Best ensemble, scored on",
+            seeds.SPLITS,
+            default=seeds.HELD_OUT,
+            key="on",
+            required=True,
+            bind="query-params",
+            help="The search chose the best weights by their scores on its own prompts, which "
+            "flatters them a little; held-out prompts do not.",
+        )
+        or seeds.HELD_OUT
     )
     _compared(chosen, selected, split)
 

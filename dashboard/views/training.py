@@ -68,19 +68,22 @@ def _choose_axis(run: Run) -> tuple[str, list[Run]]:
         if other.objectives == run.objectives and other.run_id != run.run_id
     ]
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        asked.only(run.run_id, "over", list(frames.AXES))
-        over = st.segmented_control(
-            "Over",
-            list(frames.AXES),
-            default="data points",
-            key="over",
-            required=True,
-            bind="query-params",
+        asked.one(run.run_id, "over", list(frames.AXES))
+        over = (
+            st.segmented_control(
+                "Over",
+                list(frames.AXES),
+                default="data points",
+                key="over",
+                required=True,
+                bind="query-params",
+            )
+            or "data points"
         )
         if not alike:
             return frames.AXES[over], []
         others = [other.run_id for other in alike]
-        asked.only(run.run_id, "seeds", others)
+        asked.several(run.run_id, "seeds", others)
         chosen = st.multiselect(
             "Band with runs of the same objectives",
             others,
@@ -182,14 +185,17 @@ def _samples(run: Run, names: list[str]) -> None:
     prompts = queries.table(run, "prompts")
     controls.show_problems(samples, prompts)
     st.subheader("What it writes", anchor=False)
-    asked.only(run.run_id, "adapter", names)
-    adapter = st.segmented_control(
-        "Adapter",
-        names,
-        default=names[0],
-        key="adapter",
-        required=True,
-        bind="query-params",
+    asked.one(run.run_id, "adapter", names)
+    adapter = (
+        st.segmented_control(
+            "Adapter",
+            names,
+            default=names[0],
+            key="adapter",
+            required=True,
+            bind="query-params",
+        )
+        or names[0]
     )
     kept = frames.sample_steps(samples.frame, adapter)
     if not kept:

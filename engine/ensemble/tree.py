@@ -203,6 +203,9 @@ class PrefixTree:
     def _choose(self, nodes: Integers, weights: Floats) -> Integers:
         asked, inverse, counts = np.unique(nodes, return_inverse=True, return_counts=True)
         is_open = np.array([self._nodes.winners(node) is None for node in asked], dtype=np.bool_)
+        if is_open.any():
+            # All at once: what is held for one part must not make the other part's forgotten.
+            self._nodes.hold(asked[is_open].tolist(), keep_winners=asked.tolist())
         # The head reads one combined state per weight vector, or the state of every member.
         once = (is_open & (counts < self.n_members))[inverse]
         chosen = np.empty(len(nodes), dtype=np.int64)

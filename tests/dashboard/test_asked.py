@@ -87,3 +87,84 @@ def test_a_comparison_is_chosen_anew_for_another_run_unless_it_was_chosen_by_han
     page.multiselect(key="compare").set_value(["died", "two-objectives"]).run()
     pick(page, "finished")
     assert page.multiselect(key="compare").value == ["died", "two-objectives"]
+
+
+def choices(run: str, options: list[str], default: list[str], **query: str) -> AppTest:
+    """A page with one control of several choices, of runs that offer what they like."""
+
+    def script() -> None:
+        import streamlit as st
+
+        from dashboard import asked
+
+        run, options, default = st.session_state["offer"]
+        asked.several(run, "choice", options, default=default)
+        st.multiselect("Choice", options, default, key="choice", bind="query-params")
+
+    page = AppTest.from_function(script)
+    page.query_params.update(query)
+    return offer(page, run, options, default)
+
+
+def offer(page: AppTest, run: str, options: list[str], default: list[str]) -> AppTest:
+    page.session_state["offer"] = (run, options, default)
+    page.run()
+    assert not page.exception
+    return page
+
+
+def chosen(page: AppTest) -> list[str]:
+    value: list[str] = page.multiselect(key="choice").value
+    return value
+
+
+def test_what_a_run_began_with_is_no_choice_of_the_users() -> None:
+    # Every search of one run is chosen at first; of the next run every search is, too.
+    page = choices("one", ["grid", "random"], ["grid", "random"])
+    offer(page, "two", ["grid", "bayes"], ["grid", "bayes"])
+    assert chosen(page) == ["grid", "bayes"]
+    # No option in common.
+    offer(page, "three", ["a", "b"], ["b"])
+    assert chosen(page) == ["b"]
+    # More is offered meanwhile: that makes no choice of the user's either.
+    offer(page, "three", ["a", "b", "c"], ["b", "c"])
+    assert chosen(page) == ["b"]
+    offer(page, "one", ["grid", "random"], ["grid", "random"])
+    assert chosen(page) == ["grid", "random"]
+    assert not page.error
+
+
+def test_of_a_choice_by_hand_another_run_keeps_what_it_offers_or_begins_anew() -> None:
+    page = choices("one", ["a", "b", "c"], ["a"])
+    page.multiselect(key="choice").set_value(["b", "c"]).run()
+    offer(page, "two", ["b", "d"], ["d"])
+    assert chosen(page) == ["b"]
+    offer(page, "three", ["e", "f"], ["f"])
+    assert chosen(page) == ["f"]
+    assert not page.error
+
+
+def test_a_choice_that_was_emptied_stays_empty() -> None:
+    page = choices("one", ["a", "b"], ["a"])
+    page.multiselect(key="choice").set_value([]).run()
+    assert chosen(page) == []
+    assert chosen(choices("one", ["a", "b"], ["a"], choice="")) == []
+
+
+@pytest.mark.usefixtures("served")
+@pytest.mark.parametrize(
+    ("page", "control"),
+    [
+        ("training", "over"),
+        ("training", "adapter"),
+        ("overview", "decoding"),
+        ("compare", "numbers"),
+        ("weight_space", "colour"),
+        ("weight_space", "round"),
+    ],
+)
+def test_an_empty_value_in_an_address_is_no_value(page: str, control: str) -> None:
+    shown = run_page(page, run="finished", **{control: ""})
+    assert not errors(shown)
+    assert control not in shown.query_params
+    assert len(shown.main) > 5

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import pytest
 import torch
 from peft import LoraConfig
@@ -38,6 +39,7 @@ from engine.ensemble.stacked import (
     stacked_forward,
     unsupported_reason,
 )
+from engine.ensemble.tree import PrefixTree
 from engine.errors import ModelError
 from engine.policy import Policy, load_policy
 from tests.policies import PROMPTS
@@ -335,6 +337,35 @@ def test_trees_larger_and_deeper_than_the_first_allocation_are_read_right(policy
     tree.grow(nodes)
     tree.grow([nodes[1], 0, wide[70]])
     tree.check()
+
+
+def test_little_memory_has_few_prefixes_read_again(tmp_path: Path) -> None:
+    # Some prefixes are led to by one weight vector, others by many: both are held together.
+    policy = policy_of(FAMILIES["t5-gated-tied"](tmp_path))
+    with torch.no_grad():
+        for name, parameter in policy.model.named_parameters():
+            if "lora_B" in name:
+                parameter.mul_(0.35)
+    weights = np.random.default_rng(3).dirichlet(np.full(3, 0.7), size=24)
+
+    def decoded(memory_mib: float) -> tuple[Any, int]:
+        forward = stacked_forward(policy, ("small", "large", "queries"))
+        tree = PrefixTree(
+            forward,
+            *policy.encode(PROMPTS[:4]),
+            max_new_tokens=12,
+            eos_token_ids=[EOS_ID],
+            memory_mib=memory_mib,
+        )
+        texts = tree.decode(weights)
+        assert tree.decode(weights) == texts
+        return texts, tree.n_forwards
+
+    expected, n_prefixes = decoded(64)
+    for memory_mib in (0.1, 0.06):
+        texts, n_read = decoded(memory_mib)
+        assert texts == expected
+        assert n_prefixes < n_read < 4 * n_prefixes
 
 
 def test_a_second_start_forgets_the_first_tree(policy: Policy) -> None:

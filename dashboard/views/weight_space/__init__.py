@@ -39,7 +39,7 @@ def _body(run: Run) -> None:
     not_numbers = not_a_number_note(points.frame)
     if not_numbers:
         st.warning(not_numbers)
-    asked.only(run.run_id, "view", list(views))
+    asked.several(run.run_id, "view", list(views), default=[_DEFAULT])
     chosen = st.segmented_control(
         "Views, one or more",
         list(views),

@@ -34,11 +34,10 @@ def card(scene: Scene) -> None:
     point, run = scene.point, scene.run
     st.subheader(_heading(scene), anchor=False)
     if point is None:
-        st.info(
-            "No point that has a score passes the filters."
-            if scene.selected is None
-            else "Weights that are all 0 are no ensemble. Select another point."
-        )
+        if scene.selected is not None:
+            st.info("Weights that are all 0 are no ensemble. Select another point.")
+        elif not scene.points.empty:
+            st.info("No point that has a score passes the filters.")
         return
     note = frames.distance_note(point, scene.selected)
     if note:

@@ -19,7 +19,7 @@ def ask(run: Run, points: Frame) -> Choice:
     """Show the controls, and return what they say."""
     colour, rounds, more = st.columns([2, 3, 2], vertical_alignment="bottom")
     values = [frames.MEAN_REWARD, *run.objectives]
-    asked.only(run.run_id, "colour", values, words)
+    asked.one(run.run_id, "colour", values, words)
     value = colour.selectbox(
         "Colour",
         values,
@@ -55,7 +55,7 @@ def _rounds(run: Run, last: int) -> int:
 
 def _kinds(run: Run) -> list[str]:
     st.caption("They apply to every view, fields and table included.")
-    asked.only(run.run_id, "kind", list(KINDS))
+    asked.several(run.run_id, "kind", list(KINDS), default=list(KINDS))
     return st.pills(
         "Points",
         list(KINDS),
@@ -72,7 +72,7 @@ def _searches(run: Run, points: Frame) -> list[str] | None:
     names = frames.searches(points)
     if len(names) < 2:
         return None
-    asked.only(run.run_id, "search", names, plain)
+    asked.several(run.run_id, "search", names, plain, default=names)
     return st.pills(
         "Searches",
         names,

@@ -173,7 +173,7 @@ def _axes(scene: Scene, key: str, label: str) -> tuple[str, ...]:
     axes = scene.run.objectives
     if len(axes) <= 3:
         return axes
-    asked.only(scene.run.run_id, key, axes)
+    asked.several(scene.run.run_id, key, axes, default=axes[:3])
     return tuple(
         st.multiselect(label, axes, axes[:3], key=key, max_selections=3, bind="query-params")
     )

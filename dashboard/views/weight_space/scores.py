@@ -27,7 +27,7 @@ def trade_off_view(scene: Scene) -> None:
     objectives = scene.run.objectives
     st.markdown("**What is traded for what**")
     for place, axis in enumerate(("x", "y")):
-        asked.only(scene.run.run_id, axis, objectives, first=place)
+        asked.one(scene.run.run_id, axis, objectives, first=place)
     left, right = st.columns(2)
     x = left.selectbox("Across", objectives, 0, key="x", bind="query-params")
     y = right.selectbox("Up", objectives, 1, key="y", bind="query-params")
@@ -132,7 +132,7 @@ def _line(scene: Scene) -> Weights | None:
     at = frames.in_cube(scene.at)
     if len(at) == 2:  # one other weight leaves nothing to average over
         return at
-    asked.only(scene.run.run_id, "along", [_AVERAGED, _THROUGH])
+    asked.one(scene.run.run_id, "along", [_AVERAGED, _THROUGH])
     way = st.segmented_control(
         "The other weights",
         [_AVERAGED, _THROUGH],

@@ -117,7 +117,7 @@ class NodeTable:
             shortest, longest = torch.stack([lengths.min(), lengths.max()]).tolist()
         has_room = len(slots) * (longest + MORE_COLUMNS) <= self._most_kept
         n_steady = last.n_steady + 1 if is_steady else 0
-        is_kept = n_steady >= _STEADY_CALLS and has_room
+        is_kept = is_steady and n_steady >= _STEADY_CALLS and has_room
         self._write(slots, lengths, longest, parent_slots)
         paths, is_padding = None, _widened(last.is_padding) if is_steady else None
         if not (is_kept and last.is_kept):

@@ -145,8 +145,8 @@ def find_run(runs: list[Run]) -> tuple[Run | None, str]:
         existing_run(artifacts_root(), wanted)
     except RunNotFoundError as error:
         told = without_folders(str(error))
-        return None, told.replace(wanted[_LONGEST_ASKED:], "…") if _is_long(wanted) else told
-    return None, f"The run {wanted[:_LONGEST_ASKED]!r} appeared just now; load the page again."
+        return None, told.replace(wanted, _shortened(wanted))
+    return None, f"The run {_shortened(wanted)!r} appeared just now; load the page again."
 
 
 def selected_weights(objectives: tuple[str, ...]) -> Selected:
@@ -243,8 +243,8 @@ def _write(texts: Mapping[str, str], own: str | None) -> None:
         st.query_params.update({name: text or [] for name, text in changed.items()})
 
 
-def _is_long(text: str) -> bool:
-    return len(text) > _LONGEST_ASKED
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST_ASKED else f"{text[:_LONGEST_ASKED]}…"
 
 
 def _said(name: str) -> str:

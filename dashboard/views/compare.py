@@ -15,6 +15,7 @@ from dashboard.frames.compare import Method
 from dashboard.frames.comparison import comparison, verdict
 from dashboard.frames.numbers import counted
 from dashboard.frames.plain import plain, plain_message
+from dashboard.prompts import tell_unknown
 from dashboard.queries import Frame, Run
 from dashboard.views import compare_details, compare_runs
 from engine.errors import WeightsError
@@ -46,7 +47,9 @@ def _body(run: Run) -> None:
     _figures(run, rows, reference)
     compare_details.numbers(run, shown, rows, reference)
     compare_details.cost(run, scored, tables)
-    names = prompt_names(queries.table(run, "prompts").frame, split)
+    prompts = queries.table(run, "prompts").frame
+    tell_unknown(prompts)
+    names = prompt_names(prompts, split)
     compare_details.samples(run, split, shown, reference, names)
     compare_runs.side_by_side(run, split)
 

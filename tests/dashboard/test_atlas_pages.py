@@ -171,6 +171,14 @@ def test_the_reference_and_more_weights_come_from_the_url() -> None:
 
 
 @pytest.mark.usefixtures("served")
+def test_a_comparison_tells_of_a_prompt_that_the_run_does_not_have() -> None:
+    page = run_page("compare", run="finished", prompt="inference:4000")
+    assert not page.exception
+    assert "asks for the prompt “inference\\:4000”" in page.error[0].value
+    assert not run_page("compare", run="finished", prompt="inference:1").error
+
+
+@pytest.mark.usefixtures("served")
 def test_weights_too_many_to_compare_are_named() -> None:
     also = "; ".join(f"{n},1,1" for n in range(1, 9))
     page = run_page("compare", run="finished", numbers="aggregation", also=also)

@@ -93,6 +93,9 @@ def test_pages_of_runs_that_stopped_look_for_news_too(
         ("../../etc", "is no name of a run"),
         ("<script>", "is no name of a run"),
         ("x" * 5000, "is no name of a run"),
+        ("x" * 5000, "x" * 60 + "…"),
+        # One letter too long: only the name is cut, not that letter in all words.
+        ("x" * 60 + "e", "Start one with"),
     ],
 )
 def test_a_bad_run_in_the_url_is_answered_in_words(name: str, run: str, message: str) -> None:

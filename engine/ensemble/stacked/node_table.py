@@ -19,7 +19,7 @@ MORE_COLUMNS = 32
 
 _STEADY_CALLS = 8
 """After so many steady calls paths are kept. It takes fresh memory, which costs as much as
-gathering them some ten times."""
+gathering them more than ten times."""
 
 
 @dataclass(frozen=True, slots=True)

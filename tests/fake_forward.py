@@ -18,7 +18,8 @@ from engine.ensemble.screen import Screen
 class FakeForward:
     """Implements ``engine.ensemble.backend.Forward``, and complains about wrong use."""
 
-    bytes_of_base = bytes_of_adapters = 0
+    bytes_of_base = bytes_of_adapters = bytes_per_read = 0
+    keeps_nodes = True
     screen: Screen | None = None
 
     def __init__(
@@ -56,6 +57,14 @@ class FakeForward:
         self._paths: list[tuple[int, ...]] = []
         self._held: set[int] = set()
         self._n_prompts = 0
+
+    @property
+    def bytes_taken(self) -> int:
+        """See ``backend.Forward``."""
+        return (len(self._held) - self._n_prompts) * self.bytes_per_node
+
+    def allow(self, room: float, beside: float) -> None:
+        """See ``backend.Forward``."""
 
     def start(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """See ``backend.Forward``."""

@@ -28,6 +28,13 @@ class Forward(Protocol):
     bytes_per_node: int
     """Memory that a held node takes, on the device."""
 
+    bytes_per_read: int
+    """Memory that one more node of a call takes while it is read; known once it has started."""
+
+    keeps_nodes: bool
+    """Whether any held node grows at the cost of one token; else only those of the last call do,
+    and others are read anew from their prompt on."""
+
     @property
     def bytes_of_base(self) -> int:
         """Memory of copies of the base's weights; all back ends of one model share them."""
@@ -35,6 +42,18 @@ class Forward(Protocol):
     @property
     def bytes_of_adapters(self) -> int:
         """Memory of copies of the adapters, which every back end has of its own."""
+
+    @property
+    def bytes_taken(self) -> int:
+        """Memory that held nodes take now, with what is free beside them; prompts not counted."""
+
+    def allow(self, room: float, beside: float) -> None:
+        """Bound memory from now on; what is asked for is read even where it takes more.
+
+        Args:
+            room: Bytes that held nodes may take, prompts not counted.
+            beside: Bytes for what is gathered of them and read; a part of it may be kept.
+        """
 
     def start(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Read the prompts, which become nodes ``0 .. n_prompts - 1`` and are held for good.

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from transformers.modeling_outputs import BaseModelOutput
 
 from engine.ensemble.head import SharedHead, shared_head
+from engine.ensemble.memory import bytes_of_reading
 from engine.ensemble.screen import Screen
 from engine.errors import ModelError
 from engine.policy import Policy
@@ -34,6 +35,7 @@ class HuggingFaceForward:
     """Implements ``backend.Forward`` for any model. Not thread-safe."""
 
     bytes_of_base = bytes_of_adapters = 0
+    keeps_nodes = False
     screen: Screen | None = None
 
     def __init__(
@@ -77,11 +79,27 @@ class HuggingFaceForward:
         self._mask = torch.empty(0)
         self._encoded: Tensor | None = None
 
+    @property
+    def bytes_taken(self) -> int:
+        """Memory of the last call's nodes and of the copies of their prompts."""
+        if not self._caches:
+            return 0
+        n_nodes = len(self._mask) // self.n_members
+        length = self._inputs.shape[1] + len(self._paths[-1][1])
+        return n_nodes * length * self.bytes_per_node
+
+    def allow(self, room: float, beside: float) -> None:
+        """Do nothing: what is held is always one call's nodes."""
+
     def start(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Read the prompts; see ``backend.Forward``.
 
         For a single member the states are the model's logits, and ``head`` does nothing.
         """
+        per_token, _ = bytes_of_reading(self._policy)
+        longest = input_ids.shape[1] + self._policy.config.max_new_tokens
+        # Every node has a copy of its prompt, and while it is made longer there are two.
+        self.bytes_per_read = 2 * longest * self.bytes_per_node + self.n_members * per_token
         self._inputs, self._prompt_mask = input_ids, attention_mask
         self._paths = [(prompt, ()) for prompt in range(len(input_ids))]
         self._first_cached = 0

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
+from engine.ensemble.allocator import give_back
 from engine.ensemble.choice import ChosenBackend
 from engine.ensemble.memory import MIB, Costs
 from engine.ensemble.tree import PrefixTree
@@ -13,17 +15,32 @@ from engine.policy import Policy
 PROMPTS_PER_TREE = 32
 """Most prompts that are read together and whose prefixes are kept together."""
 
-_TREES_KEPT = 4
+_MOST_TREES = 64
+"""Most that are kept, whatever their size."""
 _SHARE_OF_PROMPTS = 0.5
-"""Most of a tree's memory that its prompts may take, once it has its adapters' copies; the rest is
-for what is written."""
+"""Most of the memory that a tree's prompts may take, beside its adapters' copies; the rest is for
+what is written."""
+_SHARE_BESIDE = 1 / 4
+"""So much of the budget is for what a tree takes while it reads and chooses."""
+_SHARE_OF_NODES = 0.5
+"""Where little is free, its nodes may hold so much of it all the same."""
+_COPIES_OF_PROMPTS = 1.75
+"""Prompts in use are copied when a quarter of a tree's prompts or more are done."""
+
+Part = tuple[str, ...]
+"""The prompts of one tree."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
     tree: PrefixTree
-    share: float
-    """Bytes that the tree may take, its prompts and its copies of the adapters included."""
+    fixed: float
+    """Bytes that its prompts and its copies of the adapters take."""
+
+    @property
+    def taken(self) -> float:
+        """Bytes that it takes now."""
+        return self.fixed + self.tree.bytes_taken
 
 
 class KeptTrees:
@@ -38,7 +55,8 @@ class KeptTrees:
         """
         self._policy = policy
         self._backend = backend
-        self._kept: dict[tuple[str, ...], _Kept] = {}
+        self._kept: dict[Part, _Kept] = {}
+        self._asked: dict[Part, int] = {}
 
     @property
     def trees(self) -> list[PrefixTree]:
@@ -50,9 +68,9 @@ class KeptTrees:
         self._kept.clear()
 
     def make_room(self, n_bytes: float, budget: float) -> None:
-        """Drop the trees that were not used for longest, until so many bytes are free."""
-        while self._kept and budget - sum(k.share for k in self._kept.values()) < n_bytes:
-            self._kept.pop(next(iter(self._kept)))
+        """Drop trees until so many bytes are free, or none is left."""
+        while budget - self._taken() < n_bytes and self._drop_one():
+            pass
 
     def grown(
         self, prompts: Sequence[str], costs: Costs, skip: Collection[int] = ()
@@ -71,10 +89,8 @@ class KeptTrees:
         Raises:
             MemoryBudgetError: If a prompt with one response does not fit the budget.
         """
-        parts, lengths, share = self._parts(prompts, costs)
-        for part in parts:
-            if part in self._kept:  # the last ones of a dictionary are the last used
-                self._kept[part] = self._kept.pop(part)
+        parts, lengths = self._parts(prompts, costs)
+        self._asked = {part: place for place, part in enumerate(parts)}
         stop = 0
         for part, length in zip(parts, lengths, strict=True):
             places = range(stop, stop + len(part))
@@ -82,17 +98,58 @@ class KeptTrees:
             if all(place in skip for place in places):
                 continue
             if part not in self._kept:
-                # Whole shares add up to the budget but for the rounding of their division.
-                self.make_room(share * (1 - 1e-9), costs.budget)
-                held = costs.bytes_of_adapters + len(part) * costs.held_by_prompt(length)
-                room = share - held
-                self._kept[part] = _Kept(self._made(part, room), share)
-            yield places, self._kept[part].tree
+                self._make(part, length, costs)
+            self._kept[part] = self._kept.pop(part)  # the last of a dictionary was used last
+            tree = self._kept[part].tree
+            self._share_out(part, costs.budget)
+            yield places, tree
+            del tree  # or it takes memory beside the one that is made in its place
 
-    def _parts(
-        self, prompts: Sequence[str], costs: Costs
-    ) -> tuple[list[tuple[str, ...]], list[int], float]:
-        """Divide prompts among trees: the parts, their padded lengths, and a tree's bytes.
+    def _make(self, part: Part, length: int, costs: Costs) -> None:
+        while len(self._kept) >= _MOST_TREES:
+            self._drop_one()
+        reading = len(part) * costs.prompt(length)
+        text = costs.text(length, "hidden_state")
+        self.make_room(costs.bytes_of_adapters + reading + text, costs.budget)
+        copies = 1 if len(part) == 1 else _COPIES_OF_PROMPTS
+        fixed = costs.bytes_of_adapters + len(part) * copies * costs.held_by_prompt(length)
+        tree = self._made(part, _SHARE_OF_NODES * text, costs.budget)
+        self._kept[part] = _Kept(tree, fixed)
+
+    def _share_out(self, part: Part, budget: float) -> None:
+        """Give a tree all the memory that the others do not take."""
+        mine = self._kept[part]
+        free = budget - (self._taken() - mine.taken) - mine.fixed
+        beside = min(_SHARE_BESIDE * budget, (1 - _SHARE_OF_NODES) * free)
+        mine.tree.allow((free - beside) / MIB, beside / MIB)
+
+    def _more_memory(self, part: Part, budget: float) -> bool:
+        """Give a tree the memory of another one; tell whether there was one."""
+        if part not in self._kept or not self._drop_one(spared=part):
+            return False
+        self._share_out(part, budget)
+        return True
+
+    def _drop_one(self, spared: Part | None = None) -> bool:
+        """Drop the tree that is needed last, as far as is known; tell whether there was one.
+
+        Of those that are not asked for now, the one that was not used for longest; else the last
+        one of the request, as who asks for the same prompts again begins with the first.
+        """
+        others = [part for part in self._kept if part != spared]
+        if not others:
+            return False
+        idle = [part for part in others if part not in self._asked]
+        last = idle[0] if idle else max(others, key=self._asked.__getitem__)
+        del self._kept[last]
+        give_back()
+        return True
+
+    def _taken(self) -> float:
+        return sum(kept.taken for kept in self._kept.values())
+
+    def _parts(self, prompts: Sequence[str], costs: Costs) -> tuple[list[Part], list[int]]:
+        """Divide prompts among trees, and return their padded lengths too.
 
         Prompts are first divided by ``PROMPTS_PER_TREE``, so that those that a caller asks for in
         such groups find the trees of all prompts again.
@@ -102,26 +159,21 @@ class KeptTrees:
             for start in range(0, len(prompts), PROMPTS_PER_TREE)
         ]
         longest = [self._policy.encode(group)[0].shape[1] for group in groups]
-        least = max(
-            costs.prompt(length) + costs.text(length, "hidden_state") for length in longest
-        )
-        costs.check(least)
-        most_kept = max(_TREES_KEPT, len(groups))
-        smallest = costs.bytes_of_adapters + least / (1 - _SHARE_OF_PROMPTS)
-        n_kept = min(most_kept, max(1, int(costs.budget // smallest)))
-        share = costs.budget / n_kept
-        for_prompts = _SHARE_OF_PROMPTS * (share - costs.bytes_of_adapters)
-        parts: list[tuple[str, ...]] = []
+        texts = [costs.text(length, "hidden_state") for length in longest]
+        costs.check(max(map(operator.add, map(costs.prompt, longest), texts)))
+        free = costs.budget - costs.bytes_of_adapters
+        parts: list[Part] = []
         lengths: list[int] = []
-        for group, length in zip(groups, longest, strict=True):
+        for group, length, text in zip(groups, longest, texts, strict=True):
+            for_prompts = min(_SHARE_OF_PROMPTS * free, free - text)
             size = max(1, int(for_prompts // costs.prompt(length)))
             some = [group[start : start + size] for start in range(0, len(group), size)]
             parts += some
             lengths += [length] * len(some)
-        return parts, lengths, share
+        return parts, lengths
 
-    def _made(self, prompts: tuple[str, ...], room: float) -> PrefixTree:
-        input_ids, attention_mask = self._policy.encode(prompts)
+    def _made(self, part: Part, room: float, budget: float) -> PrefixTree:
+        input_ids, attention_mask = self._policy.encode(part)
         return PrefixTree(
             self._backend.make(),
             input_ids,
@@ -129,4 +181,5 @@ class KeptTrees:
             max_new_tokens=self._policy.config.max_new_tokens,
             eos_token_ids=self._policy.eos_token_ids,
             memory_mib=room / MIB,
+            more_memory=lambda: self._more_memory(part, budget),
         )

@@ -1,8 +1,9 @@
 """What ensemble decoding will take of ``policy.memory_mib``, estimated before it is taken.
 
-Counted are keys and values of prompts and of response tokens, what reading a prompt takes while
-it is read, scores over the vocabulary, and what a fast back end copies of the base's weights and
-of the adapters. Not counted: the models themselves.
+Counted are keys and values of prompts and of response tokens, what reading takes while it is
+done, scores over the vocabulary, and what a fast back end copies of the base's weights and of the
+adapters, with the code of its products. Not counted: the models themselves, about half a KB for
+every prefix that was forgotten, and what the allocator does not give back (about a tenth).
 """
 
 from __future__ import annotations
@@ -22,8 +23,11 @@ _SCORES_COPIED = 3
 """Scores of one text held together: themselves, and two steps on the way to a choice."""
 _SCORES_DRAWN = 6
 """The same for a choice by chance, which is made in double precision."""
-_NODE_COPIES = 2
-"""A token's keys and values lie in the cache, and in the gathered path that ends at it."""
+_NODE_COPIES = 3
+"""A token's keys and values lie in the cache, which is up to twice as large as it must be, and in
+the gathered path that ends at it."""
+BYTES_OF_RECORDS = 1024
+"""What is noted of a node beside its keys, values and states: its path, its place, its winners."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,8 @@ class Costs:
     n_members: int
     bytes_per_node: int
     """Keys and values of one token, of all members."""
+    bytes_of_state: int
+    """What comes out of reading one token: a state of every member, and records."""
     is_generic: bool
     """Whether every text has a copy of its prompt's keys and values."""
     max_new_tokens: int
@@ -67,12 +73,15 @@ class Costs:
 
     def text(self, length: int, level: Level, *, is_drawn: bool = False) -> int:
         """One text to a prompt of so many tokens: its longest response and its scores."""
-        copied = length if self.is_generic else 0
-        tokens = _NODE_COPIES * self.max_new_tokens + copied
+        tokens = _NODE_COPIES * self.max_new_tokens
+        states = self.max_new_tokens * self.bytes_of_state + self.bytes_read_per_token
+        if self.is_generic:
+            tokens += 2 * length  # while one is made longer, there are two
         n_scores = _SCORES_DRAWN if is_drawn else _SCORES_COPIED
         if level in ("logit", "probability"):
             n_scores += _SCORES_COPIED * self.n_members
-        return tokens * self.bytes_per_node + n_scores * self.vocabulary * _BYTES_PER_SCORE
+        scores = n_scores * self.vocabulary * _BYTES_PER_SCORE
+        return tokens * self.bytes_per_node + states + scores
 
     def longest_response(self, longest_prompt: int) -> float:
         """What one response can take at most, at any level; the copied adapters included.
@@ -146,13 +155,9 @@ def costs_of(policy: Policy, reader: Forward, n_members: int, *, is_generic: boo
         n_members: Members that read together.
         is_generic: Whether the back end is the generic one.
     """
-    config: Any = policy.base.config.get_text_config(decoder=True)
     head: Any = policy.base.get_output_embeddings()  # type: ignore[no-untyped-call]
-    width = int(config.hidden_size)
-    inner = getattr(config, "intermediate_size", None) or getattr(config, "d_ff", None)
-    itemsize = policy.base.dtype.itemsize
-    # A layer holds its input, sum and normed input, queries, keys and values, and both gates.
-    numbers = 6 * width + 2 * int(inner or 4 * width)
+    config: Any = policy.base.config.get_text_config(decoder=True)
+    per_token, per_pair = bytes_of_reading(policy)
     return Costs(
         budget=policy.config.memory_mib * MIB - reader.bytes_of_base,
         n_members=n_members,
@@ -160,9 +165,22 @@ def costs_of(policy: Policy, reader: Forward, n_members: int, *, is_generic: boo
         is_generic=is_generic,
         max_new_tokens=policy.config.max_new_tokens,
         vocabulary=int(head.weight.shape[0]),
-        bytes_read_per_token=n_members * numbers * itemsize,
-        # The bias, the scores and their softmax.
-        bytes_per_token_pair=3 * int(config.num_attention_heads) * itemsize,
+        bytes_of_state=n_members * int(config.hidden_size) * policy.base.dtype.itemsize
+        + BYTES_OF_RECORDS,
+        bytes_read_per_token=n_members * per_token,
+        bytes_per_token_pair=per_pair,
         bytes_of_base=reader.bytes_of_base,
         bytes_of_adapters=reader.bytes_of_adapters,
     )
+
+
+def bytes_of_reading(policy: Policy) -> tuple[int, int]:
+    """Return what one member takes while it reads: per token, and per pair of tokens that meet."""
+    config: Any = policy.base.config.get_text_config(decoder=True)
+    width = int(config.hidden_size)
+    inner = getattr(config, "intermediate_size", None) or getattr(config, "d_ff", None)
+    itemsize = policy.base.dtype.itemsize
+    # A layer holds its input, sum and normed input, queries, keys and values, and both gates.
+    numbers = 6 * width + 2 * int(inner or 4 * width)
+    # The bias, the scores and their softmax.
+    return numbers * itemsize, 3 * int(config.num_attention_heads) * itemsize

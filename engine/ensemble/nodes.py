@@ -7,7 +7,7 @@ when they are needed. What is forgotten costs time, never a different text.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 import torch
@@ -15,11 +15,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.ensemble.backend import Forward
+from engine.ensemble.memory import BYTES_OF_RECORDS
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 _BYTES_PER_LOGIT = 8
+_SHARE_OF_READING = 0.45
+"""What a call may take of what there is beside the nodes."""
 
 
 class NoRoomError(Exception):
@@ -33,7 +36,12 @@ class NodeStore:
     """
 
     def __init__(
-        self, forward: Forward, input_ids: Tensor, attention_mask: Tensor, room: float
+        self,
+        forward: Forward,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        room: float,
+        more_room: Callable[[], bool] = lambda: False,
     ) -> None:
         """Read the prompts.
 
@@ -41,10 +49,11 @@ class NodeStore:
             forward: A fresh back end.
             input_ids: Prompts, ``(n_prompts, length)``.
             attention_mask: Same shape.
-            room: Bytes that nodes may take.
+            room: Bytes that nodes may take, without the prompts; what is gathered and read takes
+                at most as much again, but for one node's.
+            more_room: Called where there is too little; tells whether it allowed more.
         """
         self.n_prompts = n = len(input_ids)
-        self.room = room
         self.parents: list[int] = [-1] * n
         self.tokens: list[int] = [-1] * n
         self.prompts: list[int] = list(range(n))
@@ -59,7 +68,20 @@ class NodeStore:
         self._numbers: list[int] = list(range(n))
         self._rows: list[int] = list(range(n))
         self._n_numbers = self._n_rows = n
+        self._more_room = more_room
+        self.allow(room, room)
         self._states = forward.start(input_ids, attention_mask)
+
+    def allow(self, room: float, beside: float) -> None:
+        """Say how many bytes nodes may take from now on, and what is gathered and read."""
+        self.room, self.beside = room, beside
+        self._forward.allow(room, beside)
+
+    @property
+    def most_at_once(self) -> int:
+        """Most nodes that one call reads."""
+        room = _SHARE_OF_READING * self.beside
+        return max(1, int(room / max(1, self._forward.bytes_per_read)))
 
     def __len__(self) -> int:
         return len(self.parents)
@@ -71,14 +93,21 @@ class NodeStore:
 
     @property
     def bytes_per_node(self) -> int:
-        """Memory of one held node: its caches on the device and its states."""
+        """Memory of one held node: its caches on the device, its states and records."""
         n_numbers = self._states.shape[0] * self._states.shape[2]
-        return self._forward.bytes_per_node + n_numbers * self._states.element_size()
+        states = n_numbers * self._states.element_size()
+        return self._forward.bytes_per_node + states + BYTES_OF_RECORDS
 
     @property
     def bytes_held(self) -> int:
         """Memory of the held nodes and of the logits of the tokens that can win."""
         return self._bytes_with(0)
+
+    @property
+    def bytes_taken(self) -> int:
+        """The same, with what is free in memory that was taken."""
+        records = BYTES_OF_RECORDS * (self._n_rows - self.n_prompts)
+        return self._forward.bytes_taken + self._states.nbytes + self._bytes_of_logits + records
 
     def prefix(self, node: int) -> tuple[int, ...]:
         """Return a node's response tokens."""
@@ -135,6 +164,8 @@ class NodeStore:
         """
         missing = self._not_held(nodes)
         n_more = n_new + len(missing)
+        while n_more and self._bytes_with(n_more) > self.room and self._more_room():
+            pass
         if n_more and self._bytes_with(n_more) > self.room:
             self._forget_all_but(nodes)
         if n_more and self._bytes_with(n_more) > self.room:
@@ -148,8 +179,11 @@ class NodeStore:
 
     def _bytes_with(self, n_more: int) -> int:
         n_held = self._n_rows - self.n_prompts + n_more
-        per_token = _BYTES_PER_LOGIT * (self.n_members + 1)
-        return n_held * self.bytes_per_node + self._n_logits * per_token
+        return n_held * self.bytes_per_node + self._bytes_of_logits
+
+    @property
+    def _bytes_of_logits(self) -> int:
+        return self._n_logits * _BYTES_PER_LOGIT * (self.n_members + 1)
 
     def _path(self, node: int) -> list[int]:
         """Return the nodes from a node up to, without, its prompt."""
@@ -170,7 +204,11 @@ class NodeStore:
         return sorted(missing)
 
     def _read(self, nodes: Sequence[int]) -> None:
-        """Let the members read nodes whose parents are held."""
+        """Let the members read nodes whose parents are held, as many at once as fit."""
+        for start in range(0, len(nodes), self.most_at_once):
+            self._read_at_once(nodes[start : start + self.most_at_once])
+
+    def _read_at_once(self, nodes: Sequence[int]) -> None:
         parents = [self._numbers[self.parents[node]] for node in nodes]
         tokens = [self.tokens[node] for node in nodes]
         states = self._forward.grow(
@@ -178,7 +216,9 @@ class NodeStore:
         )
         end = self._n_rows + len(nodes)
         if end > self._states.shape[1]:
-            wider = states.new_empty(states.shape[0], 2 * end, states.shape[2])
+            most = self.n_prompts + int(self.room / self.bytes_per_node)
+            n_rows = max(end, min(2 * end, most))
+            wider = states.new_empty(states.shape[0], n_rows, states.shape[2])
             wider[:, : self._n_rows] = self._states[:, : self._n_rows]
             self._states = wider
         self._states[:, self._n_rows : end] = states

@@ -11,7 +11,7 @@ Knows no text: prompts come in and responses go out as tokens.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -49,6 +49,7 @@ class PrefixTree:
         max_new_tokens: int,
         eos_token_ids: Sequence[int],
         memory_mib: float,
+        more_memory: Callable[[], bool] = lambda: False,
     ) -> None:
         """Read the prompts.
 
@@ -59,18 +60,42 @@ class PrefixTree:
             max_new_tokens: Longest response, the end token included.
             eos_token_ids: Tokens that end a response.
             memory_mib: Bound on what the nodes hold, in MiB. Prompts are not counted (see
-                ``memory.Costs``); logits that are looked at and dropped take at most as much
-                again, but for those of one node.
+                ``memory.Costs``); what is gathered, read, or looked at and dropped takes at most
+                as much again, but for one node's.
+            more_memory: Called where that is too little; tells whether it allowed more.
         """
         self.max_new_tokens = max_new_tokens
         self.ends = frozenset(int(token) for token in eos_token_ids)
         self.n_members = forward.n_members
         self.n_prompts = len(input_ids)
         self._head, self._screen = forward.head, forward.screen
+        self._keeps_nodes = forward.keeps_nodes
         self._device = input_ids.device
-        self._nodes = NodeStore(forward, input_ids, attention_mask, memory_mib * _MIB)
-        fitting = int(memory_mib * _MIB / _BYTES_AT_ONCE_PER_LOGIT)
-        self._logits_at_once = min(_LOGITS_AT_ONCE, fitting)
+        self._nodes = NodeStore(
+            forward,
+            input_ids,
+            attention_mask,
+            memory_mib * _MIB,
+            more_memory,
+        )
+
+    def allow(self, memory_mib: float, beside_mib: float) -> None:
+        """Bound memory from now on, in MiB.
+
+        Args:
+            memory_mib: Of what the nodes hold; see ``__init__``.
+            beside_mib: Of what is gathered, read, or looked at and dropped, but for one node's.
+        """
+        self._nodes.allow(memory_mib * _MIB, beside_mib * _MIB)
+
+    @property
+    def bytes_taken(self) -> int:
+        """Memory of the nodes, with what is free beside them."""
+        return self._nodes.bytes_taken
+
+    @property
+    def _logits_at_once(self) -> int:
+        return min(_LOGITS_AT_ONCE, int(self._nodes.beside / _BYTES_AT_ONCE_PER_LOGIT))
 
     @property
     def n_nodes(self) -> int:
@@ -197,6 +222,8 @@ class PrefixTree:
             edges, inverse = np.unique(
                 np.stack([nodes[going_on], chosen[going_on]]), axis=1, return_inverse=True
             )
+            if not self._keeps_nodes and 1 < self._nodes.most_at_once < edges.shape[1]:
+                raise NoRoomError  # read in two calls, the first one's would not be held
             children = self._expand(edges[0].tolist(), edges[1].tolist())
             nodes = np.array(children)[inverse]
 

@@ -15,6 +15,7 @@ from engine.ensemble.atlas import AtlasBudget, build_atlases
 from engine.ensemble.atlas_parts import build_by_part
 from engine.ensemble.attribution import attribute
 from engine.ensemble.decoding import decode
+from engine.ensemble.memory import BYTES_OF_RECORDS
 from engine.ensemble.tree import PrefixTree
 from engine.errors import MemoryBudgetError
 from tests.atlas_fields import ENDS, fake_atlases, fake_tree, random_weights
@@ -199,7 +200,7 @@ def test_what_a_tree_has_read_costs_nothing() -> None:
 
 
 def test_little_memory_gives_the_same_atlas() -> None:
-    node = 1024 + 72  # see test_tree
+    node = 1024 + 72 + BYTES_OF_RECORDS  # see test_tree
     forward = FakeForward(3)
     tree = fake_tree(forward, 4, memory_mib=9 * node / MIB)
     for one, other in zip(build_atlases(tree, fake_text), fake_atlases(3, 4), strict=True):

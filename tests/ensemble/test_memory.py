@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import os
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,12 +14,13 @@ import pytest
 import torch
 from torch import nn
 
-from engine.ensemble import batches, kept_trees
+from engine.ensemble import batches
 from engine.ensemble.decoding import decode, drawn
 from engine.ensemble.ensemble import Ensemble
-from engine.ensemble.kept_trees import KeptTrees
 from engine.ensemble.memory import MIB, Costs
 from engine.ensemble.stacked import base_product, stacked_forward
+from engine.ensemble.stacked.base_product import BYTES_OF_CODE
+from engine.ensemble.stacked.forward import StackedForward
 from engine.ensemble.stacked.linear import StackedLinears
 from engine.errors import MemoryBudgetError
 from engine.policy import Policy
@@ -26,11 +29,12 @@ from tests.tiny_models import save_tiny_t5
 
 MIXED = [(1.0, 0.1 * k, 0.05 * k) for k in range(40)]
 # A prompt of one token takes 3 (keys and values) + 7 + 1 bytes while it is read; a text takes
-# 2 x 5 x 3 bytes of keys and values, and 3 x 2 x 4 of scores.
+# 3 x 5 x 3 bytes of keys and values, 5 x 2 of states, 7 while it is read, and 3 x 2 x 4 of scores.
 COSTS = Costs(
     budget=1000.0,
     n_members=3,
     bytes_per_node=3,
+    bytes_of_state=2,
     is_generic=False,
     max_new_tokens=5,
     vocabulary=2,
@@ -64,11 +68,12 @@ def pairs_at_once(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
 def test_costs_are_those_counted_by_hand() -> None:
     assert COSTS.prompt(1) == 11
     assert COSTS.prompt(2) == 2 * 10 + 4
-    assert COSTS.text(1, "hidden_state") == 30 + 24
-    assert COSTS.text(1, "hidden_state", is_drawn=True) == 30 + 48
+    assert COSTS.text(1, "hidden_state") == 62 + 24
+    assert COSTS.text(1, "hidden_state", is_drawn=True) == 62 + 48
     # Two more kinds of scores that all three members have.
-    assert COSTS.text(1, "probability") == 30 + (3 + 9) * 8
-    assert replace(COSTS, is_generic=True).text(4, "hidden_state") == 30 + 4 * 3 + 24
+    assert COSTS.text(1, "probability") == 62 + (3 + 9) * 8
+    # Two copies of the prompt, while one is made longer.
+    assert replace(COSTS, is_generic=True).text(4, "hidden_state") == 62 + 2 * 4 * 3 + 24
 
 
 @pytest.mark.parametrize(
@@ -128,28 +133,88 @@ def test_a_zero_vector_leaves_the_others_on_the_tree(
     assert [mixed[1], mixed[3]] == ensemble.generate(PROMPTS, MIXED[1:3])
 
 
+def watch_nodes(monkeypatch: pytest.MonkeyPatch, look: Callable[[], None]) -> None:
+    """Look whenever nodes were read."""
+    grow = StackedForward.grow
+
+    def watched(self: StackedForward, parents: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
+        states = grow(self, parents, tokens)
+        look()
+        return states
+
+    monkeypatch.setattr(StackedForward, "grow", watched)
+
+
 def test_trees_and_their_prompts_fit_the_budget_together(
     policy: Policy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prompts = [f"{n} {PROMPTS[3]}" for n in range(40)]
     expected = Ensemble(policy, ADAPTERS).generate(prompts, MIXED[:3])
     few = Ensemble(with_memory(policy, 2), ADAPTERS)
-    costs = few._costs
-    sizes: list[float] = []
-    made = KeptTrees._made
-
-    def watched(self: KeptTrees, part: tuple[str, ...], room: float) -> Any:
-        length = policy.encode(part)[0].shape[1]
-        assert costs.prompt(length) * len(part) < costs.budget
-        tree = made(self, part, room)
-        held = [*self.trees, tree]
-        sizes.append(sum(t.n_prompts * costs.held_by_prompt(length) + t._nodes.room for t in held))
-        return tree
-
-    monkeypatch.setattr(kept_trees.KeptTrees, "_made", watched)
+    taken: list[float] = []
+    watch_nodes(monkeypatch, lambda: taken.append(few.trees._taken()))
     assert few.generate(prompts, MIXED[:3]) == expected
-    assert len(sizes) > 2  # 32 prompts would have been one tree
-    assert max(sizes) <= costs.budget * 1.001
+    assert max(tree.n_prompts for tree in few.trees.trees) < 32  # or there would be one tree
+    assert few._costs.budget / 4 < max(taken) <= few._costs.budget
+
+
+def test_trees_are_kept_until_another_needs_their_memory(policy: Policy) -> None:
+    prompts = [f"{n} {PROMPTS[3]}" for n in range(60)]
+    few = Ensemble(with_memory(policy, 24), ADAPTERS)
+    few.generate(prompts, MIXED[:3])
+    kept = few.trees.trees
+    n_reads = [tree.n_forwards for tree in kept]
+    assert len(kept) == 2
+    few.generate(prompts, MIXED[:3])
+    assert few.trees.trees == kept
+    assert [tree.n_forwards for tree in kept] == n_reads
+    # They are dropped before any node of the tree that is in use is forgotten.
+    few.generate([f"{n} {PROMPTS[1]}" for n in range(32)], MIXED)
+    assert not set(kept) <= set(few.trees.trees)
+    assert few.trees.trees[-1].n_forwards == few.trees.trees[-1].n_nodes
+
+
+def test_of_too_many_trees_the_one_that_is_needed_last_is_dropped(policy: Policy) -> None:
+    few = Ensemble(policy, ADAPTERS)
+    for prompt in PROMPTS[:3]:
+        few.generate([prompt], MIXED[:2])
+    first, second, third = few.trees.trees
+    few.generate([PROMPTS[0]], MIXED[:2])
+    assert few.trees.trees == [second, third, first]
+    assert few.trees._drop_one()
+    assert few.trees.trees == [third, first]
+    # What is asked for now stays, as long as there is anything else.
+    assert few.trees._drop_one(spared=next(iter(few.trees._kept)))
+    assert few.trees.trees == [third]
+    assert not few.trees._drop_one(spared=next(iter(few.trees._kept)))
+
+
+def test_a_tree_has_no_more_slots_than_its_memory_allows(policy: Policy) -> None:
+    few = Ensemble(with_memory(policy, 4), ADAPTERS)
+    few.generate(PROMPTS, MIXED)
+    [tree] = few.trees.trees
+    forward: Any = tree._nodes._forward
+    assert 64 < forward._nodes.capacity <= len(PROMPTS) + tree._nodes.room / forward.bytes_per_node
+    pools = sum(pool.nbytes for pool in forward._paths._pools)
+    assert pools <= tree.bytes_taken <= 2 * tree._nodes.room
+
+
+def test_a_call_reads_no_more_nodes_than_fit(
+    policy: Policy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = Ensemble(policy, ADAPTERS).generate(PROMPTS, MIXED)
+    calls: list[tuple[int, int]] = []
+    grow = StackedForward.grow
+
+    def watched(self: StackedForward, parents: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
+        calls.append((len(tokens), self.bytes_per_read))
+        return grow(self, parents, tokens)
+
+    monkeypatch.setattr(StackedForward, "grow", watched)
+    few = Ensemble(with_memory(policy, 1), ADAPTERS)
+    assert few.generate(PROMPTS, MIXED) == expected
+    assert max(n_nodes for n_nodes, _ in calls) > 1
+    assert max(n_nodes * n_bytes for n_nodes, n_bytes in calls) <= MIB / 4
 
 
 def copied_bytes(policy: Policy) -> tuple[int, int]:
@@ -171,27 +236,36 @@ def test_copies_of_weights_come_out_of_the_budget(
     policy = tiny_policy("encoder-decoder", tmp_path, max_new_tokens=6)
     prompts = [f"{n} {PROMPTS[0]}" for n in range(8)]
     _, others = copied_bytes(policy)
-    held: list[float] = []
-    made = KeptTrees._made
-
-    def watched(self: KeptTrees, part: tuple[str, ...], room: float) -> Any:
-        tree = made(self, part, room)
-        trees = [*self.trees, tree]
-        base, adapters = copied_bytes(policy)
-        read = sum(t.n_prompts * t._nodes.bytes_per_node + t._nodes.room for t in trees)
-        held.append(base + adapters - others + read)
-        return tree
-
-    monkeypatch.setattr(kept_trees.KeptTrees, "_made", watched)
+    monkeypatch.setattr(base_product, "BYTES_OF_CODE", 0)
     few = Ensemble(with_memory(policy, 3, max_prompt_tokens=32), ADAPTERS)
+    held: list[float] = []
+
+    def look() -> None:
+        trees = few.trees.trees
+        base, adapters = copied_bytes(policy)
+        prompts_read = sum(tree.n_prompts * tree._nodes.bytes_per_node for tree in trees)
+        taken = sum(tree.bytes_taken for tree in trees)
+        held.append(base + adapters - others + prompts_read + taken)
+
+    watch_nodes(monkeypatch, look)
     texts = few.generate(prompts, MIXED[:3])
     base, _ = copied_bytes(policy)
     # Copies of all layers take 2.0 MiB, and those of the adapters 0.5 MiB in every tree.
     assert 0 < base <= 1.5 * MIB
-    assert len(held) > 1
-    assert max(held) <= 3 * MIB
+    assert 1.5 * MIB < max(held) <= 3 * MIB
     assert texts == Ensemble(policy, ADAPTERS).generate(prompts, MIXED[:3])
     assert copied_bytes(policy)[0] > 1.9 * MIB
+
+
+def test_the_code_of_products_comes_out_of_the_budget(tmp_path: Path) -> None:
+    policy = tiny_policy("encoder-decoder", tmp_path)
+    assert int(os.environ["LRU_CACHE_CAPACITY"]) > 0
+    assert int(os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"]) > 0
+    ample: Any = stacked_forward(with_memory(policy, 4 * BYTES_OF_CODE // MIB), ADAPTERS)
+    assert ample.bytes_of_base > BYTES_OF_CODE
+    # Half of this budget is less than the code takes: products go without it, and without copies.
+    few: Any = stacked_forward(with_memory(policy, BYTES_OF_CODE // MIB), ADAPTERS)
+    assert few.bytes_of_base == 0
 
 
 def test_copies_that_leave_no_room_for_a_response_are_told() -> None:
@@ -204,12 +278,15 @@ def test_copies_that_leave_no_room_for_a_response_are_told() -> None:
 
 
 def test_paths_that_are_kept_take_their_share_of_the_budget(policy: Policy) -> None:
-    def most_kept(memory_mib: int) -> int:
+    def most_kept(memory_mib: int, room: float | None = None) -> int:
         forward: Any = stacked_forward(with_memory(policy, memory_mib), ADAPTERS)
-        return int(forward._most_kept * forward.bytes_per_node)
+        if room is not None:
+            forward.allow(room, room)
+        return int(forward._limits.most_kept * forward.bytes_per_node)
 
-    assert MIB / 5 < most_kept(1) <= MIB / 4
-    assert 500 * MIB < most_kept(4096) <= 512 * MIB
+    assert MIB / 9 < most_kept(1) <= MIB / 8
+    assert 500 * MIB < most_kept(8192) <= 512 * MIB
+    assert 0.8 * MIB < most_kept(1024, room=2 * MIB) <= MIB
 
 
 def test_copies_give_way_before_a_response_is_refused(

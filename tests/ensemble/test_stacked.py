@@ -35,10 +35,10 @@ from engine.ensemble.forward import BASE
 from engine.ensemble.stacked import (
     buckets,
     node_table,
-    path_cache,
     stacked_forward,
     unsupported_reason,
 )
+from engine.ensemble.stacked.path_cache import PathCache
 from engine.ensemble.tree import PrefixTree
 from engine.errors import ModelError
 from engine.policy import Policy, load_policy
@@ -235,7 +235,7 @@ def _both_devices(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(buckets, "pay_on", lambda _device: is_cuda)
     if not is_cuda:
         # As in long paths (one row at a time), and in long runs of steady calls.
-        monkeypatch.setattr(path_cache, "_BYTES_AT_ONCE", 1)
+        monkeypatch.setattr(PathCache, "_rows_at_once", lambda *_: 1)
         monkeypatch.setattr(node_table, "_STEADY_CALLS", 2)
 
 

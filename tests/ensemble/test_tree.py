@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from engine.atlas.cells import Floats
 from engine.ensemble.aggregation import hidden_state_scores
 from engine.ensemble.decoding import decode
+from engine.ensemble.memory import BYTES_OF_RECORDS
 from engine.ensemble.nodes import NodeStore, NoRoomError
 from engine.ensemble.winners import possible_winners
 from engine.errors import MemoryBudgetError
@@ -91,7 +92,7 @@ def test_no_weights_give_no_texts() -> None:
 
 
 # One node of the fake takes 1,024 bytes of cache and 3 members x 6 states x 4 bytes.
-NODE = 1024 + 72
+NODE = 1024 + 72 + BYTES_OF_RECORDS
 
 
 @pytest.mark.parametrize("nodes_in_budget", [7, 12, 40])

@@ -8,6 +8,7 @@ where the room for them is used up, further layers do without.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
@@ -18,6 +19,15 @@ from torch import Tensor, nn
 
 _FEW_ROWS = 256
 """From here on, laying out the weight gains too little to make a copy of it."""
+
+_SIZES_KEPT = 64
+BYTES_OF_CODE = _SIZES_KEPT * 600_000
+"""What oneDNN keeps of its products: 0.6 MB for every size, in each thread that multiplies."""
+
+# It would keep 1,024 sizes, and a tree grows by another number of nodes at every step. Both of
+# its caches read their capacity when they are first used; what the user has set stays.
+for _capacity in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
+    os.environ.setdefault(_capacity, str(_SIZES_KEPT))
 
 
 @dataclass(slots=True)
@@ -42,18 +52,19 @@ class Copying(Protocol):
 
 @dataclass(slots=True)
 class CopyRoom:
-    """Memory for copies of base weights: none until it is granted."""
+    """Memory for copies of base weights and their products' code: none until it is granted."""
 
     asked: list[Copying] = field(default_factory=list)
     """What a copy makes faster."""
     taken: int = 0
-    """Bytes of the copies that were granted, once they are made."""
+    """Bytes of what was granted, once it is made."""
 
     def grant(self, n_bytes: float) -> None:
         """Let those that asked first have copies, so many bytes in all."""
         for product in self.asked:
-            if self.taken + product.bytes_of_copy <= n_bytes:
-                self.taken += product.bytes_of_copy
+            taken = (self.taken or BYTES_OF_CODE) + product.bytes_of_copy
+            if taken <= n_bytes:
+                self.taken = taken
                 product.may_copy = True
 
 

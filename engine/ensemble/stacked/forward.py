@@ -8,20 +8,25 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from engine.ensemble.memory import bytes_of_reading
 from engine.ensemble.screen import Screen
 from engine.ensemble.stacked import buckets
 from engine.ensemble.stacked.attention import bias_against
 from engine.ensemble.stacked.base_product import FastHead
 from engine.ensemble.stacked.linear import Members
-from engine.ensemble.stacked.node_table import NodeTable, Step
+from engine.ensemble.stacked.node_table import MOST_AT_ONCE, Limits, NodeTable, Step
 from engine.ensemble.stacked.path_cache import PathCache
 from engine.ensemble.stacked.prompt_cache import Groups, PromptCache
 from engine.policy import Policy
 
 _MOST_KEPT_BYTES = 2**29
 """Most memory for gathered paths, beside the cache, from one call to the next."""
-_SHARE_OF_KEPT = 0.25
+_SHARE_OF_KEPT = 1 / 8
 """Most of the memory budget that they may take: without them a step takes longer."""
+_SHARE_OF_BESIDE = 0.45
+"""Most that they may take of what there is beside nodes, where that is bounded."""
+_SHARE_OF_GATHERED = 1 / 16
+"""The same for what is gathered at a time on a CPU."""
 
 
 class StackedForward(ABC):
@@ -35,6 +40,8 @@ class StackedForward(ABC):
     screen: Screen | None
     n_members: int
     bytes_per_node: int
+    bytes_per_read: int
+    keeps_nodes = True
 
     @property
     def bytes_of_base(self) -> int:
@@ -78,8 +85,10 @@ class StackedForward(ABC):
         self.bytes_per_node = (
             self.n_members * n_layers * 2 * n_kv_heads * d_head * self._dtype.itemsize
         )
-        most_kept = min(_MOST_KEPT_BYTES, _SHARE_OF_KEPT * policy.config.memory_mib * 2**20)
-        self._most_kept = int(most_kept / self.bytes_per_node)
+        self._most_kept = min(_MOST_KEPT_BYTES, _SHARE_OF_KEPT * policy.config.memory_mib * 2**20)
+        self._limits = Limits(int(self._most_kept / self.bytes_per_node))
+        self._longest_path = policy.config.max_new_tokens
+        self._bytes_of_reading = bytes_of_reading(policy)
         self._n_layers = n_layers
         self._n_kv_heads = n_kv_heads
         self._d_head = d_head
@@ -87,16 +96,31 @@ class StackedForward(ABC):
     def _start(
         self, attention_mask: Tensor, root_length: int
     ) -> tuple[NodeTable, PathCache, PromptCache]:
-        self._nodes = NodeTable(
-            len(attention_mask),
-            root_length,
-            self._most_kept,
-            attention_mask.device,
-        )
-        self._paths = PathCache(self._n_layers, self.n_members * self._n_kv_heads, self._d_head)
+        n_prompts, prompt_length = attention_mask.shape
+        device = attention_mask.device
+        self._nodes = NodeTable(n_prompts, root_length, self._limits, device)
+        n_rows = self.n_members * self._n_kv_heads
+        self._paths = PathCache(self._n_layers, n_rows, self._d_head, self._limits)
+        per_token, per_pair = self._bytes_of_reading
+        seen = prompt_length + self._longest_path
+        self.bytes_per_read = self.n_members * (per_token + seen * per_pair)
+        if device.type != "cpu":  # where whole paths are gathered at once
+            self.bytes_per_read += self._longest_path * self.bytes_per_node // self._n_layers
         self._prompts = PromptCache(attention_mask)
         self._groups: Groups | None = None
         return self._nodes, self._paths, self._prompts
+
+    @property
+    def bytes_taken(self) -> int:
+        """Memory that nodes take, free slots included; see ``backend.Forward``."""
+        return self._paths.bytes_taken
+
+    def allow(self, room: float, beside: float) -> None:
+        """Say how much memory nodes may take; see ``backend.Forward``."""
+        self._limits.most_nodes = room / self.bytes_per_node
+        most_kept = min(self._most_kept, _SHARE_OF_BESIDE * beside)
+        self._limits.most_kept = int(most_kept / self.bytes_per_node)
+        self._limits.bytes_at_once = min(MOST_AT_ONCE, int(_SHARE_OF_GATHERED * beside))
 
     @abstractmethod
     def start(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
@@ -126,7 +150,7 @@ class StackedForward(ABC):
         if self._members.n_prompts is not None:
             n_prompts = sum(self._members.n_prompts)
             self._share_out(torch.bincount(step.prompts, minlength=n_prompts))
-        hidden = self._embed(tokens).expand(self.n_members, -1, -1)
+        hidden = self._embed(tokens).unsqueeze(0)  # the same for all members
         return self._through_layers(hidden, step, self._groups)[:, :n_new]
 
     def _share_out(self, n_rows: Tensor) -> None:
@@ -142,7 +166,7 @@ class StackedForward(ABC):
 
     @abstractmethod
     def _through_layers(self, hidden: Tensor, step: Step, groups: Groups) -> Tensor:
-        """Turn embeddings ``(n, m, d_model)`` into head inputs."""
+        """Turn embeddings ``(1, m, d_model)`` into head inputs."""
 
     def _bias_against(self, is_padding: Tensor | None) -> Tensor | None:
         """Return what to add to the scores of ``(rows, columns)``: ``(rows, 1, columns)``."""

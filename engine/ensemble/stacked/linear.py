@@ -68,8 +68,15 @@ class StackedLinears:
         members.n_bytes += sum(copy.nbytes for copy in held if copy is not None)
 
     def __call__(self, rows: Tensor) -> list[Tensor]:
-        """Apply every layer to ``(n_blocks, n_rows, in)``; each gives ``(..., out)``."""
+        """Apply every layer to ``(n_blocks, n_rows, in)``; each gives ``(..., out)``.
+
+        Rows may come as one block of several, ``(1, n_rows, in)``, where all are the same: the
+        base's product is then made once for all.
+        """
         outputs = [product(rows) for product in self._products]
+        if len(rows) < self._members.n_blocks:
+            rows = rows.expand(self._members.n_blocks, -1, -1)
+            outputs = [output.repeat(len(rows), 1, 1) for output in outputs]
         if self._down is None:
             return outputs
         if self._members.n_prompts is not None:

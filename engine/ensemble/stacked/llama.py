@@ -59,7 +59,7 @@ class StackedLlama(StackedForward):
         self._share_out(rows.lengths)
         rotation = self._rotation(rows.of(attention_mask.cumsum(dim=1) - 1))
         may_see = _may_see(attention_mask)
-        hidden = self._embed(rows.of(input_ids)).expand(self.n_members, -1, -1)
+        hidden = self._embed(rows.of(input_ids)).unsqueeze(0)  # the same for all members
         for layer in self._layers:
             queries, keys, values = layer.queries_keys_values(hidden, self._d_head, *rotation)
             keys, values = rows.padded(keys), rows.padded(values)

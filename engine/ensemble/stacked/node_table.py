@@ -6,6 +6,7 @@ A node takes one slot, for its own last token; it knows the slots of the tokens 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -20,6 +21,23 @@ MORE_COLUMNS = 32
 _STEADY_CALLS = 8
 """After so many steady calls paths are kept. It takes fresh memory, which costs as much as
 gathering them more than ten times."""
+
+
+MOST_AT_ONCE = 3 * 2**20
+"""On a CPU so many bytes are gathered at a time: they are read again before they leave the caches,
+and need no fresh memory, which costs several times what the copying does."""
+
+
+@dataclass(slots=True)
+class Limits:
+    """What a tree's caches may take; what is needed is taken all the same."""
+
+    most_kept: int
+    """Most tokens of gathered paths that are kept from one call to the next."""
+    most_nodes: float = math.inf
+    """There are no more slots than that, beside the roots'."""
+    bytes_at_once: int = MOST_AT_ONCE
+    """Most that is gathered at a time on a CPU."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +78,14 @@ class NodeTable:
     """Slots, paths and prompts of all nodes of one tree per prompt."""
 
     def __init__(
-        self, n_prompts: int, root_length: int, most_kept: int, device: torch.device
+        self, n_prompts: int, root_length: int, limits: Limits, device: torch.device
     ) -> None:
         """Number the roots.
 
         Args:
             n_prompts: Number of roots; they take the first slots.
             root_length: 1 if a root is a token with a key of its own, 0 if not.
-            most_kept: Most tokens of gathered paths that are kept from one call to the next.
+            limits: They may change later.
             device: Where the numbers are.
         """
         self._device = device
@@ -75,7 +93,7 @@ class NodeTable:
         """Number of slots, taken or free."""
         self._n_roots = n_prompts
         self._n_nodes = n_prompts
-        self._most_kept = most_kept
+        self._limits = limits
         roots = torch.arange(n_prompts, device=device)
         self._slot_of = torch.full((self.capacity,), -1, device=device)
         self._slot_of[:n_prompts] = roots
@@ -115,7 +133,7 @@ class NodeTable:
             shortest, longest = -1, last.longest + 1
         else:
             shortest, longest = torch.stack([lengths.min(), lengths.max()]).tolist()
-        has_room = len(slots) * (longest + MORE_COLUMNS) <= self._most_kept
+        has_room = len(slots) * (longest + MORE_COLUMNS) <= self._limits.most_kept
         n_steady = last.n_steady + 1 if is_steady else 0
         is_kept = is_steady and n_steady >= _STEADY_CALLS and has_room
         self._write(slots, lengths, longest, parent_slots)
@@ -173,13 +191,17 @@ class NodeTable:
         return slots, any(is_steady)
 
     def _taken(self, n_new: int) -> Tensor:
-        while len(self._free) < n_new:
-            more = torch.arange(self.capacity, 2 * self.capacity, device=self._device)
+        n_missing = n_new - len(self._free)
+        if n_missing > 0:
+            needed = self.capacity + n_missing
+            most = self._n_roots + self._limits.most_nodes
+            capacity = max(needed, int(min(2 * needed, most)))
+            more = torch.arange(self.capacity, capacity, device=self._device)
             self._free = torch.cat([self._free, more])
-            self._paths = torch.cat([self._paths, torch.zeros_like(self._paths)])
-            self._lengths = torch.cat([self._lengths, torch.zeros_like(self._lengths)])
-            self._prompts = torch.cat([self._prompts, torch.zeros_like(self._prompts)])
-            self.capacity *= 2
+            self._paths = _with_more_rows(self._paths, len(more))
+            self._lengths = _with_more_rows(self._lengths, len(more))
+            self._prompts = _with_more_rows(self._prompts, len(more))
+            self.capacity = capacity
         slots, self._free = self._free[:n_new], self._free[n_new:]
         return slots
 
@@ -211,6 +233,10 @@ class NodeTable:
         # Padding names the path's first slot: what is there has been written, so that a weight
         # of zero makes it nothing (a NaN would stay one).
         return paths.gather(1, columns.clamp(min=0)), columns < 0
+
+
+def _with_more_rows(numbers: Tensor, n_more: int) -> Tensor:
+    return torch.cat([numbers, numbers.new_zeros(n_more, *numbers.shape[1:])])
 
 
 def _widened(is_padding: Tensor | None) -> Tensor | None:

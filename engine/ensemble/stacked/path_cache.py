@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from engine.ensemble.stacked.node_table import MORE_COLUMNS, Step
+from engine.ensemble.allocator import give_back
+from engine.ensemble.stacked.node_table import MORE_COLUMNS, Limits, Step
 
-_BYTES_AT_ONCE = 3 * 2**20
-"""On a CPU so much is gathered at a time: it is read again before it leaves the caches, and needs
-no fresh memory, which costs several times what the copying does."""
+_SCARCE = 0.25
+"""Share of the slots that there may be, from which on memory is scarce."""
 _SLACK = 1.5
 """How much larger than needed the memory for gathered paths is made."""
 
@@ -36,19 +36,27 @@ class PathPart:
 class PathCache:
     """Stores a key and a value per node and layer; gathers those of whole paths."""
 
-    def __init__(self, n_layers: int, n_rows: int, d_head: int) -> None:
+    def __init__(self, n_layers: int, n_rows: int, d_head: int, limits: Limits) -> None:
         """Start empty.
 
         Args:
             n_layers: Layers with keys of their own.
             n_rows: Members times key-value heads, ``n * k``.
             d_head: Width of a head.
+            limits: They may change later.
         """
         self._n_rows = n_rows
+        self._limits = limits
         self._d_head = d_head
         self._pools: list[Tensor | None] = [None] * n_layers
         self._kept: list[Tensor | None] = [None] * n_layers
         self._room: Tensor | None = None
+
+    @property
+    def bytes_taken(self) -> int:
+        """Memory of all slots, of the paths that are kept, and of the last that were gathered."""
+        held = [*self._pools, *self._kept, self._room]
+        return sum(one.nbytes for one in held if one is not None)
 
     def extend(
         self, layer: int, keys: Tensor, values: Tensor, step: Step, capacity: int
@@ -92,16 +100,20 @@ class PathCache:
         if pool.device.type != "cpu":
             return self._n_rows  # more kernels would cost more
         bytes_per_row = n_slots * pool.shape[2] * pool.element_size()
-        n_parts = -(-self._n_rows * bytes_per_row // _BYTES_AT_ONCE)
+        n_parts = -(-self._n_rows * bytes_per_row // max(1, self._limits.bytes_at_once))
         return -(-self._n_rows // min(n_parts, self._n_rows))
 
     def _pool(self, layer: int, like: Tensor, capacity: int) -> Tensor:
         pool = self._pools[layer]
         if pool is None or pool.shape[1] < capacity:
             larger = like.new_empty(self._n_rows, capacity, 2 * self._d_head)
+            is_regrown = pool is not None
             if pool is not None:
                 larger[:, : pool.shape[1]] = pool
             self._pools[layer] = pool = larger
+            is_scarce = capacity > _SCARCE * self._limits.most_nodes
+            if is_regrown and is_scarce and layer == len(self._pools) - 1:
+                give_back()  # the smaller ones of all layers
         return pool
 
     def _gathered(self, pool: Tensor, slots: Tensor) -> Tensor:

@@ -78,7 +78,7 @@ class StackedT5(StackedForward):
         bias = self._encoder_positions.compute_bias(length, length)
         is_padding = (attention_mask == 0)[:, None, None]
         bias = bias.masked_fill(is_padding, torch.finfo(bias.dtype).min)
-        hidden = self._embed(rows.of(input_ids)).expand(self.n_members, -1, -1)
+        hidden = self._embed(rows.of(input_ids)).unsqueeze(0)  # the same for all members
         for layer in self._encoder:
             queries, keys, values = map(self._split, layer.queries_keys_values(hidden))
             attended = rows.attend(

@@ -3,7 +3,8 @@
 Counted are keys and values of prompts and of response tokens, what reading takes while it is
 done, scores over the vocabulary, and what a fast back end copies of the base's weights and of the
 adapters, with the code of its products. Not counted: the models themselves, about half a KB for
-every prefix that was forgotten, and what the allocator does not give back (about a tenth).
+every prefix that was forgotten, and what the mathematical library keeps for itself (up to some
+30 MiB on a CPU, once).
 """
 
 from __future__ import annotations

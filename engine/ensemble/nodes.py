@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from engine.ensemble.allocator import give_back
 from engine.ensemble.backend import Forward
 from engine.ensemble.memory import BYTES_OF_RECORDS
 
@@ -243,6 +244,7 @@ class NodeStore:
             self._rows[node] = self.n_prompts + place
         self._n_rows = len(rows)
         self._forward.keep(torch.tensor(numbers, dtype=torch.long, device=self._device))
+        give_back()
 
     def _forget_winners(self, kept: set[int]) -> None:
         self._winners = [

@@ -22,9 +22,11 @@ from engine.policy import Policy
 
 __all__ = ["StackedLlama", "StackedT5", "stacked_forward", "unsupported_reason"]
 
-_SHARE_OF_COPIES = 0.5
-"""Most of the memory budget that copies of the base's weights may take. They make it faster, and
-get nothing of what the longest prompt and response need."""
+_SHARE_OF_COPIES = (0.25, 0.5)
+"""Most of the memory budget that copies of the base's weights may take: the first, where it is
+small, as reading prefixes again costs more than slower products; the second, where more than
+``_ENOUGH`` is left. They get nothing of what the longest prompt and response need."""
+_ENOUGH = 2**30
 
 
 def stacked_forward(
@@ -55,5 +57,6 @@ def stacked_forward(
     # No copy is granted yet: the costs are those of what has to be there.
     costs = costs_of(policy, forward, forward.n_members, is_generic=False)
     spare = costs.budget - costs.longest_response(policy.config.max_prompt_tokens)
-    those.room.grant(min(_SHARE_OF_COPIES * costs.budget, spare))
+    least, most = (share * costs.budget for share in _SHARE_OF_COPIES)
+    those.room.grant(min(max(least, min(most, costs.budget - _ENOUGH)), spare))
     return forward

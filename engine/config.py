@@ -101,12 +101,10 @@ class PolicyConfig:
     """``float32`` is exact; ``bfloat16`` is faster and may change a greedy token."""
 
     memory_mib: int = 2048
-    """Bound on what ensemble decoding takes beside the models, in MiB, by estimate: for prompts,
-    texts being written, their scores, and copies of weights that make it faster. Prompts, weights
-    and samples that do not fit together are decoded in turn. Not counted: paths that are laid out
-    for the next step (at most a quarter of the bound, and 512 MiB, for each tree of prompts), and
-    code, work space and fragments of the libraries, which can be some tens of MiB: a bound below
-    100 may be exceeded by as much again."""
+    """Bound on what ensemble decoding takes beside the models, in MiB: prompts, texts being
+    written and what is laid out for the next step, scores, copies of weights that make it faster,
+    and their code. What does not fit together is decoded in turn, or read again. Not counted: what
+    the libraries keep for themselves, up to some 30 MiB on a CPU."""
 
     def __post_init__(self) -> None:
         if not self.model:

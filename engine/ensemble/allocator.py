@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import time
 from typing import Any
 
 
@@ -14,12 +15,18 @@ def _find_trim() -> Any:
 
 
 _MALLOC_TRIM: Any = _find_trim()
+_SECONDS_BETWEEN = 0.1
+_last_time = 0.0
 
 
 def give_back() -> None:
     """Give freed memory back to the system, where the C library can; takes about a millisecond.
 
-    What is taken next is fresh memory, which is slower: worth it only where memory is scarce.
+    What is taken next is fresh memory, which is slower: worth it only where memory is scarce, and
+    done only now and then.
     """
-    if _MALLOC_TRIM is not None:
+    global _last_time
+    now = time.monotonic()
+    if _MALLOC_TRIM is not None and now - _last_time >= _SECONDS_BETWEEN:
+        _last_time = now
         _MALLOC_TRIM(0)

@@ -198,6 +198,8 @@ class Ensemble:
     ) -> Iterator[tuple[list[int], list[PromptAtlas]]]:
         """Yield positions of prompts with their atlases as they are there; see ``build_by_part``.
 
+        Decoding other prompts in between takes memory beside that of the part that is begun.
+
         Raises:
             EmorlError: As ``atlases`` does.
         """

@@ -98,8 +98,10 @@ class HuggingFaceForward:
         """
         per_token, _ = bytes_of_reading(self._policy)
         longest = input_ids.shape[1] + self._policy.config.max_new_tokens
-        # Every node has a copy of its prompt, and while it is made longer there are two.
-        self.bytes_per_read = 2 * longest * self.bytes_per_node + self.n_members * per_token
+        # Every node has a copy of its prompt, and while it is made longer there are two; it may be
+        # read anew from its prompt on.
+        copies, reading = 2 * self.bytes_per_node, self.n_members * per_token
+        self.bytes_per_read = longest * (copies + reading)
         self._inputs, self._prompt_mask = input_ids, attention_mask
         self._paths = [(prompt, ()) for prompt in range(len(input_ids))]
         self._first_cached = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from weakref import ref
 
 from engine.ensemble.allocator import give_back
 from engine.ensemble.choice import ChosenBackend
@@ -77,6 +78,9 @@ class KeptTrees:
     ) -> Iterator[tuple[range, PrefixTree]]:
         """Yield trees of the prompts, in order; each may be dropped once the next is asked for.
 
+        Who asks for trees of other prompts in between, and still holds this one, may hold memory
+        of both.
+
         Args:
             prompts: Texts.
             costs: What the ensemble's decoding costs.
@@ -108,9 +112,9 @@ class KeptTrees:
     def _make(self, part: Part, length: int, costs: Costs) -> None:
         while len(self._kept) >= _MOST_TREES:
             self._drop_one()
-        reading = len(part) * costs.prompt(length)
+        taken = costs.bytes_of_adapters + len(part) * _bytes_of_one(costs, length)
         text = costs.text(length, "hidden_state")
-        self.make_room(costs.bytes_of_adapters + reading + text, costs.budget)
+        self.make_room(taken + text, costs.budget)
         copies = 1 if len(part) == 1 else _COPIES_OF_PROMPTS
         fixed = costs.bytes_of_adapters + len(part) * copies * costs.held_by_prompt(length)
         tree = self._made(part, _SHARE_OF_NODES * text, costs.budget)
@@ -166,7 +170,7 @@ class KeptTrees:
         lengths: list[int] = []
         for group, length, text in zip(groups, longest, texts, strict=True):
             for_prompts = min(_SHARE_OF_PROMPTS * free, free - text)
-            size = max(1, int(for_prompts // costs.prompt(length)))
+            size = max(1, int(for_prompts // _bytes_of_one(costs, length)))
             some = [group[start : start + size] for start in range(0, len(group), size)]
             parts += some
             lengths += [length] * len(some)
@@ -174,6 +178,13 @@ class KeptTrees:
 
     def _made(self, part: Part, room: float, budget: float) -> PrefixTree:
         input_ids, attention_mask = self._policy.encode(part)
+        # Weakly: a circle would keep a tree in memory until the garbage collector finds it.
+        mine = ref(self)
+
+        def more_memory() -> bool:
+            owner = mine()
+            return owner is not None and owner._more_memory(part, budget)
+
         return PrefixTree(
             self._backend.make(),
             input_ids,
@@ -181,5 +192,10 @@ class KeptTrees:
             max_new_tokens=self._policy.config.max_new_tokens,
             eos_token_ids=self._policy.eos_token_ids,
             memory_mib=room / MIB,
-            more_memory=lambda: self._more_memory(part, budget),
+            more_memory=more_memory,
         )
+
+
+def _bytes_of_one(costs: Costs, length: int) -> float:
+    """Return what one of several prompts takes: while it is read, or in use from then on."""
+    return max(costs.prompt(length), _COPIES_OF_PROMPTS * costs.held_by_prompt(length))

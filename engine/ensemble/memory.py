@@ -27,8 +27,11 @@ _SCORES_DRAWN = 6
 _NODE_COPIES = 3
 """A token's keys and values lie in the cache, which is up to twice as large as it must be, and in
 the gathered path that ends at it."""
+_STATE_COPIES = 2
+"""States too lie in memory that is up to twice as large as it must be."""
 BYTES_OF_RECORDS = 1024
-"""What is noted of a node beside its keys, values and states: its path, its place, its winners."""
+"""What is noted of a node beside its keys, values and states: its path (8 bytes per token), its
+place, its winners."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,8 @@ class Costs:
     def text(self, length: int, level: Level, *, is_drawn: bool = False) -> int:
         """One text to a prompt of so many tokens: its longest response and its scores."""
         tokens = _NODE_COPIES * self.max_new_tokens
-        states = self.max_new_tokens * self.bytes_of_state + self.bytes_read_per_token
+        states = _STATE_COPIES * self.max_new_tokens * self.bytes_of_state
+        states += self.bytes_read_per_token
         if self.is_generic:
             tokens += 2 * length  # while one is made longer, there are two
         n_scores = _SCORES_DRAWN if is_drawn else _SCORES_COPIED

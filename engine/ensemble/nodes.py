@@ -23,7 +23,7 @@ Integers = NDArray[np.int64]
 
 _BYTES_PER_LOGIT = 8
 _SHARE_OF_READING = 0.45
-"""What a call may take of what there is beside the nodes."""
+"""What reading may take of what there is beside the nodes."""
 
 
 class NoRoomError(Exception):
@@ -81,8 +81,11 @@ class NodeStore:
     @property
     def most_at_once(self) -> int:
         """Most nodes that one call reads."""
-        room = _SHARE_OF_READING * self.beside
-        return max(1, int(room / max(1, self._forward.bytes_per_read)))
+        if self._forward.keeps_nodes:
+            free = _SHARE_OF_READING * self.beside
+        else:
+            free = self.beside + self.room - self.bytes_held
+        return max(1, int(free / max(1, self._forward.bytes_per_read)))
 
     def __len__(self) -> int:
         return len(self.parents)
@@ -94,10 +97,11 @@ class NodeStore:
 
     @property
     def bytes_per_node(self) -> int:
-        """Memory of one held node: its caches on the device, its states and records."""
+        """Memory of one held node: its caches on the device if any, its states and records."""
         n_numbers = self._states.shape[0] * self._states.shape[2]
         states = n_numbers * self._states.element_size()
-        return self._forward.bytes_per_node + states + BYTES_OF_RECORDS
+        caches = self._forward.bytes_per_node if self._forward.keeps_nodes else 0
+        return caches + states + BYTES_OF_RECORDS
 
     @property
     def bytes_held(self) -> int:
@@ -206,8 +210,9 @@ class NodeStore:
 
     def _read(self, nodes: Sequence[int]) -> None:
         """Let the members read nodes whose parents are held, as many at once as fit."""
-        for start in range(0, len(nodes), self.most_at_once):
-            self._read_at_once(nodes[start : start + self.most_at_once])
+        n_at_once = self.most_at_once
+        for start in range(0, len(nodes), n_at_once):
+            self._read_at_once(nodes[start : start + n_at_once])
 
     def _read_at_once(self, nodes: Sequence[int]) -> None:
         parents = [self._numbers[self.parents[node]] for node in nodes]

@@ -222,9 +222,12 @@ class PrefixTree:
             edges, inverse = np.unique(
                 np.stack([nodes[going_on], chosen[going_on]]), axis=1, return_inverse=True
             )
-            if not self._keeps_nodes and 1 < self._nodes.most_at_once < edges.shape[1]:
-                raise NoRoomError  # read in two calls, the first one's would not be held
-            children = self._expand(edges[0].tolist(), edges[1].tolist())
+            parents, tokens = edges[0].tolist(), edges[1].tolist()
+            if not self._keeps_nodes and len(self._new(parents, tokens)) > (
+                self._nodes.most_at_once
+            ):
+                raise NoRoomError  # in two calls, the second would forget what the first one read
+            children = self._expand(parents, tokens)
             nodes = np.array(children)[inverse]
 
     def _choose(self, nodes: Integers, weights: Floats) -> Integers:
@@ -285,12 +288,16 @@ class PrefixTree:
                 self._nodes.set_winners(node, tokens, vectors)
 
     def _expand(self, parents: Sequence[int], tokens: Sequence[int]) -> list[int]:
-        edges = list(zip(parents, tokens, strict=True))
-        new = [edge for edge in dict.fromkeys(edges) if self._nodes.child(*edge) is None]
+        new = self._new(parents, tokens)
         if new:
             self._nodes.add([parent for parent, _ in new], [token for _, token in new])
-        children = [self._nodes.child(*edge) for edge in edges]
+        children = [self._nodes.child(*edge) for edge in zip(parents, tokens, strict=True)]
         return [child for child in children if child is not None]
+
+    def _new(self, parents: Sequence[int], tokens: Sequence[int]) -> list[tuple[int, int]]:
+        """Return those nodes, each once, that were never read."""
+        edges = dict.fromkeys(zip(parents, tokens, strict=True))
+        return [edge for edge in edges if self._nodes.child(*edge) is None]
 
     def _budget_error(self) -> MemoryBudgetError:
         needed = self.max_new_tokens * self._nodes.bytes_per_node / _MIB

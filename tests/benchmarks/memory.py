@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -33,31 +35,46 @@ MIB = 2**20
 _SECONDS_BETWEEN_LOOKS = 0.002
 
 Case = tuple[Policy, Sequence[str], Sequence[str]]
-"""Policy, members and prompts."""
+"""Policy, members and prompts; built from words, in a process of its own."""
 
 
-def of_shape(name: str, n_prompts: int) -> Case:
+def of_shape(name: str, n_prompts: str) -> Case:
     """Return an ensemble of random weights, with adapters that disagree (``far``)."""
     shape = SHAPES[name]
     policy = build_policy(shape, "far")
-    ids, _ = prompts(policy, shape, n_prompts)
+    ids, _ = prompts(policy, shape, int(n_prompts))
     numbers: Any = Numbers(policy.base.config.vocab_size)
     texts = [" ".join(map(str, row)) for row in ids.tolist()]
     return replace(policy, tokenizer=numbers), MEMBERS, texts
 
 
-def of_run(folder: Path) -> Case:
+def of_run(folder: str) -> Case:
     """Return a run's ensemble and its aggregation prompts."""
-    found = load_ensemble(folder)
-    rows = snapshot_rows(RunFolder(folder), "prompts")
+    found = load_ensemble(Path(folder))
+    rows = snapshot_rows(RunFolder(Path(folder)), "prompts")
     texts = [row["prompt"] for row in rows if row["split"] == "aggregation"]
     return found.policy, found.members, texts
 
 
 def measure(build: Callable[..., Case], arguments: Sequence[Any], budget: int) -> dict[str, Any]:
     """Decode within a budget in MiB, in a new process; return what it took."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(_measure, (build, arguments, budget))
+    module = __spec__.name if build.__module__ == "__main__" else build.__module__
+    asked = json.dumps([module, build.__name__, list(map(str, arguments)), budget])
+    code = "import sys; from tests.benchmarks.memory import answer; answer(sys.argv[1])"
+    done = subprocess.run(
+        [sys.executable, "-c", code, asked],
+        cwd=Path(__file__).parents[2],
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def answer(asked: str) -> None:
+    """Print what ``measure`` asks of a new process."""
+    module, build, arguments, budget = json.loads(asked)
+    print(json.dumps(_measure(getattr(import_module(module), build), arguments, budget)))
 
 
 def _measure(build: Callable[..., Case], arguments: Sequence[Any], budget: int) -> dict[str, Any]:

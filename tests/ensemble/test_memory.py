@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import gc
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+from weakref import ref
 
 import pytest
 import torch
@@ -17,6 +17,7 @@ from torch import nn
 from engine.ensemble import batches
 from engine.ensemble.decoding import decode, drawn
 from engine.ensemble.ensemble import Ensemble
+from engine.ensemble.forward import HuggingFaceForward
 from engine.ensemble.memory import MIB, Costs
 from engine.ensemble.stacked import base_product, stacked_forward
 from engine.ensemble.stacked.base_product import BYTES_OF_CODE
@@ -25,11 +26,12 @@ from engine.ensemble.stacked.linear import StackedLinears
 from engine.errors import MemoryBudgetError
 from engine.policy import Policy
 from tests.policies import ADAPTERS, FAMILIES, PROMPTS, tiny_policy
-from tests.tiny_models import save_tiny_t5
+from tests.tiny_models import save_tiny_llama, save_tiny_t5
 
 MIXED = [(1.0, 0.1 * k, 0.05 * k) for k in range(40)]
 # A prompt of one token takes 3 (keys and values) + 7 + 1 bytes while it is read; a text takes
-# 3 x 5 x 3 bytes of keys and values, 5 x 2 of states, 7 while it is read, and 3 x 2 x 4 of scores.
+# 3 x 5 x 3 bytes of keys and values, 2 x 5 x 2 of states, 7 while it is read, and 3 x 2 x 4 of
+# scores.
 COSTS = Costs(
     budget=1000.0,
     n_members=3,
@@ -68,12 +70,12 @@ def pairs_at_once(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
 def test_costs_are_those_counted_by_hand() -> None:
     assert COSTS.prompt(1) == 11
     assert COSTS.prompt(2) == 2 * 10 + 4
-    assert COSTS.text(1, "hidden_state") == 62 + 24
-    assert COSTS.text(1, "hidden_state", is_drawn=True) == 62 + 48
+    assert COSTS.text(1, "hidden_state") == 72 + 24
+    assert COSTS.text(1, "hidden_state", is_drawn=True) == 72 + 48
     # Two more kinds of scores that all three members have.
-    assert COSTS.text(1, "probability") == 62 + (3 + 9) * 8
+    assert COSTS.text(1, "probability") == 72 + (3 + 9) * 8
     # Two copies of the prompt, while one is made longer.
-    assert replace(COSTS, is_generic=True).text(4, "hidden_state") == 62 + 2 * 4 * 3 + 24
+    assert replace(COSTS, is_generic=True).text(4, "hidden_state") == 72 + 2 * 4 * 3 + 24
 
 
 @pytest.mark.parametrize(
@@ -174,6 +176,34 @@ def test_trees_are_kept_until_another_needs_their_memory(policy: Policy) -> None
     assert few.trees.trees[-1].n_forwards == few.trees.trees[-1].n_nodes
 
 
+@pytest.mark.parametrize("max_new_tokens", [24, 32, 40])
+def test_where_one_prompt_fits_many_do(tmp_path: Path, max_new_tokens: int) -> None:
+    # Deep: nearly all that a prompt takes while it is read stays with its keys and values.
+    deep = partial(save_tiny_llama, num_hidden_layers=32, num_key_value_heads=4)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(FAMILIES, "decoder-only", deep)
+        policy = tiny_policy("decoder-only", tmp_path, max_new_tokens=max_new_tokens)
+    few = Ensemble(with_memory(policy, 6), ADAPTERS)
+    prompts = [f"{n} {PROMPTS[1]}" for n in range(32)]
+    [alone] = few.generate(prompts[:1], [MIXED[1]])
+    [together] = few.generate(prompts, [MIXED[1]])
+    assert together[0] == alone[0]
+    assert len(together) == 32
+
+
+def test_what_nobody_uses_is_given_back_at_once(policy: Policy) -> None:
+    gc.disable()
+    try:
+        ensemble = Ensemble(policy, ADAPTERS)
+        ensemble.generate(PROMPTS[:1], MIXED[:2])
+        forward = ref(ensemble.trees.trees[0]._nodes._forward)
+        assert forward() is not None
+        del ensemble
+        assert forward() is None
+    finally:
+        gc.enable()
+
+
 def test_of_too_many_trees_the_one_that_is_needed_last_is_dropped(policy: Policy) -> None:
     few = Ensemble(policy, ADAPTERS)
     for prompt in PROMPTS[:3]:
@@ -215,6 +245,29 @@ def test_a_call_reads_no_more_nodes_than_fit(
     assert few.generate(PROMPTS, MIXED) == expected
     assert max(n_nodes for n_nodes, _ in calls) > 1
     assert max(n_nodes * n_bytes for n_nodes, n_bytes in calls) <= MIB / 4
+
+
+def test_the_generic_back_end_copies_no_more_prompts_than_fit(
+    policy: Policy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = Ensemble(policy, ADAPTERS).generate(PROMPTS, MIXED[:6])
+    calls: list[int] = []
+    grow = HuggingFaceForward.grow
+
+    def watched(self: Any, parents: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
+        calls.append(len(tokens) * self.bytes_per_read)
+        return grow(self, parents, tokens)
+
+    monkeypatch.setattr(HuggingFaceForward, "grow", watched)
+    assert Ensemble(policy, ADAPTERS, backend="generic").generate(PROMPTS, MIXED[:6]) == expected
+    assert max(calls) > 4 * MIB
+    calls.clear()
+    few = Ensemble(with_memory(policy, 4), ADAPTERS, backend="generic")
+    assert few.generate(PROMPTS, MIXED[:6]) == expected
+    [tree] = few.trees.trees
+    assert max(calls) <= 4 * MIB
+    # Pairs that do not fit are decoded in turn; no prefix is read anew at every step.
+    assert tree.n_forwards <= 2 * tree.n_nodes
 
 
 def copied_bytes(policy: Policy) -> tuple[int, int]:
@@ -259,8 +312,6 @@ def test_copies_of_weights_come_out_of_the_budget(
 
 def test_the_code_of_products_comes_out_of_the_budget(tmp_path: Path) -> None:
     policy = tiny_policy("encoder-decoder", tmp_path)
-    assert int(os.environ["LRU_CACHE_CAPACITY"]) > 0
-    assert int(os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"]) > 0
     ample: Any = stacked_forward(with_memory(policy, 5 * BYTES_OF_CODE // MIB), ADAPTERS)
     assert ample.bytes_of_base > BYTES_OF_CODE
     # A quarter of this budget is less than the code takes: no code, and no copies.

@@ -22,7 +22,7 @@ _FEW_ROWS = 256
 
 _SIZES_KEPT = 64
 BYTES_OF_CODE = _SIZES_KEPT * 600_000
-"""What oneDNN keeps of its products: 0.6 MB for every size, in each thread that multiplies."""
+"""What oneDNN keeps of its products: 0.6 MB for every size."""
 
 # It would keep 1,024 sizes, and a tree grows by another number of nodes at every step. Both of
 # its caches read their capacity when they are first used; what the user has set stays.

@@ -35,7 +35,7 @@ class Limits:
     most_kept: int
     """Most tokens of gathered paths that are kept from one call to the next."""
     most_nodes: float = math.inf
-    """There are no more slots than that, beside the roots'."""
+    """Slots become no more than that, beside the roots', once the first ones are taken."""
     bytes_at_once: int = MOST_AT_ONCE
     """Most that is gathered at a time on a CPU."""
 

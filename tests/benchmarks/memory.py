@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -61,8 +62,10 @@ def measure(build: Callable[..., Case], arguments: Sequence[Any], budget: int) -
     module = __spec__.name if build.__module__ == "__main__" else build.__module__
     asked = json.dumps([module, build.__name__, list(map(str, arguments)), budget])
     code = "import sys; from tests.benchmarks.memory import answer; answer(sys.argv[1])"
+    environment = {k: v for k, v in os.environ.items() if not k.endswith("_CACHE_CAPACITY")}
     done = subprocess.run(
         [sys.executable, "-c", code, asked],
+        env=environment,  # what this process decided about oneDNN is not for that one
         cwd=Path(__file__).parents[2],
         stdout=subprocess.PIPE,
         check=True,

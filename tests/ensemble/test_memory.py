@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import itertools
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -14,13 +16,12 @@ import pytest
 import torch
 from torch import nn
 
-from engine.ensemble import batches
-from engine.ensemble.decoding import decode, drawn
+from engine.ensemble import batches, draws
+from engine.ensemble.decoding import Choose, decode, drawn
 from engine.ensemble.ensemble import Ensemble
 from engine.ensemble.forward import HuggingFaceForward
 from engine.ensemble.memory import MIB, Costs
 from engine.ensemble.stacked import base_product, stacked_forward
-from engine.ensemble.stacked.base_product import BYTES_OF_CODE
 from engine.ensemble.stacked.forward import StackedForward
 from engine.ensemble.stacked.linear import StackedLinears
 from engine.errors import MemoryBudgetError
@@ -97,16 +98,39 @@ def test_prompts_that_belong_together_stay_so_or_are_refused() -> None:
         COSTS.batch(11, 54, 16, 1, prompts_together=True)
 
 
+@pytest.fixture
+def close_draws(monkeypatch: pytest.MonkeyPatch) -> set[int]:
+    """Pairs of the batch of all that drew so near two tokens' border that rounding decides."""
+    found: set[int] = set()
+
+    def watched(temperature: float, chances: torch.Tensor) -> Choose:
+        choose, position = drawn(temperature, chances), itertools.count()
+
+        def look(scores: torch.Tensor, pairs: torch.Tensor) -> torch.Tensor:
+            borders = torch.softmax(scores.double() / temperature, dim=-1).cumsum(dim=-1)
+            gaps = (borders - chances[pairs, next(position)].unsqueeze(1)).abs().amin(dim=-1)
+            found.update(pairs[gaps < 1e-6].tolist())
+            return choose(scores, pairs)
+
+        return look if len(chances) == 80 else choose
+
+    monkeypatch.setattr(draws, "drawn", watched)
+    return found
+
+
 @pytest.mark.parametrize("level", ["hidden_state", "logit", "probability", "parameter"])
 def test_samples_are_the_same_whatever_the_budget(
-    policy: Policy, level: Any, pairs_at_once: list[tuple[int, int]]
+    policy: Policy, level: Any, pairs_at_once: list[tuple[int, int]], close_draws: set[int]
 ) -> None:
     few = with_memory(policy, 1)
     request: dict[str, Any] = {"n_samples": 40, "seed": 3, "temperature": 0.7}
     together = Ensemble(policy, ADAPTERS, level).sample(PROMPTS[:2], MIXED[1], **request)
     assert pairs_at_once == [(2, 40)]
     pairs_at_once.clear()
-    assert Ensemble(few, ADAPTERS, level).sample(PROMPTS[:2], MIXED[1], **request) == together
+    apart = Ensemble(few, ADAPTERS, level).sample(PROMPTS[:2], MIXED[1], **request)
+    pairs = list(zip(itertools.chain(*together), itertools.chain(*apart), strict=True))
+    assert {place for place, (one, other) in enumerate(pairs) if one != other} <= close_draws
+    assert len(close_draws) <= 4
     # The caches of a text alone take 16 tokens x 2 layers x 2 x 16 numbers (one member) or more.
     assert len(pairs_at_once) > 1
     assert max(n * m for n, m in pairs_at_once) * 16 * 2 * 2 * 16 * 4 < MIB
@@ -288,7 +312,7 @@ def test_copies_of_weights_come_out_of_the_budget(
     policy = tiny_policy("encoder-decoder", tmp_path, max_new_tokens=6)
     prompts = [f"{n} {PROMPTS[0]}" for n in range(8)]
     _, others = copied_bytes(policy)
-    monkeypatch.setattr(base_product, "BYTES_OF_CODE", 0)
+    monkeypatch.setattr(base_product, "limit_code", lambda _: 0)
     few = Ensemble(with_memory(policy, 3, max_prompt_tokens=32), ADAPTERS)
     held: list[float] = []
 
@@ -309,13 +333,32 @@ def test_copies_of_weights_come_out_of_the_budget(
     assert copied_bytes(policy)[0] > 1.9 * MIB
 
 
-def test_the_code_of_products_comes_out_of_the_budget(tmp_path: Path) -> None:
+def test_the_code_of_products_comes_out_of_the_budget(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     policy = tiny_policy("encoder-decoder", tmp_path)
-    ample: Any = stacked_forward(with_memory(policy, 5 * BYTES_OF_CODE // MIB), ADAPTERS)
-    assert ample.bytes_of_base > BYTES_OF_CODE
+    monkeypatch.setattr(base_product, "limit_code", lambda _: 40 * MIB)
+    ample: Any = stacked_forward(with_memory(policy, 200), ADAPTERS)
+    assert ample.bytes_of_base > 40 * MIB
     # A quarter of this budget is less than the code takes: no code, and no copies.
-    few: Any = stacked_forward(with_memory(policy, 3 * BYTES_OF_CODE // MIB), ADAPTERS)
+    few: Any = stacked_forward(with_memory(policy, 120), ADAPTERS)
     assert few.bytes_of_base == 0
+
+
+def test_the_first_budget_of_a_process_limits_the_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = "ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"
+    for room, n_sizes in ((1, 64), (1024 * MIB, 223), (10**12, 256)):
+        monkeypatch.delenv(first, raising=False)
+        monkeypatch.delenv(second, raising=False)
+        taken = base_product.limit_code(room)
+        assert taken == n_sizes * 600_000
+        assert os.environ[first] == os.environ[second] == str(n_sizes)
+        assert base_product.limit_code(64 * MIB) == taken
+    monkeypatch.setenv(second, "1024")
+    assert base_product.limit_code(1) == 1024 * 600_000
+    monkeypatch.setenv(second, "many")
+    monkeypatch.setenv(first, "70")
+    assert base_product.limit_code(1) == 70 * 600_000
 
 
 def test_copies_that_leave_no_room_for_a_response_are_told() -> None:

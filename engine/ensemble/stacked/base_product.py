@@ -20,14 +20,14 @@ from torch import Tensor, nn
 _FEW_ROWS = 256
 """From here on, laying out the weight gains too little to make a copy of it."""
 
-_SIZES_KEPT = 64
-BYTES_OF_CODE = _SIZES_KEPT * 600_000
-"""What oneDNN keeps of its products: 0.6 MB for every size."""
-
-# It would keep 1,024 sizes, and a tree grows by another number of nodes at every step. Both of
-# its caches read their capacity when they are first used; what the user has set stays.
-for _capacity in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
-    os.environ.setdefault(_capacity, str(_SIZES_KEPT))
+_BYTES_OF_SIZE = 600_000
+"""What oneDNN keeps of a product for one number of rows."""
+_FEWEST_SIZES, _MOST_SIZES = 64, 256
+"""It would keep 1,024, and a tree grows by another number of nodes at every step. To make again
+what was forgotten costs 2 % of the demo's training with 64, and nothing with 256."""
+_SHARE_OF_CODE = 1 / 8
+"""Most that more than the fewest may take of the room for copies."""
+_CAPACITIES = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY")
 
 
 @dataclass(slots=True)
@@ -61,11 +61,27 @@ class CopyRoom:
 
     def grant(self, n_bytes: float) -> None:
         """Let those that asked first have copies, so many bytes in all."""
+        code = limit_code(n_bytes)
         for product in self.asked:
-            taken = (self.taken or BYTES_OF_CODE) + product.bytes_of_copy
+            taken = (self.taken or code) + product.bytes_of_copy
             if taken <= n_bytes:
                 self.taken = taken
                 product.may_copy = True
+
+
+def limit_code(room: float) -> int:
+    """Limit the code that oneDNN keeps of its products, and return what it takes at most.
+
+    Its two caches read their capacity when they are first used: the first limit of a process
+    holds, and what the user has set in the environment stays.
+
+    Args:
+        room: Bytes for copies and code.
+    """
+    wanted = int(_SHARE_OF_CODE * room / _BYTES_OF_SIZE)
+    wanted = min(max(wanted, _FEWEST_SIZES), _MOST_SIZES)
+    found = [os.environ.setdefault(name, str(wanted)) for name in _CAPACITIES]
+    return _BYTES_OF_SIZE * max(int(kept) if kept.isdecimal() else wanted for kept in found)
 
 
 class BaseProduct:

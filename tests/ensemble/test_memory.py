@@ -248,8 +248,22 @@ def test_a_tree_has_no_more_slots_than_its_memory_allows(policy: Policy) -> None
     [tree] = few.trees.trees
     forward: Any = tree._nodes._forward
     assert 64 < forward._nodes.capacity <= len(PROMPTS) + tree._nodes.room / forward.bytes_per_node
+    assert len(tree._nodes) <= forward._nodes.n_slots_taking_memory <= forward._nodes.capacity
+    written = forward._nodes.n_slots_taking_memory / forward._nodes.capacity
     pools = sum(pool.nbytes for pool in forward._paths._pools)
-    assert pools <= tree.bytes_taken <= 2 * tree._nodes.room
+    assert written * pools <= tree.bytes_taken <= 2 * tree._nodes.room
+
+
+def test_slots_that_are_reserved_count_once_they_are_written(policy: Policy) -> None:
+    ample = Ensemble(policy, ADAPTERS)
+    ample.generate(PROMPTS, MIXED)
+    [tree] = ample.trees.trees
+    forward: Any = tree._nodes._forward
+    assert forward._nodes.capacity == 2048
+    assert len(tree._nodes) == forward._nodes.n_slots_taking_memory < 1024
+    pools = sum(pool.nbytes for pool in forward._paths._pools)
+    beside = forward._paths.bytes_taken(0)
+    assert forward.bytes_taken - beside == pools * len(tree._nodes) // 2048
 
 
 def test_a_call_reads_no_more_nodes_than_fit(

@@ -42,6 +42,7 @@ def filled(tokens: Tensor, step: Step) -> tuple[Tensor, Step]:
     return tokens[rows], replace(
         step,
         slots=step.slots[rows],
+        run=None,
         lengths=step.lengths[rows],
         prompts=step.prompts[rows],
         paths=None if step.paths is None else step.paths[rows],

@@ -112,8 +112,8 @@ class StackedForward(ABC):
 
     @property
     def bytes_taken(self) -> int:
-        """Memory that nodes take, free slots included; see ``backend.Forward``."""
-        return self._paths.bytes_taken
+        """Memory that nodes take, and slots that were theirs; see ``backend.Forward``."""
+        return self._paths.bytes_taken(self._nodes.n_slots_taking_memory)
 
     def allow(self, room: float, beside: float) -> None:
         """Say how much memory nodes may take; see ``backend.Forward``."""

@@ -14,6 +14,11 @@ from torch import Tensor
 
 _LEAST_SLOTS = 64
 _LEAST_LENGTH = 16
+_RESERVED_SLOTS = 2048
+"""So many there are on a CPU once the first ones are taken, where memory is ample: what is not
+written takes none there, while to move what is written to a larger pool costs time."""
+_SHARE_RESERVED = 1 / 8
+"""Most of the slots that there may be."""
 
 MORE_COLUMNS = 32
 """What a kept path gets beyond what it needs now, so that it is seldom copied."""
@@ -50,6 +55,9 @@ class Step:
 
     slots: Tensor
     """Slot of each new node, ``(n_new,)``."""
+
+    run: slice | None
+    """The same, where it is known that they follow each other."""
 
     lengths: Tensor
     """Number of tokens on each path, the node itself included, ``(n_new,)``."""
@@ -91,6 +99,7 @@ class NodeTable:
         self._device = device
         self.capacity = max(_LEAST_SLOTS, 4 * n_prompts)
         """Number of slots, taken or free."""
+        self._n_written = n_prompts
         self._n_roots = n_prompts
         self._n_nodes = n_prompts
         self._limits = limits
@@ -105,6 +114,7 @@ class NodeTable:
         self._free = torch.arange(n_prompts, self.capacity, device=device)
         self._last: Step = Step(
             slots=roots,
+            run=slice(0, n_prompts),
             lengths=self._lengths[:n_prompts],
             longest=root_length,
             prompts=roots,
@@ -113,6 +123,11 @@ class NodeTable:
             n_steady=0,
             is_kept=False,
         )
+
+    @property
+    def n_slots_taking_memory(self) -> int:
+        """Slots that were ever written, as the lowest are taken first; on a GPU, all."""
+        return self._n_written if self._device.type == "cpu" else self.capacity
 
     def roots(self) -> Step:
         """Return the call that reads the roots themselves."""
@@ -143,6 +158,7 @@ class NodeTable:
             paths, is_padding = self._ending_together(slots, lengths, longest, is_even=is_even)
         self._last = Step(
             slots=slots,
+            run=self._run_of(slots),
             lengths=lengths,
             longest=longest,
             prompts=self._prompts[slots],
@@ -195,7 +211,10 @@ class NodeTable:
         if n_missing > 0:
             needed = self.capacity + n_missing
             most = self._n_roots + self._limits.most_nodes
-            capacity = max(needed, int(min(2 * needed, most)))
+            wanted: float = 2 * needed
+            if self._device.type == "cpu":
+                wanted = max(wanted, min(_RESERVED_SLOTS, _SHARE_RESERVED * most))
+            capacity = max(needed, int(min(wanted, most)))
             more = torch.arange(self.capacity, capacity, device=self._device)
             self._free = torch.cat([self._free, more])
             self._paths = _with_more_rows(self._paths, len(more))
@@ -203,7 +222,15 @@ class NodeTable:
             self._prompts = _with_more_rows(self._prompts, len(more))
             self.capacity = capacity
         slots, self._free = self._free[:n_new], self._free[n_new:]
+        self._n_written = max(self._n_written, self.capacity - len(self._free))
         return slots
+
+    def _run_of(self, slots: Tensor) -> slice | None:
+        """Return slots as a slice; they ascend. On a GPU, to look at them would cost more."""
+        if self._device.type != "cpu" or not len(slots):
+            return None
+        first, last = int(slots[0]), int(slots[-1])
+        return slice(first, last + 1) if last - first == len(slots) - 1 else None
 
     def _number(self, slots: Tensor) -> None:
         n_nodes = self._n_nodes + len(slots)

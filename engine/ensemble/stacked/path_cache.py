@@ -52,10 +52,10 @@ class PathCache:
         self._kept: list[Tensor | None] = [None] * n_layers
         self._room: Tensor | None = None
 
-    @property
-    def bytes_taken(self) -> int:
-        """Memory of all slots, of the paths that are kept, and of the last that were gathered."""
-        held = [*self._pools, *self._kept, self._room]
+    def bytes_taken(self, n_slots: int) -> int:
+        """Return what so many slots take, the paths that are kept and the last ones gathered."""
+        pools = [pool[:, :n_slots] for pool in self._pools if pool is not None]
+        held = [*pools, *self._kept, self._room]
         return sum(one.nbytes for one in held if one is not None)
 
     def extend(
@@ -72,10 +72,8 @@ class PathCache:
             step: The new nodes.
             capacity: Number of slots there must be.
         """
-        new = torch.cat((keys, values), dim=-1).transpose(1, 2)
-        new = new.reshape(self._n_rows, len(step.slots), 2 * self._d_head)
-        pool = self._pool(layer, new, capacity)
-        pool.index_copy_(1, step.slots, new)
+        pool = self._pool(layer, keys, capacity)
+        new = self._stored(pool, keys, values, step)
         if step.paths is None:
             yield self._part(slice(None), self._longer(layer, new, step.longest), step.longest)
         elif step.is_kept:
@@ -91,6 +89,19 @@ class PathCache:
                 rows = slice(start, start + n_at_once)
                 paths = self._gathered(pool[rows], slots)
                 yield self._part(rows, paths.view(len(paths), *step.paths.shape, -1), step.longest)
+
+    def _stored(self, pool: Tensor, keys: Tensor, values: Tensor, step: Step) -> Tensor:
+        """Store the new nodes' keys and values; return them as rows, ``(n * k, m, 2 d)``."""
+        if step.run is None:
+            both = torch.cat((keys, values), dim=-1).transpose(1, 2)
+            new = both.reshape(self._n_rows, len(step.slots), 2 * self._d_head)
+            pool.index_copy_(1, step.slots, new)
+            return new
+        new = pool[:, step.run]
+        by_member = new.view(keys.shape[0], -1, *new.shape[1:])
+        by_member[..., : self._d_head] = keys.transpose(1, 2)
+        by_member[..., self._d_head :] = values.transpose(1, 2)
+        return new
 
     def _part(self, rows: slice, paths: Tensor, longest: int) -> PathPart:
         both = paths.flatten(0, 1)[:, :longest]

@@ -30,6 +30,7 @@ from engine.huggingface import (
     LOAD_ERRORS,
     first_line,
     has_vocabulary,
+    not_finite,
     some_of,
     untrained_weights,
 )
@@ -120,7 +121,7 @@ class Policy:
         """Return a prompt that a person typed, stripped.
 
         Raises:
-            PromptError: If it is blank, longer than the policy reads, or no Unicode text.
+            PromptError: If it is no text, blank, longer than the policy reads, or not Unicode.
         """
         check_unicode(prompt)
         stripped = prompt.strip()
@@ -170,8 +171,11 @@ def check_unicode(prompt: str) -> None:
     """Refuse what no tokenizer can read: bytes that were no UTF-8 where the text came from.
 
     Raises:
-        PromptError: If the text has lone surrogates.
+        PromptError: If the prompt is no text, or has lone surrogates.
     """
+    # Types that the annotation forbids come in from scripts.
+    if not isinstance(prompt, str):
+        raise PromptError(f"A prompt must be a text, got {prompt!r}. Give it as a string.")
     try:
         prompt.encode()
     except UnicodeEncodeError as error:
@@ -185,7 +189,8 @@ def load_policy(config: PolicyConfig) -> Policy:
     """Load a base model from a folder or the hub, frozen and in evaluation mode.
 
     Raises:
-        ModelError: If the model is missing, of an unknown kind, or has no end-of-sequence token.
+        ModelError: If the model is missing, of an unknown kind, incomplete, holds weights that
+            are no finite numbers, or has no end-of-sequence token.
     """
     source = resolve_model(config.model)
     device = resolve_device(config.device)
@@ -247,6 +252,13 @@ def _check_complete(name: str, model: Any, tokenizer: Any, lacking: list[str]) -
         raise ModelError(
             f"policy.model: {name!r} has no trained weights for {some_of(lacking)}. It is no "
             "language model, or a part of one; give a complete one."
+        )
+    spoiled = not_finite(model.named_parameters())
+    if spoiled:
+        raise ModelError(
+            f"policy.model: every weight must be a finite number, but {name!r} holds NaN or "
+            f"infinity in {some_of(spoiled)}. The file is damaged, or training diverged; copy or "
+            "download the model again."
         )
     n_known = model.get_input_embeddings().num_embeddings
     if not has_vocabulary(tokenizer) or len(tokenizer) > n_known:

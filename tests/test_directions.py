@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from engine.directions import ZERO_KEY, canonical_direction, check_weights, direction_key
@@ -13,9 +14,18 @@ dyadic = st.integers(0, 64).map(lambda k: k / 64)
 vectors = st.lists(dyadic, min_size=2, max_size=5).map(tuple)
 
 
-@given(vectors.filter(any), st.sampled_from([0.25, 0.5, 2.0, 3.0, 5.0]))
+# Three times such a number is still exact, but their sums are rounded, and differently for each
+# scale: with plain floats the parts of one ray would differ in their last digits.
+large = st.integers(2**50, 2**51).map(float)
+wide = st.lists(large | st.just(0.0), min_size=2, max_size=5).map(tuple)
+
+
+@given(vectors.filter(any) | wide.filter(any), st.sampled_from([0.25, 2.0, 3.0]))
+@example((2.0**51 - 1, 2.0**51 - 3, 2.0**50 - 1), 3.0)
+@example((2.0**51 - 1, 2.0**51 - 2, 5.0), 3.0)
 def test_weights_on_one_ray_have_one_direction(weights: tuple[float, ...], scale: float) -> None:
     scaled = tuple(scale * weight for weight in weights)
+    assert [Fraction(s) / Fraction(scale) for s in scaled] == list(map(Fraction, weights))
     assert canonical_direction(scaled) == canonical_direction(weights)
     assert direction_key(scaled) == direction_key(weights)
 

@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 from safetensors.torch import load_file, save_file
 
 from engine.config import PolicyConfig
-from engine.errors import ModelError
-from engine.policy import load_policy
+from engine.errors import ModelError, PromptError
+from engine.huggingface import first_line
+from engine.policy import check_unicode, load_policy
 from tests.policies import PROMPTS
 from tests.tiny_models import save_tiny_llama, save_tiny_t5
 
@@ -59,6 +62,46 @@ def test_a_model_with_missing_weights_is_refused(tmp_path: Path) -> None:
     save_file(tensors, path, metadata={"format": "pt"})
     with pytest.raises(ModelError, match=r"no trained weights for decoder\.block\.1"):
         load_policy(PolicyConfig(model=str(model), device="cpu"))
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("number", [torch.nan, torch.inf, -torch.inf])
+def test_a_model_with_weights_that_are_no_numbers_is_refused(
+    tmp_path: Path, number: float, precision: Any
+) -> None:
+    model = save_tiny_t5(tmp_path / "t5")
+    path = model / "model.safetensors"
+    tensors = load_file(path)
+    tensors["decoder.block.1.layer.0.SelfAttention.q.weight"][2, 3] = number
+    save_file(tensors, path, metadata={"format": "pt"})
+    with pytest.raises(
+        ModelError,
+        match=r"NaN or infinity in decoder\.block\.1\.layer\.0\.SelfAttention\.q\.weight\.",
+    ):
+        load_policy(PolicyConfig(model=str(model), device="cpu", precision=precision))
+
+
+@pytest.mark.parametrize("prompt", [None, 3, b"Hello"])
+def test_a_prompt_that_is_no_text_is_refused(tmp_path: Path, prompt: Any) -> None:
+    policy = load_policy(PolicyConfig(model=str(save_tiny_t5(tmp_path / "t5")), device="cpu"))
+    for check in (policy.check_prompt, check_unicode):
+        with pytest.raises(PromptError, match=f"A prompt must be a text, got {prompt!r}"):
+            check(prompt)
+
+
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        ("no such file\nin any folder", "no such file."),
+        ("It is gone.", "It is gone."),
+        ("", "ValueError."),
+        ("Error(s) in X:\n\tsize mismatch for w\n\tand b", "Error(s) in X: size mismatch for w."),
+        ("Error(s) in X:\n\n  no w!", "Error(s) in X: no w!"),
+        ("cannot read this:", "cannot read this."),
+    ],
+)
+def test_what_is_told_of_an_error_says_what_is_wrong(message: str, told: str) -> None:
+    assert first_line(ValueError(message)) == told
 
 
 def test_a_model_without_its_tokenizer_is_refused(tmp_path: Path) -> None:

@@ -18,7 +18,9 @@ from numpy.typing import NDArray
 from engine.directions import canonical_direction
 from engine.ensemble.aggregation import hidden_state_scores, logit_scores
 from engine.ensemble.backend import Forward
+from engine.ensemble.choice import Backend
 from engine.ensemble.decoding import Aggregate, StopRule, decode
+from engine.ensemble.ensemble import Ensemble
 from engine.ensemble.forward import HuggingFaceForward
 from engine.ensemble.stacked import stacked_forward
 from engine.ensemble.tree import PrefixTree
@@ -28,6 +30,14 @@ from tests.policies import ADAPTERS, FAMILIES, PROMPTS, tiny_policy
 N_TOKENS = 24
 NEAR_TIE = 2e-5
 """Relative gap of the two largest scores below which rounding may decide."""
+
+SCALES = (1.0, 0.25, 1000.0, 2.0**-20)
+RAYS = [
+    tuple(scale * part for part in ray)
+    for ray in ((2.0, 1.0, 0.5), (0.375, 0.125, 0.75), (0.0, 3.0, 1.0))
+    for scale in SCALES
+]
+"""Weights as a caller gives them, ray by ray: not scaled to sum one, but without rounding."""
 
 Tokens = list[list[list[int]]]
 
@@ -51,7 +61,14 @@ class Comparison:
     mismatches: int = 0
     near_ties: int = 0
 
-    def compare(self, policy: Policy, ours: Tokens, theirs: Tokens) -> None:
+    def compare(
+        self,
+        policy: Policy,
+        ours: Tokens,
+        theirs: Tokens,
+        weights: NDArray[np.float64] | None = None,
+    ) -> None:
+        weights = many_weights() if weights is None else weights
         for place, (own_row, other_row) in enumerate(zip(ours, theirs, strict=True)):
             for prompt, (own, other) in enumerate(zip(own_row, other_row, strict=True)):
                 self.tokens += len(other)
@@ -65,7 +82,7 @@ class Comparison:
                     ),
                     min(len(own), len(other)),
                 )
-                if gap(policy, PROMPTS[prompt], other[:first], many_weights()[place]) < NEAR_TIE:
+                if gap(policy, PROMPTS[prompt], other[:first], weights[place]) < NEAR_TIE:
                     self.near_ties += 1
                 else:
                     self.mismatches += 1
@@ -83,13 +100,17 @@ def gap(policy: Policy, prompt: str, prefix: Sequence[int], weights: NDArray[np.
 
 
 def decoded(
-    policy: Policy, forward: Forward, aggregate: Aggregate, stop: StopRule = "eos"
+    policy: Policy,
+    forward: Forward,
+    aggregate: Aggregate,
+    stop: StopRule = "eos",
+    weights: NDArray[np.float64] | None = None,
 ) -> Tokens:
     return decode(
         forward,
         aggregate,
         *policy.encode(PROMPTS),
-        torch.from_numpy(many_weights()).float(),
+        torch.from_numpy(many_weights() if weights is None else weights).float(),
         max_new_tokens=N_TOKENS,
         eos_token_ids=policy.eos_token_ids,
         stop=stop,
@@ -106,6 +127,16 @@ def by_tree(policy: Policy, forward: Forward) -> Tokens:
     )
     first, second = np.array_split(many_weights(), 2)  # as two rounds of a search
     return tree.decode(first) + tree.decode(second)
+
+
+def asked(
+    ensemble: Ensemble, weights: Sequence[Sequence[float]], monkeypatch: pytest.MonkeyPatch
+) -> Tokens:
+    """Return the tokens of what the public front writes; its texts leave special ones out."""
+    with monkeypatch.context() as patch:
+        patch.setattr(Policy, "decode", lambda _, tokens: " ".join(map(str, tokens)))
+        written = ensemble.generate(PROMPTS, weights)
+    return [[[int(token) for token in text.text.split()] for text in row] for row in written]
 
 
 @pytest.mark.slow
@@ -140,6 +171,52 @@ def test_all_ways_to_decode_agree_with_the_oracle_token_for_token(
     assert found.tokens >= 100_000
     assert found.mismatches == 0, found
     assert found.near_ties <= found.tokens / 10_000
+
+
+@pytest.mark.parametrize("backend", ["stacked", "generic"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_an_ensemble_asked_with_weights_of_any_scale_gives_the_oracles_tokens(
+    family: str, backend: Backend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = tiny_policy(family, tmp_path, max_new_tokens=N_TOKENS)
+    weights = np.array(RAYS)
+    # The oracle adds up with the weights as they are.
+    oracle = decoded(
+        policy, HuggingFaceForward(policy, ADAPTERS), hidden_state_scores, weights=weights
+    )
+    found = Comparison()
+    for level in ("hidden_state", "logit"):
+        ours = asked(Ensemble(policy, ADAPTERS, level, backend=backend), RAYS, monkeypatch)
+        found.compare(policy, ours, oracle, weights)
+        # One ray has one text to the last token, whatever rounding does to a near tie.
+        for first in range(0, len(RAYS), len(SCALES)):
+            assert all(row == ours[first] for row in ours[first : first + len(SCALES)])
+    assert found.mismatches == 0, found
+    assert found.near_ties <= 1
+    assert len({str(row) for row in oracle}) == len(RAYS) / len(SCALES)  # the rays differ
+
+
+@pytest.mark.parametrize("backend", ["stacked", "generic"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_zero_vector_gives_the_oracles_tokens(
+    family: str, backend: Backend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = tiny_policy(family, tmp_path, max_new_tokens=N_TOKENS)
+    zero = (0.0, 0.0, 0.0)
+    [silent] = decoded(
+        policy,
+        HuggingFaceForward(policy, ADAPTERS),
+        hidden_state_scores,
+        weights=np.array([zero]),
+    )
+    # All scores are equal: the first token of the vocabulary, which ends no text.
+    assert silent == [[0] * N_TOKENS] * len(PROMPTS)
+    for level in ("hidden_state", "logit"):
+        ensemble = Ensemble(policy, ADAPTERS, level, backend=backend)
+        # Between others, of which the trees are made.
+        ours = asked(ensemble, [RAYS[0], zero, RAYS[-1], zero], monkeypatch)
+        assert ours[1] == ours[3] == silent
+        assert ours[0] != silent != ours[2]
 
 
 @pytest.mark.parametrize("family", FAMILIES)

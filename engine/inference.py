@@ -85,6 +85,7 @@ class RunModels:
                 DecidedToken(
                     text=self._piece(before, one.token),
                     runner_up=self._piece(before, one.runner_up),
+                    logit_parts=one.logit_parts,
                     margin_parts=one.margin_parts,
                     alone=tuple(self._piece(before, token) for token in one.alone),
                     decided_by=one.decided_by,
@@ -194,10 +195,15 @@ def make_ensemble(
         if not isinstance(folder, str | os.PathLike):
             raise ModelError(f"The folder of adapter {name!r} must be a path, got {folder!r}.")
     check_choice("level", level, Level)
-    if policy.precision == "bfloat16":
-        warnings.warn(NOT_EXACT, stacklevel=2)
+    _warn_if_not_exact(policy)
     folders = {name: Path(folder) for name, folder in adapters.items()}
     return Ensemble(load_adapters(load_policy(policy), folders), tuple(folders), level)
+
+
+def _warn_if_not_exact(config: PolicyConfig) -> None:
+    """Warn the caller of the function that calls this."""
+    if config.precision == "bfloat16":
+        warnings.warn(NOT_EXACT, stacklevel=3)
 
 
 def _no_run(folder: Path) -> str:
@@ -220,6 +226,7 @@ def load_run_models(folder: RunFolder) -> RunModels:
         RewardError: If a scorer cannot be loaded.
     """
     config = read_config(folder.config)
+    _warn_if_not_exact(config.policy)
     torch.set_num_threads(config.threads)
     policy = load_policy(config.policy)
     adapters = {name: folder.adapters / name for name in config.objectives}

@@ -181,6 +181,8 @@ class DecidedToken:
     """As it stands in the response, a space before it included; "" for the end of the response."""
     runner_up: str
     """The best of all other tokens."""
+    logit_parts: tuple[float, ...]
+    """Each objective's part of the token's logit, at weights that sum to one."""
     margin_parts: tuple[float, ...]
     """Each objective's part of the logit margin over the runner-up, at weights that sum to one;
     below 0 where the objective prefers the runner-up."""
@@ -188,6 +190,11 @@ class DecidedToken:
     """What each adapter alone would have said here."""
     decided_by: int
     """The objective with the largest part of the margin."""
+
+    @property
+    def logit(self) -> float:
+        """The token's own, of all objectives together."""
+        return sum(self.logit_parts)
 
     @property
     def margin(self) -> float:

@@ -49,6 +49,7 @@ class FormulaModels:
             DecidedToken(
                 text=word,
                 runner_up=" never",
+                logit_parts=tuple(2.0 * part for part in parts),
                 margin_parts=parts,
                 alone=tuple(f" {name}" for name in self._objectives),
                 decided_by=parts.index(max(parts)),

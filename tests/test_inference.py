@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from engine.artifacts import RunFolder
 from engine.config import PolicyConfig, RewardConfig, RunConfig
+from engine.config_file import config_text, preset
 from engine.ensemble.ensemble import Ensemble, base_alone
-from engine.errors import PromptError, WeightsError
-from engine.inference import RunModels
+from engine.errors import ModelError, PromptError, WeightsError
+from engine.inference import RunModels, load_run_models
 from engine.rewards import load_rewards
 from tests.atlas_fields import random_weights
 from tests.policies import ADAPTERS, PROMPTS, tiny_policy
@@ -79,6 +84,19 @@ def test_an_atlas_in_steps_becomes_the_one_made_at_once(models: RunModels) -> No
         answer = models.answer("Hello there", tuple(vector.tolist()))
         assert answer.text == atlas.cells[cell].text
         assert answer.scores == pytest.approx(scores[cell].tolist())
+
+
+def test_a_run_in_bfloat16_says_that_it_is_not_exact(tmp_path: Path) -> None:
+    config = preset("embedded", seed=0, name="run")
+    config = replace(config, policy=replace(config.policy, precision="bfloat16"))
+    folder = RunFolder(tmp_path)
+    folder.config.write_text(config_text(config), encoding="utf-8")
+    with (
+        pytest.warns(UserWarning, match="not exact") as caught,
+        pytest.raises(ModelError, match="no adapter"),
+    ):
+        load_run_models(folder)
+    assert [Path(one.filename) for one in caught] == [Path(__file__)]
 
 
 def test_what_does_not_fit_is_refused(models: RunModels) -> None:

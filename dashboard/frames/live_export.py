@@ -47,11 +47,12 @@ def answer_table(
 
 
 def token_table(tokens: Sequence[DecidedToken], objectives: Sequence[str]) -> pd.DataFrame:
-    """Return the tokens of a response with the parts of their margins, one a row.
+    """Return the tokens of a response with the parts of logits and margins, one a row.
 
     Returns:
-        ``place`` (from 1), ``token``, ``runner_up``, ``decided_by``, ``margin``, and for each
-        objective ``margin <objective>`` and ``alone <objective>``, what it would have written.
+        ``place`` (from 1), ``token``, ``runner_up``, ``decided_by``, ``logit``, ``margin``, and
+        for each objective ``logit <objective>``, ``margin <objective>`` and ``alone
+        <objective>``, what it would have written.
     """
     rows = []
     for place, token in enumerate(tokens, start=1):
@@ -60,10 +61,14 @@ def token_table(tokens: Sequence[DecidedToken], objectives: Sequence[str]) -> pd
             "token": token.text,
             "runner_up": token.runner_up,
             "decided_by": objectives[token.decided_by],
+            "logit": token.logit,
             "margin": token.margin,
         }
-        for name, part, alone in zip(objectives, token.margin_parts, token.alone, strict=True):
-            row |= {f"margin {name}": part, f"alone {name}": alone}
+        for own in zip(
+            objectives, token.logit_parts, token.margin_parts, token.alone, strict=True
+        ):
+            name, logit, margin, alone = own
+            row |= {f"logit {name}": logit, f"margin {name}": margin, f"alone {name}": alone}
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -106,6 +111,8 @@ def view_record(
             {
                 "text": token.text,
                 "runner_up": token.runner_up,
+                "logit": token.logit,
+                "logit_by_objective": dict(zip(objectives, token.logit_parts, strict=True)),
                 "margin": token.margin,
                 "margin_by_objective": dict(zip(objectives, token.margin_parts, strict=True)),
                 "alone": dict(zip(objectives, token.alone, strict=True)),

@@ -8,6 +8,7 @@ polytopes, for which Qhull finds the corners.
 from __future__ import annotations
 
 import math
+import time
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,13 @@ SMALLEST_AREA = 1e-12
 rounding errors; for n members a cube of this volume has sides of ``1e-12 ** (1 / (n - 1))``."""
 
 _POLYGON = 3
+
+_SECONDS_PER_POINT = 2e-4
+"""What Qhull takes in six or seven dimensions, about; less in fewer."""
+
+
+class TooSlowError(Exception):
+    """A part cannot be cut in the time there is; never leaves the building of an atlas."""
 
 
 def whole_simplex(n_members: int) -> Floats:
@@ -46,8 +54,12 @@ def area(corners: Floats) -> float:
         return 0.0
 
 
-def clip(corners: Floats, normal: Floats) -> Floats:
-    """Return the corners of the part where ``w @ normal >= 0``; none if there is no such part."""
+def clip(corners: Floats, normal: Floats, *, until: float = math.inf) -> Floats:
+    """Return the corners of the part where ``w @ normal >= 0``; none if there is no such part.
+
+    Raises:
+        TooSlowError: If it would take longer than ``until``, a reading of ``time.monotonic``.
+    """
     heights = corners @ normal
     inside = heights >= 0
     if inside.all():
@@ -59,13 +71,18 @@ def clip(corners: Floats, normal: Floats) -> Floats:
     # The segments between all corners on either side include all edges that are cut, and lie in
     # the part: the hull of their cuts and the corners inside is what is left.
     above, below = corners[inside], corners[~inside]
+    n_points = len(above) * (1 + len(below))
+    if until < math.inf and time.monotonic() + n_points * _SECONDS_PER_POINT > until:
+        raise TooSlowError
     up, down = heights[inside], heights[~inside]
     shares = up[:, None] / (up[:, None] - down[None, :])
     cuts = above[:, None] + shares[..., None] * (below[None, :] - above[:, None])
     return _hull(np.concatenate([above, cuts.reshape(-1, corners.shape[1])]))
 
 
-def split(corners: Floats, vectors: Floats) -> list[tuple[int, Floats]]:
+def split(
+    corners: Floats, vectors: Floats, *, until: float = math.inf
+) -> list[tuple[int, Floats]]:
     """Cut a part along the upper envelope of linear functions ``w @ vectors[k]``.
 
     Linear support: cut along the functions that win at the corners, look for others that win at
@@ -75,17 +92,22 @@ def split(corners: Floats, vectors: Floats) -> list[tuple[int, Floats]]:
     Args:
         corners: ``(n_corners, n_members)``.
         vectors: ``(n_functions, n_members)``. Of equal functions the first wins.
+        until: When to give up, a reading of ``time.monotonic``. It is looked at for four members
+            and more, as their parts can have thousands of corners.
 
     Returns:
         The functions that win on a part of positive area, in ascending order, with its corners;
         they tile the part but for pieces below ``SMALLEST_AREA``.
+
+    Raises:
+        TooSlowError: If it would take longer.
 
     Source:
         Cheng 1988, Algorithms for partially observable Markov decision processes.
     """
     known = set((corners @ vectors.T).argmax(axis=1).tolist())
     while True:
-        parts = [(k, _winning_part(corners, vectors, k, known)) for k in sorted(known)]
+        parts = [(k, _winning_part(corners, vectors, k, known, until)) for k in sorted(known)]
         new = set()
         for k, part in parts:
             if len(part):
@@ -105,14 +127,16 @@ def centre(corners: Floats) -> Floats:
     return mean
 
 
-def _winning_part(corners: Floats, vectors: Floats, winner: int, rivals: set[int]) -> Floats:
+def _winning_part(
+    corners: Floats, vectors: Floats, winner: int, rivals: set[int], until: float
+) -> Floats:
     for rival in sorted(rivals):
         difference = vectors[winner] - vectors[rival]
         if rival == winner or (winner < rival and not difference.any()):
             continue
         if not difference.any():  # equal to an earlier one, which wins
             return corners[:0]
-        corners = clip(corners, difference)
+        corners = clip(corners, difference, until=until)
         if not len(corners):
             break
     return corners

@@ -8,9 +8,12 @@ import platform
 import shutil
 import tempfile
 from importlib import metadata, util
+from pathlib import Path
 
 from engine import __version__
+from engine.artifacts import list_runs
 from engine.embedded import EMBEDDED_NAMES, embedded_path
+from engine.errors import StoreError
 
 _PACKAGES = (
     "torch",
@@ -59,8 +62,7 @@ def _print_devices() -> None:
     from engine.ensemble.stacked.support import LLAMA_CLASSES, T5_CLASSES
 
     families = ", ".join(name.split("For")[0] for name in (*T5_CLASSES, *LLAMA_CLASSES))
-    print(f"  ensembles     fast (stacked) for {families}; generic for other models. A run says")
-    print("                which it took, and why: `emorl summary RUN`")
+    print(f"  ensembles     fast (stacked) for {families}; generic for other models")
 
 
 def _embedded() -> list[str]:
@@ -87,4 +89,18 @@ def _artifacts(options: argparse.Namespace) -> list[str]:
     except OSError as error:
         return [f"a writable artifacts folder: {error}; choose one with --artifacts DIR"]
     print(f"  artifacts     {folder} ({free:.1f} GiB free)")
-    return []
+    return _runs(folder)
+
+
+def _runs(artifacts: Path) -> list[str]:
+    """Print which back end each run took, and why; return what is damaged."""
+    problems = []
+    for run in list_runs(artifacts):
+        try:
+            status = run.read_status()
+        except StoreError as error:
+            problems.append(f"a run's status: {error}")
+            continue
+        if status is not None and status.backend:
+            print(f"  {run.run_id:<13} was decoded by the back end {status.backend}")
+    return problems

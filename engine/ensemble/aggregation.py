@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 Level = Literal["hidden_state", "logit", "probability", "parameter"]
-"""``parameter`` merges the adapters before any token is decided: see ``parameters``."""
+"""``parameter`` merges the adapters before any token is decided (see ``parameters``): the merged
+model is the one member, of weight 1."""
 
 
 def hidden_state_scores(states: Tensor, weights: Tensor, head: nn.Module) -> Tensor:
@@ -62,5 +63,6 @@ LEVELS: dict[Level, Callable[[Tensor, Tensor, nn.Module], Tensor]] = {
     "hidden_state": hidden_state_scores,
     "logit": logit_scores,
     "probability": probability_scores,
+    "parameter": hidden_state_scores,
 }
-"""Every level that decides token by token."""
+"""How each level turns the members' states into the scores of the next token."""

@@ -1,14 +1,16 @@
 """Building atlases: follow all weights at once down the tree of prefixes.
 
 Begin with the empty response and the whole simplex. At a prefix, cut its part of the simplex
-along the upper envelope of the tokens that can win; go on with every piece. The largest part is
-always read next, so that a budget ends with as much of the simplex covered as it could pay for.
+along the upper envelope of the tokens that can win; go on with every piece. The largest parts are
+always read next, and no more of them at once than can still be read to their ends, so that a
+budget ends with as much of the simplex covered as it could pay for.
 """
 
 from __future__ import annotations
 
 import heapq
 import itertools
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.atlas.cells import Branch, Cell, PromptAtlas
-from engine.atlas.polytope import area, centre, split, whole_simplex
+from engine.atlas.polytope import TooSlowError, area, centre, split, whole_simplex
 from engine.ensemble.tree import PrefixTree
 from engine.errors import MemoryBudgetError
 from engine.setting_checks import check_at_least, check_whole
@@ -25,6 +27,7 @@ from engine.setting_checks import check_at_least, check_whole
 Floats = NDArray[np.float64]
 
 _NODES_AT_ONCE = 256
+"""Most that are read in one call: more would not be faster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +66,40 @@ class _Part:
     """Branch and place that point here; None if nothing was decided by weights yet."""
 
 
+_BranchDraft = tuple[tuple[int, ...], tuple[int, ...], Floats, list[int]]
+"""Prefix, tokens, their vectors, and where each leads."""
+
+
 @dataclass(slots=True)
 class _Draft:
     """The atlas of one prompt while it grows."""
 
-    branches: list[tuple[tuple[int, ...], tuple[int, ...], Floats, list[int]]] = field(
-        default_factory=list
-    )
+    branches: list[_BranchDraft] = field(default_factory=list)
     cells: list[Cell] = field(default_factory=list)
     dropped: float = 0.0
+
+    def in_order(self) -> tuple[list[Branch], list[Cell]]:
+        """Return branches and cells depth first, each branch's children in the order of tokens.
+
+        So the numbers of a complete atlas do not depend on what was read first.
+        """
+        branches: list[_BranchDraft] = []
+        cells: list[Cell] = []
+        waiting = [0 if self.branches else -1]
+        numbers: dict[int, int] = {}
+        while waiting:
+            child = waiting.pop()
+            if child < 0:
+                numbers[child] = -1 - len(cells)
+                cells.append(self.cells[-1 - child])
+            else:
+                numbers[child] = len(branches)
+                branches.append(self.branches[child])
+                waiting += reversed(branches[-1][3])
+        return [
+            Branch(prefix, tokens, vectors, tuple(numbers[child] for child in children))
+            for prefix, tokens, vectors, children in branches
+        ], cells
 
 
 def build_atlases(
@@ -110,22 +138,26 @@ class _Builder:
         self._decode = decode
         self._budget = budget
         self._drafts = {prompt: _Draft() for prompt in prompts}
-        self._frontier: list[tuple[float, int, _Part]] = []
+        self._frontiers: dict[int, list[tuple[float, int, _Part]]] = {p: [] for p in prompts}
         self._order = itertools.count()
         # The prompts were read for this, whoever built the tree.
         self._read_before = [reads - 1 for reads in tree.forwards_by_prompt]
+        self._started = time.monotonic()
+        self._until = math.inf if budget.seconds is None else self._started + budget.seconds
 
     def build(self) -> list[PromptAtlas]:
-        started = time.monotonic()
         prompts = list(self._drafts)
         self._tree.decide(prompts)
         for prompt in prompts:
-            self._divide(prompt, prompt, whole_simplex(self._tree.n_members), None)
-        seconds = self._budget.seconds
-        while self._frontier and (seconds is None or time.monotonic() - started < seconds):
+            try:
+                self._divide(prompt, prompt, whole_simplex(self._tree.n_members), None)
+            except TooSlowError:
+                self._finish(prompt, (), whole_simplex(self._tree.n_members), None, is_open=True)
+        while any(self._frontiers.values()) and time.monotonic() < self._until:
             self._read(self._affordable())
-        for _, _, part in self._frontier:
-            self._leave_open(part)
+        for frontier in self._frontiers.values():
+            for _, _, part in frontier:
+                self._leave_open(part)
         forwards = self._forwards()
         return [self._finished(draft, forwards[p]) for p, draft in self._drafts.items()]
 
@@ -134,19 +166,47 @@ class _Builder:
         return [now - before for now, before in zip(reads, self._read_before, strict=True)]
 
     def _affordable(self) -> list[_Part]:
-        """Take the largest parts off the frontier; those beyond a prompt's budget become open."""
+        """Take the largest parts off the frontiers; those beyond a prompt's budget become open."""
         limit = self._budget.nodes_per_prompt
-        planned = self._forwards()
-        affordable = []
-        for _ in range(min(_NODES_AT_ONCE, len(self._frontier))):
-            _, _, part = heapq.heappop(self._frontier)
-            cost = 0 if self._tree.knows(part.parent, part.token) else 1
-            if limit is not None and planned[part.prompt] + cost > limit:
-                self._leave_open(part)
-                continue
-            planned[part.prompt] += cost
-            affordable.append(part)
-        return affordable
+        found: list[tuple[float, int, _Part]] = []
+        for frontier, n_read in zip(
+            self._frontiers.values(), self._read_of_prompts(), strict=True
+        ):
+            left = math.inf if limit is None else limit - n_read
+            most = self._ending_within(left)
+            while frontier and most > 0:
+                one = heapq.heappop(frontier)
+                cost = 0 if self._tree.knows(one[2].parent, one[2].token) else 1
+                if cost > left:
+                    self._leave_open(one[2])
+                    continue
+                left -= cost
+                most -= 1
+                found.append(one)
+        found.sort()
+        most = self._ending_within(self._nodes_in_time())
+        for one in found[most:]:
+            heapq.heappush(self._frontiers[one[2].prompt], one)
+        return [part for _, _, part in found[:most]]
+
+    def _ending_within(self, n_nodes: float) -> int:
+        """Return how many parts to go on with, so that as many nodes read them all to their ends.
+
+        Going on with more would leave more of them unfinished.
+        """
+        return int(max(1, min(_NODES_AT_ONCE, n_nodes // self._tree.max_new_tokens)))
+
+    def _read_of_prompts(self) -> list[int]:
+        forwards = self._forwards()
+        return [forwards[prompt] for prompt in self._frontiers]
+
+    def _nodes_in_time(self) -> float:
+        """Return about how many nodes there is time for, as fast as it went so far."""
+        if self._until == math.inf:
+            return math.inf
+        now = time.monotonic()
+        per_second = sum(self._read_of_prompts()) / max(now - self._started, 1e-9)
+        return per_second * max(0.0, self._until - now)
 
     def _read(self, parts: list[_Part]) -> None:
         """Read parts' next tokens: all at once, or as many as the tree's memory allows."""
@@ -165,19 +225,26 @@ class _Builder:
             self._read(parts[middle:])
             return
         for part, node in zip(parts, nodes, strict=True):
-            self._divide(part.prompt, node, part.corners, part.slot)
+            try:
+                self._divide(part.prompt, node, part.corners, part.slot)
+            except TooSlowError:
+                self._leave_open(part)
 
     def _divide(
         self, prompt: int, node: int, corners: Floats, slot: tuple[int, int] | None
     ) -> None:
-        """Cut a node's part of the simplex by its next token."""
+        """Cut a node's part of the simplex by its next token.
+
+        Raises:
+            TooSlowError: If there is no time left for it; nothing has changed then.
+        """
         draft = self._drafts[prompt]
         tokens, vectors = self._tree.winners(node)
         possible = _possible_on(corners, vectors)
         if len(possible) == 1:
             self._follow(prompt, node, int(tokens[possible[0]]), corners, slot)
             return
-        parts = split(corners, vectors[possible])
+        parts = split(corners, vectors[possible], until=self._until)
         if not parts:
             # All pieces are too small to be parts: it stays whole, and is right in its middle.
             middle = int((vectors[possible] @ centre(corners)).argmax())
@@ -203,7 +270,7 @@ class _Builder:
             self._finish(prompt, response, corners, slot, is_open=False)
             return
         part = _Part(prompt, node, token, corners, slot)
-        heapq.heappush(self._frontier, (-area(corners), next(self._order), part))
+        heapq.heappush(self._frontiers[prompt], (-area(corners), next(self._order), part))
 
     def _finish(
         self,
@@ -229,14 +296,12 @@ class _Builder:
             self._drafts[prompt].branches[slot[0]][3][slot[1]] = child
 
     def _finished(self, draft: _Draft, n_forwards: int) -> PromptAtlas:
+        branches, cells = draft.in_order()
         return PromptAtlas(
-            branches=tuple(
-                Branch(prefix, tokens, vectors, tuple(children))
-                for prefix, tokens, vectors, children in draft.branches
-            ),
-            cells=tuple(draft.cells),
+            branches=tuple(branches),
+            cells=tuple(cells),
             n_members=self._tree.n_members,
-            covered=sum(cell.area for cell in draft.cells if not cell.is_open),
+            covered=sum(cell.area for cell in cells if not cell.is_open),
             dropped=draft.dropped,
             node_forwards=n_forwards,
         )

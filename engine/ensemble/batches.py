@@ -39,7 +39,7 @@ class Batches:
         """Say what decodes; see ``Ensemble``."""
         self._policy = policy
         self._backend = backend
-        self._level: Level = "hidden_state" if level == "parameter" else level
+        self._level: Level = level
         self._stop = stop
         self._costs = costs
 

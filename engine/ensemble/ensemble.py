@@ -33,6 +33,11 @@ NOT_EXACT = (
 )
 """What whoever decodes in this precision has to be told."""
 
+_BYTES_PER_TOKEN = 32
+"""What a token takes on its way out of a tree: in an array, and three times in lists."""
+_SHARE_OF_TOKENS = 1 / 32
+"""Most of the memory budget that such tokens may take."""
+
 __all__ = ["NOT_EXACT", "PROMPTS_PER_TREE", "Ensemble", "GeneratedText", "base_alone"]
 
 
@@ -112,7 +117,7 @@ class Ensemble:
         if self.level == "parameter":
             return [self._merged(prompts, vector)[0] for vector in checked]
         scaled = [canonical_direction(vector) if any(vector) else vector for vector in checked]
-        if not self._has_trees:
+        if not self._decodes_in_trees:
             return self._in_batches(prompts, scaled)
         # The zero vector has no place in a tree, where only directions count.
         directions = [vector for vector in scaled if any(vector)]
@@ -239,15 +244,37 @@ class Ensemble:
     def _has_trees(self) -> bool:
         return self.level == "hidden_state" and len(self.members) > 1 and self.stop == "eos"
 
+    @property
+    def _decodes_in_trees(self) -> bool:
+        """Whether trees have the greedy texts: those of logits are those of hidden states.
+
+        Soft caps bend the logits before they are combined, so that no tree has their sums.
+        """
+        has_same_texts = self.level == "logit" and self.backend.cap is None
+        return self._has_trees or (has_same_texts and len(self.members) > 1 and self.stop == "eos")
+
     def _from_trees(
         self, prompts: Sequence[str], directions: Sequence[Sequence[float]]
     ) -> list[list[GeneratedText]]:
         generated: list[list[GeneratedText]] = [[] for _ in directions]
         for _, tree in self.trees.grown(prompts, self._costs) if directions else ():
-            for texts, tokens in zip(generated, tree.decode(np.array(directions)), strict=True):
-                texts.extend(map(self._text, tokens))
+            at_once = self._directions_at_once(tree.n_prompts)
+            known: dict[tuple[int, ...], GeneratedText] = {}
+            for start in range(0, len(directions), at_once):
+                some = slice(start, start + at_once)
+                found = tree.decode(np.array(directions[some]))
+                for texts, responses in zip(generated[some], found, strict=True):
+                    for tokens in map(tuple, responses):
+                        if tokens not in known:
+                            known[tokens] = self._text(tokens)
+                        texts.append(known[tokens])
             del tree  # or it takes memory beside the one that is made in its place
         return generated
+
+    def _directions_at_once(self, n_prompts: int) -> int:
+        """Return how many weight vectors to decode, so that lists of tokens take little memory."""
+        bytes_of_one = n_prompts * self.policy.config.max_new_tokens * _BYTES_PER_TOKEN
+        return max(1, int(_SHARE_OF_TOKENS * self._costs.budget / bytes_of_one))
 
     def _check_trees(self, what: str) -> None:
         if not self._has_trees:

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.atlas.polytope import SMALLEST_AREA, Floats, area, centre, clip, split, whole_simplex
+from engine.atlas.polytope import (
+    SMALLEST_AREA,
+    Floats,
+    TooSlowError,
+    area,
+    centre,
+    clip,
+    split,
+    whole_simplex,
+)
 
 SIZES = (2, 3, 4, 5)
 
@@ -133,3 +144,22 @@ def test_slivers_are_left_out_and_cost_no_more_than_their_area(n: int) -> None:
     parts = split(whole_simplex(n), vectors)
     assert [winner for winner, _ in parts] == [0]
     assert area(parts[0][1]) == pytest.approx(1.0, abs=1e-11)
+
+
+@pytest.mark.parametrize("n", [4, 6])
+def test_polytopes_are_not_cut_beyond_the_time_there_is(n: int) -> None:
+    now = time.monotonic()
+    with pytest.raises(TooSlowError):
+        split(whole_simplex(n), np.eye(n), until=now)
+    for (winner, part), (other, same) in zip(
+        split(whole_simplex(n), np.eye(n), until=now + 3600),
+        split(whole_simplex(n), np.eye(n)),
+        strict=True,
+    ):
+        assert winner == other
+        assert (part == same).all()
+    # Half a million points would take minutes.
+    corners = np.random.default_rng(0).dirichlet(np.ones(n), size=1500)
+    normal = np.eye(n)[0] - np.median(corners[:, 0])
+    with pytest.raises(TooSlowError):
+        clip(corners, normal, until=time.monotonic() + 5)

@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 
 from engine.__main__ import main
-from engine.artifacts import RunFolder, run_folder
+from engine.artifacts import RunFolder, Status, run_folder
 from engine.config_file import PRESETS, config_text
 from engine.pipeline import execute
 from tests.runs import OBJECTIVES, Silent, tiny_run
@@ -181,6 +181,23 @@ def test_doctor_says_what_is_here(tmp_path: Path, capsys: pytest.CaptureFixture[
     told = capsys.readouterr().out
     assert "torch" in told
     assert "Everything a run needs is here" in told
+
+
+def test_doctor_says_which_back_end_runs_took_and_why(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("mine", "broken", "new"):
+        run = run_folder(tmp_path, name)
+        run.root.mkdir(parents=True)
+        run.config.write_text("", encoding="utf-8")
+        if name != "new":
+            status = Status(run_id=name, phase="finished", backend="stacked: knows t5 models")
+            run.write_status(status)
+    (tmp_path / "runs" / "broken" / "status.json").write_text("{", encoding="utf-8")
+    assert main(["doctor", "--artifacts", str(tmp_path)]) == 1
+    told = capsys.readouterr().out
+    assert "mine          was decoded by the back end stacked: knows t5 models" in told
+    assert "status.json is damaged" in told
 
 
 def test_doctor_names_a_folder_that_cannot_be_written(

@@ -135,12 +135,12 @@ def test_open_cells_are_told(partial: ScoredAtlas, complete: ScoredAtlas) -> Non
 
 TOKENS = (
     DecidedToken(
-        text=" hope", runner_up=" end", margin_parts=(0.5, -0.25, 0.0), alone=("a", "b", "c"),
-        decided_by=0,
+        text=" hope", runner_up=" end", logit_parts=(2.0, 1.0, 0.5),
+        margin_parts=(0.5, -0.25, 0.0), alone=("a", "b", "c"), decided_by=0,
     ),
     DecidedToken(
-        text="", runner_up=" and", margin_parts=(0.0, 0.25, 0.0), alone=("", "", " x"),
-        decided_by=1,
+        text="", runner_up=" and", logit_parts=(1.0, 1.0, 1.0),
+        margin_parts=(0.0, 0.25, 0.0), alone=("", "", " x"), decided_by=1,
     ),
 )  # fmt: skip
 
@@ -200,10 +200,12 @@ def test_every_answer_is_a_row_with_its_weights_and_scores() -> None:
     assert list(live_export.answer_table([], "a prompt", NAMES).columns) == list(table.columns)
 
 
-def test_every_token_is_a_row_whose_parts_add_up_to_its_margin() -> None:
+def test_every_token_is_a_row_whose_parts_add_up_to_its_logit_and_margin() -> None:
     table = live_export.token_table(TOKENS, NAMES)
     assert table["place"].tolist() == [1, 2]
     assert table["decided_by"].tolist() == ["depth", "warmth"]
     parts = table[[f"margin {name}" for name in NAMES]].sum(axis=1)
     assert parts.tolist() == table["margin"].tolist() == [0.25, 0.25]
+    logits = table[[f"logit {name}" for name in NAMES]].sum(axis=1)
+    assert logits.tolist() == table["logit"].tolist() == [3.5, 3.0]
     assert table["alone brevity"].tolist() == ["c", " x"]

@@ -135,6 +135,32 @@ def test_more_budget_never_covers_less() -> None:
     assert covered == sorted(covered)
 
 
+@pytest.mark.parametrize("nodes", [18, 36])
+def test_a_budget_covers_what_the_largest_parts_take_to_their_ends(
+    nodes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options: Any = {"disagreement": 40, "max_new_tokens": 12}
+    budget = AtlasBudget(nodes_per_prompt=nodes)
+    found = fake_atlases(3, 3, budget=budget, **options)
+    monkeypatch.setattr("engine.ensemble.atlas._NODES_AT_ONCE", 1)
+    one_by_one = fake_atlases(3, 3, budget=budget, **options)
+    for atlas, best in zip(found, one_by_one, strict=True):
+        assert not best.is_complete
+        assert best.covered > 0.1
+        assert atlas.covered >= 0.9 * best.covered
+
+
+def test_parts_that_take_too_long_to_cut_stay_open() -> None:
+    # Of six members, the first cut of the simplex already has more corners than there is time.
+    for atlas in fake_atlases(6, 2, disagreement=40, budget=AtlasBudget(seconds=0.0)):
+        [cell] = atlas.cells
+        assert cell.is_open
+        assert cell.tokens == ()
+        assert atlas.lookup(random_weights(6, 5)).tolist() == [0] * 5
+    for atlas in fake_atlases(4, 2, budget=AtlasBudget(seconds=60.0)):
+        assert atlas.is_complete
+
+
 def test_a_prompt_without_budget_left_does_not_stop_the_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from peft import PeftModel
@@ -14,6 +16,7 @@ from engine.ensemble.aggregation import LEVELS
 from engine.ensemble.decoding import decode, sampled
 from engine.ensemble.ensemble import Ensemble, base_alone
 from engine.ensemble.forward import HuggingFaceForward
+from engine.ensemble.tree import PrefixTree
 from engine.errors import ModelError, PromptError, WeightsError
 from engine.policy import Policy
 from tests.policies import ADAPTERS, FAMILIES, PROMPTS, tiny_policy
@@ -99,9 +102,39 @@ def test_mixed_weights_give_the_text_of_the_definition(policy: Policy) -> None:
         assert written == expected
 
 
-def test_every_level_gives_the_same_tokens_as_hidden_states(policy: Policy) -> None:
-    by_level = {level: texts(Ensemble(policy, ADAPTERS, level), MIXED) for level in LEVELS}
-    assert by_level["logit"] == by_level["hidden_state"]
+@pytest.mark.parametrize("stop", ["eos", "reference"])  # with trees, and without
+def test_logits_give_the_same_tokens_as_hidden_states(policy: Policy, stop: Any) -> None:
+    logit = Ensemble(policy, ADAPTERS, "logit", stop=stop)
+    assert texts(logit, MIXED) == texts(Ensemble(policy, ADAPTERS, stop=stop), MIXED)
+
+
+def test_at_the_level_of_logits_no_prefix_is_read_twice(policy: Policy) -> None:
+    ensemble = Ensemble(policy, ADAPTERS, "logit")
+    first = texts(ensemble, MIXED)
+    [tree] = ensemble.trees.trees
+    n_forwards = tree.n_forwards
+    assert texts(ensemble, MIXED) == first
+    assert tree.n_forwards == n_forwards
+
+
+def test_many_weights_are_decoded_some_at_a_time(
+    policy: Policy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = [tuple(row) for row in np.random.default_rng(0).dirichlet(np.ones(3), 500).tolist()]
+    ample = Ensemble(policy, ADAPTERS).generate(PROMPTS, weights)
+    small = replace(policy, config=replace(policy.config, memory_mib=2))
+    n_at_once: list[int] = []
+    decode = PrefixTree.decode
+
+    def watched(tree: PrefixTree, directions: Any) -> Any:
+        n_at_once.append(len(directions) * tree.n_prompts)
+        return decode(tree, directions)
+
+    monkeypatch.setattr(PrefixTree, "decode", watched)
+    assert Ensemble(small, ADAPTERS).generate(PROMPTS, weights) == ample
+    assert sum(n_at_once) == len(PROMPTS) * 500
+    # A thirty-second of 2 MiB, by 32 bytes a token.
+    assert max(n_at_once) <= 2**16 / 32 / policy.config.max_new_tokens
 
 
 def test_scaled_weights_give_the_same_text(policy: Policy) -> None:

@@ -58,16 +58,22 @@ def _atlas(folder: RunFolder) -> Summary | None:
     if not rows:
         return None
     proofs = snapshot_rows(folder, "certificates")
-    kept = ("weights", "mean_reward", "upper_bound", "gap", "radius", "regret")
     return {
         "prompts": len(rows),
         "responses": sum(row["n_cells"] for row in rows),
         "covered": sum(row["covered"] for row in rows) / len(rows),
         "node_forwards": sum(row["node_forwards"] for row in rows),
         "seconds": sum(row["seconds"] for row in rows),
-        "certificate": {name: proofs[0][name] for name in kept} if proofs else None,
+        "certificate": _certificate(proofs[0]) if proofs else None,
         "front": len(snapshot_rows(folder, "front")),
     }
+
+
+def _certificate(row: Summary) -> Summary:
+    """Return what is proven; the radius is None where nothing is known around the weights."""
+    kept = ("weights", "mean_reward", "upper_bound", "gap", "radius", "regret")
+    told = {name: row[name] for name in kept}
+    return told | {"radius": row["radius"] if row["area"] > 0 else None}
 
 
 def _aggregation_atlases(folder: RunFolder) -> list[Summary]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+import json
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ import pytest
 from engine.__main__ import main
 from engine.artifacts import RunFolder, run_folder
 from engine.atlas.cells import PromptAtlas
+from engine.atlas.field import RewardField
 from engine.atlas.rows import ScoredAtlas, reward_field, scored_atlases
-from engine.config import AtlasConfig, RunConfig
+from engine.config import AtlasConfig, RewardConfig, RunConfig, SearchConfig
 from engine.config_file import config_text
 from engine.ensemble.atlas import AtlasBudget
 from engine.ensemble.ensemble import Ensemble
@@ -24,6 +26,7 @@ from engine.pipeline import execute
 from engine.records import Weights
 from engine.search.certified import SearchBudget
 from engine.snapshots import snapshot_rows
+from engine.summary import summarise
 from tests.atlas_fields import fake_atlases
 from tests.atlas_fields import scored as random_scores
 from tests.benchmarks.lookups import agreement, random_weights
@@ -200,6 +203,159 @@ def test_of_two_proofs_the_smaller_gap_and_the_longer_front_are_kept() -> None:
     searched = float(field.means([(1.0, 0.0, 0.0)]).mean())
     assert row["regret"] == pytest.approx(whole[0]["mean_reward"] - searched)
     assert {**row, "searched_weights": None, "regret": None} == whole[0]
+
+
+def prompts_with_scores(
+    atlases: list[PromptAtlas], *, seed: int = 2
+) -> tuple[list[ScoredAtlas], RewardField]:
+    field = random_scores(atlases, 3, seed=seed)
+    return [
+        ScoredAtlas("aggregation", place, atlas, scores, 0.1)
+        for place, (atlas, scores) in enumerate(zip(field.atlases, field.scores, strict=True))
+    ], field
+
+
+def measured(weights: Weights, *means: float) -> dict[str, Any]:
+    """Return what the certificate reads of a row of ``evaluations``."""
+    mean_reward = sum(means) / len(means) if means else None
+    return {"weights": list(weights), "means": list(means) or None, "mean_reward": mean_reward}
+
+
+def test_the_zero_vector_is_worth_what_was_measured_and_is_no_candidate() -> None:
+    scored, _ = prompts_with_scores(fake_atlases(3, 6, seed=2, disagreement=16))
+    zero = (0.0, 0.0, 0.0)
+    whole, _ = certificate_rows(scored, None, SearchBudget())
+    row, _ = certificate_rows(scored, zero, SearchBudget(), [measured(zero, 0.2, 0.3, 0.1)])
+    assert row["regret"] == pytest.approx(whole["mean_reward"] - 0.2)
+    # It lies outside the simplex: what it earns is no bound for the weights in it.
+    row, _ = certificate_rows(scored, zero, SearchBudget(), [measured(zero, 1.0, 1.0, 1.0)])
+    assert row["weights"] == whole["weights"]
+    assert row["mean_reward"] == row["upper_bound"] == whole["mean_reward"]
+    assert row["regret"] == pytest.approx(whole["mean_reward"] - 1.0)
+    row, _ = certificate_rows(scored, zero, SearchBudget(), [measured(zero)])
+    assert row["regret"] is None
+
+
+def test_measured_weights_are_the_lower_bound_where_atlases_are_open() -> None:
+    scored, field = prompts_with_scores(
+        fake_atlases(3, 4, seed=1, budget=AtlasBudget(nodes_per_prompt=1))
+    )
+    best, other = (0.5, 0.25, 0.25), (1.0, 0.0, 0.0)
+    blind, _ = certificate_rows(scored, best, SearchBudget())
+    assert np.isnan(field.means([best])).any()
+    assert blind["regret"] is None
+    evaluations = [measured(other, 0.6, 0.6, 0.6), measured((1.0, 0.5, 0.5), 0.9, 0.8, 1.0)]
+    evaluations += [measured(best, 0.9, 0.8, 1.0), measured((0.0, 0.0, 0.0))]
+    row, _ = certificate_rows(scored, best, SearchBudget(), evaluations)
+    assert row["mean_reward"] == pytest.approx(0.9)
+    assert row["means"] == (0.9, 0.8, 1.0)
+    assert row["weights"] == best  # on the simplex
+    assert row["upper_bound"] == blind["upper_bound"] > 0.9
+    assert row["gap"] == pytest.approx(row["upper_bound"] - 0.9)
+    assert row["regret"] == 0.0
+    # How far they may move is not known.
+    assert (row["radius"], row["area"], row["corners"]) == (0.0, 0.0, list(best))
+    row, _ = certificate_rows(scored, other, SearchBudget(), evaluations)
+    assert row["regret"] == pytest.approx(0.3)
+
+
+def test_a_short_proof_knows_the_region_of_measured_weights() -> None:
+    scored, field = prompts_with_scores(fake_atlases(3, 6, seed=8, disagreement=16))
+    whole, _ = certificate_rows(scored, None, SearchBudget())
+    short, _ = certificate_rows(scored, None, SearchBudget(regions=0))
+    assert short["mean_reward"] < whole["mean_reward"] - 0.01
+    means = field.means([whole["weights"]])[0]
+    evaluations = [measured(whole["weights"], *means.tolist())]
+    row, _ = certificate_rows(scored, whole["weights"], SearchBudget(regions=0), evaluations)
+    assert row["mean_reward"] == pytest.approx(whole["mean_reward"])
+    assert row["radius"] > 0
+    assert row["upper_bound"] >= whole["upper_bound"] - 1e-12
+    # No proof is above what was measured, be it in a sliver that the proof leaves out.
+    row, _ = certificate_rows(scored, None, SearchBudget(), [measured((1.0, 0.0, 0.0), 1, 1, 1)])
+    assert row["mean_reward"] == row["upper_bound"] == 1.0
+    assert row["gap"] == row["radius"] == 0.0
+
+
+def test_of_two_proofs_the_better_weights_and_the_lower_bound_are_kept() -> None:
+    scored, _ = prompts_with_scores(
+        fake_atlases(3, 4, seed=1, budget=AtlasBudget(nodes_per_prompt=1))
+    )
+    best = (0.5, 0.25, 0.25)
+    blind, front = certificate_rows(scored, None, SearchBudget())
+    new, _ = certificate_rows(scored, best, SearchBudget(), [measured(best, 0.9, 0.9, 0.9)])
+    # The new gap is 0.1: larger than the first old one, smaller than the second.
+    for lower in (0.86, 0.5):
+        old = blind | {"mean_reward": lower, "upper_bound": 0.95, "gap": 0.95 - lower}
+        row, _ = tighter_proof((old, front), (new, front))
+        assert (row["mean_reward"], row["upper_bound"]) == (pytest.approx(0.9), 0.95)
+        assert row["weights"] == best
+        assert row["gap"] == pytest.approx(0.05)
+        assert row["regret"] == pytest.approx(0.0)
+
+
+def worthless(_prompts: Sequence[str], responses: Sequence[str]) -> list[float]:
+    """Reward 0, so that all weights are as good as the zero vector, which comes first."""
+    return [0.0] * len(responses)
+
+
+def test_a_search_that_finds_the_zero_vector_best_gets_its_proof(tmp_path: Path) -> None:
+    config = tiny_run(tmp_path, name="zero")
+    reward = RewardConfig(kind="callable", target="tests.test_exploration:worthless")
+    config = replace(
+        config,
+        search=SearchConfig(n_rounds=1, mode="reference"),
+        rewards=dict.fromkeys(config.objectives, reward),
+    )
+    folder = run_folder(tmp_path, "zero")
+    execute(config, folder, Silent())
+    (proof,) = snapshot_rows(folder, "certificates")
+    assert not any(proof["searched_weights"])
+    assert proof["regret"] == proof["gap"] == proof["mean_reward"] == 0.0
+    assert any(proof["weights"])
+
+
+def test_open_atlases_are_certified_with_what_the_search_measures(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tiny_run(tmp_path, name="open")
+    config = replace(config, atlas=AtlasConfig(nodes_per_prompt=2))
+    folder = run_folder(tmp_path, "open")
+    settings = tmp_path / "open.toml"
+    settings.write_text(config_text(config), encoding="utf-8")
+    command = ["--quiet", "--artifacts", str(tmp_path)]
+    assert main(["train", str(settings), *command]) == 0
+    # Proven before the search, from open atlases alone.
+    assert main(["search", "open", "--method", "certified", *command]) == 0
+    (blind,) = snapshot_rows(folder, "certificates")
+    assert blind["regret"] is None
+    assert summarise(folder)["atlas"]["certificate"]["radius"] is None
+    assert main(["search", "open", *command]) == 0
+    rewards = [row["mean_reward"] for row in snapshot_rows(folder, "evaluations")]
+    best = max(reward for reward in rewards if reward is not None)
+    (proof,) = snapshot_rows(folder, "certificates")
+    assert blind["mean_reward"] < best == pytest.approx(proof["mean_reward"])
+    assert proof["upper_bound"] == pytest.approx(blind["upper_bound"])
+    assert proof["gap"] == pytest.approx(proof["upper_bound"] - best)
+    assert proof["regret"] == pytest.approx(0.0)
+    # Proving once more, and the same in one go, come to the same.
+    capsys.readouterr()
+    assert main(["search", "open", "--method", "certified", *command[1:]]) == 0
+    told = capsys.readouterr().out
+    assert f"mean reward at least {best:.4f}, and none has more" in told
+    assert "How far they may move is not known" in told
+    assert main(["run", str(settings), "--name", "at_once", *command]) == 0
+    for name in ("open", "at_once"):
+        (again,) = snapshot_rows(run_folder(tmp_path, name), "certificates")
+        for column in ("mean_reward", "upper_bound", "gap", "regret", "weights"):
+            assert again[column] == pytest.approx(proof[column])
+    capsys.readouterr()
+    assert main(["summary", "open", "--artifacts", str(tmp_path)]) == 0
+    assert f"mean reward above {proof['upper_bound']:.4f}" in (told := capsys.readouterr().out)
+    assert f"the best found have at least {best:.4f}" in told
+    assert main(["summary", "open", "--json", "--artifacts", str(tmp_path)]) == 0
+    assert json.loads(capsys.readouterr().out)["atlas"]["certificate"]["regret"] == (
+        pytest.approx(0.0)
+    )
 
 
 def test_prompts_are_decoded_scored_and_handed_on_a_few_at_a_time(

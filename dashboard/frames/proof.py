@@ -37,6 +37,11 @@ class Proof:
     """Of the region, ``(n_corners, n_objectives)``."""
 
     @property
+    def has_region(self) -> bool:
+        """Whether it is known around the weights what is written: not where cells are open."""
+        return len(self.corners) > 1
+
+    @property
     def gap(self) -> float:
         """How much better other weights could be at most."""
         return max(0.0, self.upper_bound - self.mean_reward)
@@ -65,6 +70,12 @@ def proof_of(certificates: pd.DataFrame, *, split: str) -> Proof | None:
 
 def proof_note(proof: Proof) -> str:
     """Say what is proven."""
+    if not proof.has_region:
+        return (
+            f"The star is the best that is known of all weights: mean reward at least "
+            f"{proof.mean_reward:.4f}. Others could be better by {proof.gap:.4f} at most; the "
+            "atlas's open cells hide more."
+        )
     best = (
         f"The star is the proven best of all weights: mean reward {proof.mean_reward:.4f}, and "
         f"the weights may move by {proof.radius:.4f} there without a change of any text"

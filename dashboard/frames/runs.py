@@ -44,9 +44,13 @@ def proof_text(certificates: pd.DataFrame, atlases: pd.DataFrame) -> str:
     if not (isfinite(proof["mean_reward"]) and isfinite(proof["upper_bound"])):
         return f"{told}. Scores on them are not numbers, so nothing is proven."
     weights = ", ".join(f"{weight:.3f}" for weight in proof["weights"])
+    proven = (
+        f"{told}. Proven on them: no weights have a mean reward above {proof['upper_bound']:.3f}"
+    )
+    if not proof["area"] > 0:
+        return f"{proven}; the weights {weights} have at least {proof['mean_reward']:.3f}."
     return (
-        f"{told}. Proven on them: no weights have a mean reward above {proof['upper_bound']:.3f}; "
-        f"the weights {weights} have {proof['mean_reward']:.3f}, and may move by "
+        f"{proven}; the weights {weights} have {proof['mean_reward']:.3f}, and may move by "
         f"{proof['radius']:.3f} in any direction without a change of any text."
     )
 

@@ -267,6 +267,16 @@ def _best_region(run: Run, proof: Proof | None) -> Section:
             "Best region",
             [f"Not proven yet: `emorl search {run.run_id} --method certified` does it."],
         )
+    if not proof.has_region:
+        return Section(
+            "Best region",
+            [
+                f"The weights {weights_text(proof.weights)} have a mean reward of at least "
+                f"{proof.mean_reward:.4f} on the aggregation prompts; none have more than "
+                f"{proof.upper_bound:.4f}. How far they may move is not known: the atlas has "
+                "open cells there."
+            ],
+        )
     corners = pd.DataFrame(proof.corners, columns=[f"weight of {name}" for name in run.objectives])
     return Section(
         "Best region",

@@ -95,14 +95,23 @@ def _totals(rows: list[dict[str, Any]]) -> str:
 
 def _proven(proof: dict[str, Any], front: list[dict[str, Any]]) -> str:
     weights = ", ".join(f"{weight:.4f}" for weight in proof["weights"])
+    is_known = proof["area"] > 0
     lines = [
-        f"Best weights: {weights}; mean reward {proof['mean_reward']:.4f}, and none has more "
-        f"than {proof['upper_bound']:.4f} (gap {proof['gap']:.4f}).",
-        f"They may move by {proof['radius']:.4f} in any direction without a change of any text; "
+        f"Best weights: {weights}; mean reward {'' if is_known else 'at least '}"
+        f"{proof['mean_reward']:.4f}, and none has more than {proof['upper_bound']:.4f} (gap "
+        f"{proof['gap']:.4f}).",
+        f"They may move by {proof['radius']:.4f} in any direction without a change of any text."
+        if is_known
+        else "How far they may move is not known: responses there are longer than was read.",
         f"{proof['regions']} regions looked at in {proof['seconds']:.1f} s.",
     ]
-    if proof["regret"] is not None:
+    if proof["regret"] is not None and proof["regret"] >= 0:
         lines.append(f"The hierarchical search stayed {proof['regret']:.4f} below.")
+    elif proof["regret"] is not None:
+        lines.append(
+            f"The hierarchical search found {-proof['regret']:.4f} more with all weights zero, "
+            "which is no mix of the objectives: nothing is proven about it."
+        )
     complete = all(row["is_complete"] for row in front)
     lines.append(
         f"Exact front: {len(front)} combinations of objective means that no weights dominate"

@@ -14,6 +14,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -52,7 +53,10 @@ class SearchBudget:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Region:
-    """A convex set of weights with the same mean reward in every objective."""
+    """A convex set of weights with the same mean reward in every objective.
+
+    A single point, of radius and area 0, where an open cell hides how far the set reaches.
+    """
 
     corners: Floats
     """``(n_corners, n_members)``, each summing to one."""
@@ -63,12 +67,23 @@ class Region:
     area: float
     """Fraction of the simplex."""
     means: Weights
-    """Mean of every objective over prompts; an open cell counts as 0."""
+    """Mean of every objective over prompts; at least that where a cell is open: it counts as 0."""
 
     @property
     def mean_reward(self) -> float:
         """Mean over objectives."""
         return sum(self.means) / len(self.means)
+
+
+def point_region(weights: Sequence[float], means: Sequence[float]) -> Region:
+    """Return weights, summing to one, of which no neighbours are known to be as good."""
+    return Region(
+        corners=np.array([weights], dtype=np.float64),
+        weights=tuple(weights),
+        radius=0.0,
+        area=0.0,
+        means=tuple(means),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +158,18 @@ def certified_search(
     )
 
 
+def region_around(rewards: RewardField, weights: Sequence[float]) -> Region | None:
+    """Return the region that weights lie in; None if a prompt's response there is not known.
+
+    Args:
+        rewards: Atlases with scores.
+        weights: Not all zero.
+    """
+    overlay = Overlay(rewards)
+    piece = overlay.around(np.asarray(weights, dtype=np.float64))
+    return _region(overlay, piece) if _is_attained(rewards, overlay, piece) else None
+
+
 def exact_front(rewards: RewardField, budget: SearchBudget | None = None) -> Front:
     """Find every combination of objective means that no other weights dominate.
 
@@ -202,9 +229,12 @@ class _Clock:
 
 
 def _region(overlay: Overlay, piece: Piece) -> Region:
+    middle = overlay.middle(piece)
+    means = tuple(overlay.bound(piece, overlay.lows).tolist())
+    if overlay.is_open(piece):  # its texts go on, and may differ, so no radius is proven
+        return point_region(middle.tolist(), means)
     normals = overlay.normals(piece)
     weights, radius = inner_circle(normals)
-    middle = overlay.middle(piece)
     # The linear program is only good to 1e-7: in a very small piece its corners know better.
     if (own_radius := radius_around(normals, middle)) >= radius:
         weights, radius = middle, own_radius
@@ -213,7 +243,7 @@ def _region(overlay: Overlay, piece: Piece) -> Region:
         weights=tuple(weights.tolist()),
         radius=radius,
         area=area(piece.corners),
-        means=tuple(overlay.bound(piece, overlay.lows).tolist()),
+        means=means,
     )
 
 

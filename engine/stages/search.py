@@ -8,6 +8,7 @@ from operator import itemgetter
 
 from engine.adapters import load_adapters
 from engine.atlas.cells import PromptAtlas
+from engine.atlas.rows import ScoredAtlas, reward_field
 from engine.ensemble.atlas import AtlasBudget
 from engine.ensemble.ensemble import NOT_EXACT, Ensemble
 from engine.evaluation import Evaluator
@@ -17,6 +18,7 @@ from engine.mapping import (
     larger_atlas,
     map_prompts,
     tighter_proof,
+    with_search,
     wrong_cells,
 )
 from engine.policy import Policy, load_policy
@@ -55,7 +57,10 @@ def search(run: Run, policy: Policy, rewards: RewardTable) -> Weights:
             run.progress.advance(len(event))
         run.heartbeat.check()
     run.progress.end()
-    if run.config.atlas.enabled and not run.store.counts()["certificates"]:
+    stored = _stored_proof(run)
+    if stored is not None:
+        _add_search(run, *stored)
+    elif run.config.atlas.enabled:
         prove(run, SearchBudget(seconds=run.config.atlas.proof_seconds))
     return best
 
@@ -91,9 +96,13 @@ def extend_atlas(
 
 def prove(run: Run, budget: SearchBudget) -> None:
     """Store what the aggregation prompts' atlases prove about all weights, if it is more."""
-    scored = [one for one in run.store.atlases() if one.split == "aggregation"]
     run.heartbeat.say(detail="proving which weights are best")
-    found = certificate_rows(scored, run.store.best_weights(), budget)
+    found = certificate_rows(
+        _aggregation_atlases(run),
+        run.store.best_weights(),
+        budget,
+        run.store.records("evaluations"),
+    )
     stored = _stored_proof(run)
     row, front = tighter_proof(stored, found)
     run.store.replace_certificate("aggregation", row, front)
@@ -110,6 +119,18 @@ def prove(run: Run, budget: SearchBudget) -> None:
             len(front),
             len(found[1]),
         )
+
+
+def _add_search(run: Run, row: Row, front: Sequence[Row]) -> None:
+    """Add to a proof that was stored before the search ended what the search measured."""
+    field = reward_field(_aggregation_atlases(run))
+    evaluations = run.store.records("evaluations")
+    row = with_search(row, field, run.store.best_weights(), evaluations)
+    run.store.replace_certificate("aggregation", row, front)
+
+
+def _aggregation_atlases(run: Run) -> list[ScoredAtlas]:
+    return [one for one in run.store.atlases() if one.split == "aggregation"]
 
 
 def _stored_proof(run: Run) -> tuple[Row, list[Row]] | None:

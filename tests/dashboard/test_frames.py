@@ -124,10 +124,19 @@ def test_a_proof_is_told_in_numbers() -> None:
     assert runs.proof_text(none, ATLASES) == (
         "Atlas: 13 responses to 2 prompts cover 75.00 % of all weights."
     )
-    proof = {"weights": (0.25, 0.75), "mean_reward": 0.5, "upper_bound": 0.625, "radius": 0.01}
+    proof = {
+        "weights": (0.25, 0.75),
+        "mean_reward": 0.5,
+        "upper_bound": 0.625,
+        "radius": 0.01,
+        "area": 0.1,
+    }
     told = runs.proof_text(pd.DataFrame([{"split": "aggregation"} | proof]), ATLASES)
     assert "no weights have a mean reward above 0.625; the weights 0.250, 0.750 have" in told
     assert "0.500, and may move by 0.010" in told
+    proof |= {"radius": 0.0, "area": 0.0}
+    told = runs.proof_text(pd.DataFrame([{"split": "aggregation"} | proof]), ATLASES)
+    assert told.endswith("the weights 0.250, 0.750 have at least 0.500.")
 
 
 def test_systems_stand_in_the_order_base_adapters_best() -> None:

@@ -130,21 +130,24 @@ def test_any_weights_are_looked_up_with_their_responses() -> None:
 
 
 def test_a_proof_has_its_region_and_what_is_left() -> None:
-    certificates = pd.DataFrame(
-        [
-            {
-                "split": "aggregation",
-                "weights": [0.3, 0.7],
-                "radius": 0.01,
-                "corners": [0.2, 0.8, 0.4, 0.6],
-                "means": [0.85, 0.95],
-                "mean_reward": 0.9,
-                "upper_bound": 0.91,
-            }
-        ]
-    )
+    row = {
+        "split": "aggregation",
+        "weights": [0.3, 0.7],
+        "radius": 0.01,
+        "corners": [0.2, 0.8, 0.4, 0.6],
+        "means": [0.85, 0.95],
+        "mean_reward": 0.9,
+        "upper_bound": 0.91,
+    }
+    certificates = pd.DataFrame([row])
     found = proof.proof_of(certificates, split="aggregation")
     assert found is not None
     np.testing.assert_array_equal(found.corners, [[0.2, 0.8], [0.4, 0.6]])
     assert "better by 0.0100 at most" in proof.proof_note(found)
     assert proof.proof_of(certificates, split="inference") is None
+    point = pd.DataFrame([row | {"radius": 0.0, "corners": [0.3, 0.7]}])
+    alone = proof.proof_of(point, split="aggregation")
+    assert alone is not None
+    told = proof.proof_note(alone)
+    assert "mean reward at least 0.9000" in told
+    assert "may move" not in told

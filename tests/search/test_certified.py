@@ -12,7 +12,12 @@ from engine.atlas.constraints import in_plane
 from engine.atlas.field import RewardField, simplex_grid
 from engine.atlas.polytope import area
 from engine.ensemble.atlas import AtlasBudget
-from engine.search.certified import SearchBudget, certified_search, exact_front
+from engine.search.certified import (
+    SearchBudget,
+    certified_search,
+    exact_front,
+    region_around,
+)
 from engine.search.pareto import supported
 from tests.atlas_fields import fake_atlases, scored
 
@@ -196,3 +201,24 @@ def test_supported_is_known_for_a_few_points() -> None:
     assert supported(np.array([*ends, [0.6, 0.6], [0.55, 0.6]])) == [True, True, True, False]
     assert supported(np.array([[0.3, 0.7]])) == [True]
     assert supported(np.empty((0, 2))) == []
+
+
+def test_an_open_best_is_told_as_a_point() -> None:
+    atlases = fake_atlases(3, 4, seed=1, budget=AtlasBudget(nodes_per_prompt=1))
+    field = scored(atlases, 2, seed=1)
+    best = certified_search(field).best
+    # Its texts go on, and nobody knows whether they stay the same around it.
+    assert np.isnan(field.means([best.weights])).any()
+    assert (best.radius, best.area) == (0.0, 0.0)
+    np.testing.assert_array_equal(best.corners, [best.weights])
+
+
+def test_the_region_around_weights_is_known_where_all_responses_are() -> None:
+    field = field_of(3, 3)
+    weights = (0.21, 0.33, 0.46)
+    region = region_around(field, weights)
+    assert region is not None
+    assert region.means == pytest.approx(field.means([weights])[0], abs=1e-12)
+    np.testing.assert_array_equal(field.cells([weights]), field.cells([region.weights]))
+    assert region.radius > 0
+    assert region_around(scored(fake_atlases(3, 2, budget=AtlasBudget(1)), 2), weights) is None

@@ -149,6 +149,20 @@ def test_an_atlas_that_meets_its_budget_is_told_and_completed_later(
     assert snapshot_rows(folder, "certificates") == before
 
 
+def test_responses_that_are_not_in_their_place_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = tmp_path / "turned.toml"
+    settings.write_text(config_text(tiny_run(tmp_path, name="turned")), encoding="utf-8")
+    command = ["--quiet", "--artifacts", str(tmp_path)]
+    assert main(["train", str(settings), *command]) == 0
+    monkeypatch.setattr(PromptAtlas, "misplaced", lambda _: [0])
+    assert main(["atlas", "turned", *command]) == 0
+    status = run_folder(tmp_path, "turned").read_status()
+    assert status is not None
+    assert any(warning.startswith("2 responses of the atlas") for warning in status.warnings)
+
+
 def test_a_smaller_budget_does_not_replace_a_better_proof(
     finished: tuple[RunConfig, RunFolder],
     monkeypatch: pytest.MonkeyPatch,

@@ -71,6 +71,11 @@ class PromptAtlas:
         """Whether no cell is open."""
         return not any(cell.is_open for cell in self.cells)
 
+    def misplaced(self) -> list[int]:
+        """Return the cells whose middle is looked up to be another's: none, if all is right."""
+        middles = np.array([cell.centroid for cell in self.cells])
+        return np.flatnonzero(self.lookup(middles) != np.arange(len(self.cells))).tolist()
+
     def lookup(self, weights: Sequence[Sequence[float]] | Floats) -> Integers:
         """Return the cell of each weight vector.
 

@@ -164,6 +164,7 @@ def _map(
     done = {place for place, one in held.items() if partial or _is_spent(one.atlas, budget)}
     run.heartbeat.say(phase="mapping", detail=f"the responses to {len(prompts)} prompts")
     run.progress.start("map responses", len(prompts), len(done))
+    n_misplaced = 0
     n_kept = 0 if partial else sum(not held[place].atlas.is_complete for place in done)
     for part in map_prompts(
         ensemble, rewards, split, prompts, budget, first_index=first_index, skip=done
@@ -173,11 +174,18 @@ def _map(
         run.store.replace_atlases(larger)
         held |= {one.prompt_index: one for one in kept}
         n_kept += len(kept) - len(larger)
+        n_misplaced += sum(len(one.atlas.misplaced()) for one in part)
         run.progress.advance(len(part), f"{sum(len(one.atlas.cells) for one in kept)} responses")
         run.heartbeat.check()
     run.progress.end()
     if n_kept:
         _log.warning("Stored open atlases kept: %d. This budget covers no more.", n_kept)
+    if n_misplaced:
+        run.heartbeat.warn(
+            f"{n_misplaced} responses of the atlas ({split}) are not those that are looked up in "
+            "the middle of their own weights, so that its borders are not to be trusted. `emorl "
+            "atlas --check` decodes there."
+        )
     n_open = sum(not one.atlas.is_complete for one in held.values())
     if n_open:
         run.heartbeat.warn(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -86,6 +87,15 @@ def test_every_cell_decodes_to_its_text_in_its_middle(n: int) -> None:
             assert cell.text == fake_text(responses[prompt]) or is_near_tie(
                 tree, prompt, cell.centroid, responses[prompt]
             )
+
+
+@pytest.mark.parametrize("n", [2, 3, 4])
+def test_every_cell_is_found_in_its_middle_and_it_shows_where_not(n: int) -> None:
+    for atlas in fake_atlases(n, 4, disagreement=12):
+        assert atlas.misplaced() == []
+        branch = atlas.branches[0]
+        turned = replace(branch, children=branch.children[::-1])
+        assert replace(atlas, branches=(turned, *atlas.branches[1:])).misplaced()
 
 
 @pytest.mark.parametrize("n", [2, 3, 4])

@@ -357,6 +357,7 @@ def test_open_atlases_are_certified_with_what_the_search_measures(
     told = capsys.readouterr().out
     assert f"mean reward at least {best:.4f}, and none has more" in told
     assert "How far they may move is not known" in told
+    assert "found within the budget; there may be more" in told
     assert main(["run", str(settings), "--name", "at_once", *command]) == 0
     for name in ("open", "at_once"):
         (again,) = snapshot_rows(run_folder(tmp_path, name), "certificates")

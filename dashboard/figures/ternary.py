@@ -46,7 +46,8 @@ class TernaryContent:
     field: NDArray[np.float32] | None = None
     """``(n_image_points,)``, NaN where nothing is shown."""
     best_region: Floats | None = None
-    """Corners of the region of the proven best weights, ``(n_corners, 3)``."""
+    """Corners of the region of the proven best weights, ``(n_corners, 3)``; a single one if only
+    these weights are known to be as good."""
     front: Floats | None = None
     """Weights of the exact front, ``(n_weights, 3)``."""
     selected: Weights | None = None
@@ -165,6 +166,7 @@ def _add_region(figure: go.Figure, content: TernaryContent, colours: Ink) -> Non
         return
     places = to_plane(np.vstack([content.best_region, content.best_region[:1]]))
     middle = content.best_region.mean(axis=0)
+    is_proven = len(content.best_region) > 1
     # Often too small to see: a star says where to look.
     figure.add_scatter(
         x=places[:, 0],
@@ -181,7 +183,7 @@ def _add_region(figure: go.Figure, content: TernaryContent, colours: Ink) -> Non
         x=[place[0]],
         y=[place[1]],
         mode="markers",
-        name="best of all weights, proven",
+        name="best of all weights, proven" if is_proven else "best weights known",
         legendgroup="best",
         marker={
             "symbol": "star",
@@ -190,7 +192,8 @@ def _add_region(figure: go.Figure, content: TernaryContent, colours: Ink) -> Non
             "line": {"color": colours.text, "width": 1.5},
         },
         customdata=[weights_text(middle.tolist())],
-        hovertemplate="proven best of all weights<br>%{customdata}<extra></extra>",
+        hovertemplate=f"{'proven best of all weights' if is_proven else 'best weights known'}"
+        "<br>%{customdata}<extra></extra>",
     )
 
 

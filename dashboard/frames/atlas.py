@@ -197,12 +197,17 @@ def extents(table: pd.DataFrame, atlas: PromptAtlas, objectives: Sequence[str]) 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Best:
-    """The proven best weights over all prompts of a split."""
+    """The best weights over all prompts of a split, proven or as far as is known."""
 
     weights: Weights
     corners: Floats
     """Of the region in which all weights are as good, ``(n_corners, n_members)``."""
     mean_reward: float
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether there is a region: where cells are open, only the weights are known."""
+        return len(self.corners) > 1
 
 
 def best_proven(certificates: pd.DataFrame, n_members: int) -> Best | None:

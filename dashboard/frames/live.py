@@ -57,7 +57,9 @@ def presets(
         weights = np.asarray(proven["weights"].iloc[0], dtype=float)
         if weights.shape == (n_objectives,) and weights.max(initial=0.0) > 0:
             scaled = (weights / weights.max()).round(_URL_DIGITS)
-            found.append(Preset("proven best", tuple(scaled.tolist())))
+            is_proven = proven["area"].iloc[0] > 0
+            label = "proven best" if is_proven else "best known"
+            found.append(Preset(label, tuple(scaled.tolist())))
     if best is not None:
         found.append(Preset("best found", best))
     found.append(Preset("equal", (1.0,) * n_objectives))

@@ -60,9 +60,7 @@ def _body(run: Run) -> None:
     place, axes = _one_prompt(run, scored, weights, best)
     atlas_prompts.same_ensemble(run, mapped[choice.split], names, choice, place.weights)
     cut = Cut(tuple(axes), place.shares)
-    atlas_prompts.across_prompts(
-        run, mapped[choice.split], names, choice, cut, best.weights if best else None
-    )
+    atlas_prompts.across_prompts(run, mapped[choice.split], names, choice, cut, best)
 
 
 def _one_prompt(
@@ -270,9 +268,13 @@ def _map_caption(run: Run, table: Frame, content: figures.CellMap, n_shown: int)
     colour = "the largest responses have colours of their own, the others are grey"
     if content.value != frames.RESPONSE:
         colour = "brighter is better"
-    star = " The star and its outline are the proven best over all prompts." * (
-        content.best is not None
-    )
+    star = ""
+    if content.best is not None and content.best_region is not None:
+        star = (
+            " The star and its outline are the proven best over all prompts."
+            if len(content.best_region) > 1
+            else " The star is the best that is known over all prompts."
+        )
     st.caption(
         f"**{where}**; {colour}. Inside an area every weight vector writes the same text"
         f"{open_}. Hover to read it, click to move the weights there.{star}"

@@ -9,7 +9,7 @@ from dashboard.components import plane_click, text_table
 from dashboard.figures import atlas_prompts as figures
 from dashboard.figures.atlas import place_of
 from dashboard.frames import atlas_prompts as frames
-from dashboard.frames.atlas import part_of, slice_weights
+from dashboard.frames.atlas import Best, part_of, slice_weights
 from dashboard.frames.numbers import weights_text
 from dashboard.frames.plain import plain
 from dashboard.frames.words import differing_words
@@ -94,7 +94,7 @@ def across_prompts(
     names: dict[int, str],
     choice: PromptChoice,
     cut: frames.Cut,
-    best: Weights | None,
+    best: Best | None,
 ) -> None:
     """Show for which prompts weights matter, and where in weight space."""
     table = frames.prompt_table(own.scored, names, run.objectives)
@@ -136,7 +136,7 @@ def _select(table: Frame, choice: PromptChoice, sent: object) -> None:
 
 
 def _borders(
-    run: Run, choice: PromptChoice, n_prompts: int, cut: frames.Cut, best: Weights | None
+    run: Run, choice: PromptChoice, n_prompts: int, cut: frames.Cut, best: Best | None
 ) -> None:
     part = part_of(cut.shares, cut.axes)
     if part is None or len(cut.axes) < 2:
@@ -152,7 +152,7 @@ def _borders(
     )
     marks = {"selected weights": part}
     if best is not None and not is_slice:
-        marks["proven best"] = best
+        marks["proven best" if best.is_proven else "best known"] = best.weights
     found = landscape.borders(run, choice.split, cut)
     ink = controls.theme_ink()
     if len(names) == _TRIANGLE:

@@ -112,7 +112,7 @@ def _proven(proof: dict[str, Any], front: list[dict[str, Any]]) -> str:
             f"The hierarchical search found {-proof['regret']:.4f} more with all weights zero, "
             "which is no mix of the objectives: nothing is proven about it."
         )
-    complete = all(row["is_complete"] for row in front)
+    complete = bool(front) and all(row["is_complete"] for row in front)
     lines.append(
         f"Exact front: {len(front)} combinations of objective means that no weights dominate"
         + ("." if complete else " found within the budget; there may be more.")

@@ -40,7 +40,7 @@ def response(text: str, *scores: float) -> Response:
 
 
 def test_proven_weights_are_scaled_to_the_sliders() -> None:
-    proof = pd.DataFrame({"split": ["aggregation"], "weights": [[0.2, 0.5, 0.3]]})
+    proof = pd.DataFrame({"split": ["aggregation"], "weights": [[0.2, 0.5, 0.3]], "area": [0.1]})
     found = frames.presets(NAMES, (1.0, 0.5, 0.0), proof)
     assert [(one.label, one.weights) for one in found[:3]] == [
         ("proven best", (0.4, 1.0, 0.6)),
@@ -48,6 +48,7 @@ def test_proven_weights_are_scaled_to_the_sliders() -> None:
         ("equal", (1.0, 1.0, 1.0)),
     ]
     assert [one.weights for one in found[3:]] == [(1, 0, 0), (0, 1, 0), (0, 0, 1)]
+    assert frames.presets(NAMES, None, proof.assign(area=0.0))[0].label == "best known"
 
 
 def test_the_papers_weights_are_offered_for_the_papers_objectives_in_any_order() -> None:

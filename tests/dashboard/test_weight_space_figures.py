@@ -194,6 +194,10 @@ def test_the_triangle_shows_points_region_front_and_selection() -> None:
     assert traces["exact Pareto front"].customdata == ("0.2,0.3,0.5",)
     # The star is in the middle of the region.
     assert traces["best of all weights, proven"].y[0] == pytest.approx(HEIGHT / 3)
+    alone = ternary.ternary_map(ternary_content(best_region=np.array([[0.2, 0.3, 0.5]])), DARK)
+    [star] = [trace for trace in alone.data if trace.name == "best weights known"]
+    assert star.customdata == ("0.2,0.3,0.5",)
+    assert star.hovertemplate.startswith("best weights known<br>")
     assert (traces["selected"].x[0], traces["selected"].y[0]) == pytest.approx(
         tuple(to_plane([[0.5, 0, 0.5]])[0])
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from engine.atlas.cells import PromptAtlas
 from tests.benchmarks.dashboard_runs import trade_offs, write_study
 from tests.formula import RunSpec
 from tests.synthetic import write_run
@@ -162,6 +163,17 @@ def test_filters_apply_to_the_exact_front_and_to_the_proven_best_of_the_triangle
     assert ("exact Pareto front" in drawn) is is_drawn
     assert ("best of all weights, proven" in drawn) is is_drawn
     assert ("The star is the proven best" in said(page)) is is_drawn
+    assert "every response is known from the atlas" in said(page)
+
+
+@pytest.mark.usefixtures("served")
+def test_an_image_with_open_cells_does_not_claim_all_responses(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(PromptAtlas, "is_complete", property(lambda _: False))
+    page = open_page(run="finished", view="Triangle")
+    assert "exact where it has colour" in said(page)
+    assert "every response is known" not in said(page)
 
 
 @pytest.mark.usefixtures("served")

@@ -14,6 +14,7 @@ from dashboard.frames import proof as proofs
 from dashboard.frames import trade_off
 from dashboard.frames import weight_space as frames
 from dashboard.frames.numbers import counted
+from dashboard.queries import Run
 from dashboard.views.weight_space.scene import Scene, words
 
 MAP_KEY = "weight-map"
@@ -71,6 +72,20 @@ _FIELD_NOTE = (
 )
 
 
+_NEAREST_NOTE = "Without an atlas each place has the colour of the nearest evaluated direction."
+
+
+def _source(run: Run) -> str:
+    """Say what the image of a run with an atlas rests on."""
+    field = landscape.reward_field(run)
+    if field is not None and all(atlas.is_complete for atlas in field.atlases):
+        return "The image is exact: every response is known from the atlas."
+    return (
+        "The image is exact where it has colour: elsewhere the atlas's budget ended before some "
+        "response did."
+    )
+
+
 def _field_toggle(scene: Scene) -> bool:
     if landscape.reward_field(scene.run) is None:
         return False
@@ -93,11 +108,7 @@ def triangle_view(scene: Scene) -> None:
     with_star = (
         proof is not None and is_whole and proof.passes(run.objectives, scene.shown.filters)
     )
-    source = (
-        "The image is exact: every response is known from the atlas."
-        if is_exact
-        else "Without an atlas each place has the colour of the nearest evaluated direction."
-    )
+    source = _source(run) if is_exact else _NEAREST_NOTE
     told = f" {proofs.proof_note(proof)}" if proof and with_star else ""
     rest = "" if is_whole else " The other weights keep their share of the selected direction."
     st.caption(f"Corners are single objectives. Click anywhere to select. {source}{rest}{told}")

@@ -85,7 +85,8 @@ def records(training: ScstTrainer) -> tuple[list[TrainingStep], list[Validation]
 
 
 def test_training_raises_its_own_reward(base: Path) -> None:
-    _, validations = records(trainer(base))
+    # In half as many steps, what a seed gains depends on how the processor rounds.
+    _, validations = records(trainer(base, replace(CONFIG, max_steps=60)))
     assert validations[-1].means[0] > validations[0].means[0] + 0.08
 
 

@@ -194,7 +194,7 @@ class _Builder:
 
         Going on with more would leave more of them unfinished.
         """
-        return int(max(1, min(_NODES_AT_ONCE, n_nodes // self._tree.max_new_tokens)))
+        return int(max(1, min(_NODES_AT_ONCE, n_nodes / self._tree.max_new_tokens)))
 
     def _read_of_prompts(self) -> list[int]:
         forwards = self._forwards()

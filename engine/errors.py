@@ -89,6 +89,10 @@ class TrainingError(FailureError):
     """Training cannot go on: the loss or a gradient is not a number."""
 
 
+class ScoresError(FailureError):
+    """A model's scores of the next token are no numbers."""
+
+
 class StoreError(FailureError):
     """A database or a published snapshot cannot be read or written."""
 

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.ensemble.backend import Forward
+from engine.errors import ScoresError
 
 Aggregate = Callable[[Tensor, Tensor, nn.Module], Tensor]
 """(states, weights, head) -> scores; see ``aggregation``."""
@@ -36,30 +37,19 @@ def most_likely(scores: Tensor, _pairs: Tensor) -> Tensor:
     return scores.argmax(dim=-1)
 
 
-def sampled(temperature: float, generator: torch.Generator) -> Choose:
+def drawn(temperatures: Tensor, draws: Tensor) -> Choose:
     """Return a choice by chance: softmax of the scores over the temperature.
 
-    Args:
-        temperature: Above 0.
-        generator: Source of randomness, on the device of the scores.
-    """
-
-    def choose(scores: Tensor, _pairs: Tensor) -> Tensor:
-        probabilities = torch.softmax(scores.float() / temperature, dim=-1)
-        return torch.multinomial(probabilities, 1, generator=generator).squeeze(-1)
-
-    return choose
-
-
-def drawn(temperature: float, draws: Tensor) -> Choose:
-    """Return the choice that ``sampled`` makes, by chances that each pair brings along.
-
-    What one pair draws depends on no other pair.
+    What one pair draws depends on no other pair. One chance per token, turned into a token by the
+    inverse of the distribution, is two to four times as fast as ``torch.multinomial``, which
+    draws one per vocabulary entry.
 
     Args:
-        temperature: Above 0.
-        draws: Chances in [0, 1), double precision, ``(n_pairs, max_new_tokens)``, on the device
-            of the scores.
+        temperatures: Above 0, double precision, ``(n_pairs,)``, on the device of the scores.
+        draws: Chances in [0, 1), double precision, ``(n_pairs, max_new_tokens)``, likewise.
+
+    Raises:
+        ScoresError: From the choice, if scores are no numbers.
     """
     positions = itertools.count()
 
@@ -67,9 +57,16 @@ def drawn(temperature: float, draws: Tensor) -> Choose:
         # In double precision, and from the largest: no temperature is too low or too high.
         exponents = scores.double()
         exponents -= exponents.max(dim=-1, keepdim=True).values
-        exponents /= temperature
+        exponents /= temperatures[pairs].unsqueeze(1)
         reached = torch.softmax(exponents, dim=-1).cumsum_(dim=-1)
-        targets = draws[pairs, next(positions)] * reached[:, -1]
+        position = next(positions)
+        targets = draws[pairs, position] * reached[:, -1]
+        if not bool(targets.isfinite().all()):
+            raise ScoresError(
+                f"The scores of the next token are no numbers at token {position + 1} of a "
+                "response: an adapter or the model holds numbers that are too large. Train it "
+                "anew, with a lower training.learning_rate."
+            )
         return torch.searchsorted(reached, targets.unsqueeze(1), right=True).squeeze(1)
 
     return choose

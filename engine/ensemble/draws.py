@@ -61,5 +61,5 @@ class Draws:
 
     def choice(self, samples: slice, prompts: slice) -> Choose:
         """Return the choice of tokens for some samples of some prompts, for one decoding."""
-        own = torch.from_numpy(self._chances[samples, prompts]).to(self._device)
-        return drawn(self._temperature, own.flatten(0, 1))
+        own = torch.from_numpy(self._chances[samples, prompts]).to(self._device).flatten(0, 1)
+        return drawn(own.new_full((len(own),), self._temperature), own)

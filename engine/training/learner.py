@@ -28,6 +28,7 @@ from engine.training.losses import (
     group_advantages,
     kl_per_response,
     log_rewards,
+    next_token_log_probs,
     policy_gradient_loss,
     token_log_probs,
 )
@@ -151,11 +152,13 @@ class Learner:
             self._rewards.score_objective(self.adapter, repeated, responses.texts)
         ).float()
         advantages = group_advantages(log_rewards(rewards.reshape(-1, k))).flatten()
-        log_probs = token_log_probs(logits, responses.tokens, responses.mask, config.temperature)
+        mask = responses.mask
+        log_probs = next_token_log_probs(logits, mask, config.temperature)
+        reference = next_token_log_probs(reference_logits, mask, config.temperature)
         gradient_term = policy_gradient_loss(
-            log_probs, responses.mask, advantages.to(log_probs.device)
+            token_log_probs(log_probs, responses.tokens, mask), mask, advantages.to(mask.device)
         )
-        kl = kl_per_response(logits, reference_logits, responses.mask, config.temperature).mean()
+        kl = kl_per_response(log_probs, reference, mask).mean()
         return Loss(gradient_term + config.kl_coefficient * kl, kl.detach(), rewards)
 
     def step(self, loss: Loss, responses: SampledResponses, seconds: float) -> TrainingStep:

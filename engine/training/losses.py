@@ -36,21 +36,36 @@ def group_advantages(rewards: Tensor) -> Tensor:
     return rewards - rewards.mean(dim=1, keepdim=True)
 
 
-def token_log_probs(logits: Tensor, tokens: Tensor, mask: Tensor, temperature: float) -> Tensor:
-    """Return the log-probability of each sampled token under the tempered policy.
+def next_token_log_probs(logits: Tensor, mask: Tensor, temperature: float) -> Tensor:
+    """Return the log-probabilities of all tokens under the tempered policy, at M sampled tokens.
 
     Args:
         logits: ``(N, T, V)``.
-        tokens: ``(N, T)``.
-        mask: ``(N, T)``. What is behind a response's end costs no work: most responses are much
-            shorter than the longest.
+        mask: ``(N, T)``, M times True. What is behind a response's end costs no work: most
+            responses are much shorter than the longest.
         temperature: The one that the tokens were sampled with; only then is the gradient
             on-policy.
 
     Returns:
+        ``(M, V)``, in nats, in single precision; response by response.
+    """
+    # Not by the mask itself: the gradient of that sorts its indices.
+    sampled = logits.flatten(0, 1).index_select(0, mask.flatten().nonzero().squeeze(1)).float()
+    # A division by one would read and write all of it, here and in the gradient.
+    return torch.log_softmax(sampled if temperature == 1 else sampled / temperature, dim=-1)
+
+
+def token_log_probs(log_probs: Tensor, tokens: Tensor, mask: Tensor) -> Tensor:
+    """Return the log-probability of each sampled token.
+
+    Args:
+        log_probs: Of ``next_token_log_probs``, ``(M, V)``.
+        tokens: ``(N, T)``.
+        mask: ``(N, T)``.
+
+    Returns:
         ``(N, T)``, in nats; 0 outside of ``mask``.
     """
-    log_probs = torch.log_softmax(_sampled(logits, mask).float() / temperature, dim=-1)
     return _laid_out(log_probs.gather(-1, tokens[mask].unsqueeze(-1)).squeeze(-1), mask)
 
 
@@ -72,9 +87,7 @@ def policy_gradient_loss(log_probs: Tensor, mask: Tensor, advantages: Tensor) ->
     return -(advantages.detach() * per_response).mean()
 
 
-def kl_per_response(
-    logits: Tensor, reference_logits: Tensor, mask: Tensor, temperature: float
-) -> Tensor:
+def kl_per_response(log_probs: Tensor, reference_log_probs: Tensor, mask: Tensor) -> Tensor:
     """Return KL(policy || reference), summed over each response's tokens.
 
     The whole next-token distributions are compared at each sampled prefix, which has less
@@ -83,26 +96,15 @@ def kl_per_response(
     prefixes fixed.
 
     Args:
-        logits: ``(N, T, V)``, with gradients.
-        reference_logits: ``(N, T, V)``, constants.
-        mask: ``(N, T)``.
-        temperature: Both are tempered by it, as the sampled policy is.
+        log_probs: Of the policy, tempered as the sampled one is, ``(M, V)``, with gradients.
+        reference_log_probs: Of the base, tempered likewise, ``(M, V)``.
+        mask: ``(N, T)``, M times True.
 
     Returns:
         ``(N,)``, in nats per response, not negative.
     """
-    log_p = torch.log_softmax(_sampled(logits, mask).float() / temperature, dim=-1)
-    log_q = torch.log_softmax(
-        _sampled(reference_logits, mask).detach().float() / temperature, dim=-1
-    )
-    per_token = (log_p.exp() * (log_p - log_q)).sum(dim=-1)
+    per_token = (log_probs.exp() * (log_probs - reference_log_probs.detach())).sum(dim=-1)
     return _laid_out(per_token, mask).sum(dim=1)
-
-
-def _sampled(logits: Tensor, mask: Tensor) -> Tensor:
-    """Take the rows of sampled tokens, in order: ``(N, T, V)`` -> ``(M, V)``."""
-    # Not by the mask itself: the gradient of that sorts its indices.
-    return logits.flatten(0, 1).index_select(0, mask.flatten().nonzero().squeeze(1))
 
 
 def _laid_out(values: Tensor, mask: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from transformers.modeling_outputs import BaseModelOutput
 
 from engine.ensemble.aggregation import hidden_state_scores
 from engine.ensemble.backend import Forward
-from engine.ensemble.decoding import Choose, decode, sampled
+from engine.ensemble.decoding import Choose, decode, drawn
 from engine.ensemble.forward import BASE, HuggingFaceForward
 from engine.ensemble.stacked import stacked_forward, unsupported_reason
 from engine.policy import Policy
@@ -155,15 +155,16 @@ def _sample(
 ) -> list[SampledResponses]:
     prompts = [prompt for request in requests for prompt in request.prompts]
     input_ids, attention_mask = policy.encode(prompts)
+    n_tokens = policy.config.max_new_tokens
     by_sample = decode(
         forward,
         hidden_state_scores,
         input_ids,
         attention_mask,
         torch.ones(n_samples, 1),
-        max_new_tokens=policy.config.max_new_tokens,
+        max_new_tokens=n_tokens,
         eos_token_ids=policy.eos_token_ids,
-        choose=_each_by_its_own_chance(requests, policy.device),
+        choose=_by_own_chances(requests, n_samples, n_tokens, policy.device),
     )
     found, first = [], 0
     for request in requests:
@@ -175,27 +176,20 @@ def _sample(
     return found
 
 
-def _each_by_its_own_chance(requests: Sequence[SampleRequest], device: torch.device) -> Choose:
-    """Let every request draw from its own generator, in the order in which it would alone."""
-    choices = [
-        sampled(request.temperature, torch.Generator(device).manual_seed(request.seed))
-        for request in requests
-    ]
-    if len(choices) == 1:
-        return choices[0]
-    counts = torch.tensor([len(request.prompts) for request in requests])
-    request_of_prompt = torch.arange(len(requests)).repeat_interleave(counts).to(device)
-
-    def choose(scores: Tensor, pairs: Tensor) -> Tensor:
-        tokens = torch.empty_like(pairs)
-        requests_of_rows = request_of_prompt[pairs % len(request_of_prompt)]
-        for place, own_choice in enumerate(choices):
-            rows = (requests_of_rows == place).nonzero().squeeze(1)
-            if len(rows):
-                tokens[rows] = own_choice(scores[rows], pairs[rows])
-        return tokens
-
-    return choose
+def _by_own_chances(
+    requests: Sequence[SampleRequest], n_samples: int, n_tokens: int, device: torch.device
+) -> Choose:
+    """Let every request draw from its own seed what it would draw alone."""
+    chances, temperatures = [], []
+    for request in requests:
+        generator = torch.Generator().manual_seed(request.seed)
+        size = (n_samples, len(request.prompts))
+        chances.append(torch.rand(*size, n_tokens, dtype=torch.float64, generator=generator))
+        temperatures.append(torch.full(size, request.temperature, dtype=torch.float64))
+    return drawn(
+        torch.cat(temperatures, dim=1).flatten().to(device),
+        torch.cat(chances, dim=1).flatten(0, 1).to(device),
+    )
 
 
 def _batch(

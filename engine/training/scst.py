@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import torch
 
 from engine.config import TrainingConfig
-from engine.errors import TrainingError
+from engine.errors import ScoresError, TrainingError
 from engine.policy import Policy
 from engine.records import TrainingSample, TrainingStep, Validation
 from engine.rewards import RewardTable
@@ -160,9 +160,7 @@ class ScstTrainer:
     ) -> list[SampledResponses]:
         try:
             return sample_responses(self._policy, requests, samples_per_prompt=n_samples)
-        except RuntimeError as error:
-            if "probability tensor" not in str(error):
-                raise
+        except ScoresError as error:
             raise self._culprit(learners, requests, n_samples) from error
 
     def _culprit(
@@ -173,7 +171,7 @@ class ScstTrainer:
         for one, request in zip(learners, requests, strict=True):
             try:
                 sample_responses(self._policy, [request], samples_per_prompt=n_samples)
-            except RuntimeError:
+            except ScoresError:
                 return one.broken(what, one.progress.step)
         return learners[0].broken(what, learners[0].progress.step)
 

@@ -13,7 +13,7 @@ import torch
 from peft import PeftModel
 
 from engine.ensemble.aggregation import LEVELS
-from engine.ensemble.decoding import decode, sampled
+from engine.ensemble.decoding import decode
 from engine.ensemble.ensemble import Ensemble, base_alone
 from engine.ensemble.forward import HuggingFaceForward
 from engine.ensemble.tree import PrefixTree
@@ -188,30 +188,6 @@ def test_nodes_are_shared_where_prefixes_are(policy: Policy) -> None:
     )
     assert counted
     assert max(counted) <= len(PROMPTS)
-
-
-def test_sampled_tokens_follow_the_softmax() -> None:
-    # Probabilities 1/5 and 4/5; 4,000 draws have a standard deviation of 0.0063.
-    scores = torch.tensor([0.0, math.log(4.0)]).expand(4_000, 2)
-    choose = sampled(1.0, torch.Generator().manual_seed(0))
-    prompts = torch.zeros(4_000, dtype=torch.long)
-    assert abs(float(choose(scores, prompts).float().mean()) - 0.8) < 0.02
-
-
-def test_sampling_repeats_with_its_seed(policy: Policy) -> None:
-    def draw(seed: int) -> list[list[list[int]]]:
-        return decode(
-            HuggingFaceForward(policy, ("warm",)),
-            LEVELS["hidden_state"],
-            *policy.encode(PROMPTS),
-            torch.ones(2, 1),
-            max_new_tokens=8,
-            eos_token_ids=policy.eos_token_ids,
-            choose=sampled(1.0, torch.Generator().manual_seed(seed)),
-        )
-
-    assert draw(1) == draw(1)
-    assert draw(1) != draw(2)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import itertools
+import math
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -24,7 +25,7 @@ from engine.ensemble.memory import MIB, Costs
 from engine.ensemble.stacked import base_product, stacked_forward
 from engine.ensemble.stacked.forward import StackedForward
 from engine.ensemble.stacked.linear import StackedLinears
-from engine.errors import MemoryBudgetError
+from engine.errors import MemoryBudgetError, ScoresError
 from engine.policy import Policy
 from tests.policies import ADAPTERS, FAMILIES, PROMPTS, tiny_policy
 from tests.tiny_models import save_tiny_llama, save_tiny_t5
@@ -103,11 +104,12 @@ def close_draws(monkeypatch: pytest.MonkeyPatch) -> set[int]:
     """Pairs of the batch of all that drew so near two tokens' border that rounding decides."""
     found: set[int] = set()
 
-    def watched(temperature: float, chances: torch.Tensor) -> Choose:
-        choose, position = drawn(temperature, chances), itertools.count()
+    def watched(temperatures: torch.Tensor, chances: torch.Tensor) -> Choose:
+        choose, position = drawn(temperatures, chances), itertools.count()
 
         def look(scores: torch.Tensor, pairs: torch.Tensor) -> torch.Tensor:
-            borders = torch.softmax(scores.double() / temperature, dim=-1).cumsum(dim=-1)
+            tempered = scores.double() / temperatures[pairs].unsqueeze(1)
+            borders = torch.softmax(tempered, dim=-1).cumsum(dim=-1)
             gaps = (borders - chances[pairs, next(position)].unsqueeze(1)).abs().amin(dim=-1)
             found.update(pairs[gaps < 1e-6].tolist())
             return choose(scores, pairs)
@@ -442,7 +444,24 @@ def test_drawn_tokens_follow_the_softmax() -> None:
     scores = torch.tensor([0.0, float("-inf"), 4.0]).repeat(1000, 1)
     scores[:, 2] = torch.log(torch.tensor(4.0))
     chances = (torch.arange(1000, dtype=torch.float64).unsqueeze(1) + 0.5) / 1000
-    tokens = drawn(1.0, chances)(scores, torch.arange(1000))
+    pairs, ones = torch.arange(1000), torch.ones(1000, dtype=torch.float64)
+    tokens = drawn(ones, chances)(scores, pairs)
     assert torch.bincount(tokens).tolist() == [200, 0, 800]
-    coldest = drawn(1e-320, chances)(scores, torch.arange(1000))
+    coldest = drawn(1e-320 * ones, chances)(scores, pairs)
     assert set(coldest.tolist()) == {2}
+
+
+def test_a_pair_draws_at_its_own_temperature() -> None:
+    # The first token's probability is 1/5, and 1/3 at temperature 2.
+    scores = torch.tensor([1.0, 4.0]).log().repeat(2, 1)
+    temperatures = torch.tensor([2.0, 1.0], dtype=torch.float64)
+    quarter = torch.full((2, 1), 0.25, dtype=torch.float64)
+    assert drawn(temperatures, quarter)(scores, torch.tensor([1, 0])).tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("score", [math.nan, math.inf])
+def test_scores_that_are_no_numbers_are_not_drawn_from(score: float) -> None:
+    one = torch.ones(2, 1, dtype=torch.float64)
+    choose = drawn(one[:, 0], 0.5 * one)
+    with pytest.raises(ScoresError, match="token 1 of a response"):
+        choose(torch.tensor([[0.0, 1.0], [0.0, score]]), torch.arange(2))

@@ -11,6 +11,7 @@ from engine.training.losses import (
     group_advantages,
     kl_per_response,
     log_rewards,
+    next_token_log_probs,
     policy_gradient_loss,
     token_log_probs,
 )
@@ -32,7 +33,9 @@ def test_token_log_probs_are_those_of_the_tempered_policy() -> None:
     # Logits (ln 1, ln 4) at temperature 2 are (0, ln 2): probabilities 1/3 and 2/3.
     logits = torch.tensor([[[0.0, math.log(4.0)], [0.0, math.log(4.0)]]])
     mask = torch.tensor([[True, False]])
-    log_probs = token_log_probs(logits, torch.tensor([[1, 0]]), mask, temperature=2.0)
+    log_probs = next_token_log_probs(logits, mask, temperature=2.0)
+    torch.testing.assert_close(log_probs, torch.tensor([[1 / 3, 2 / 3]]).log())
+    log_probs = token_log_probs(log_probs, torch.tensor([[1, 0]]), mask)
     torch.testing.assert_close(log_probs, torch.tensor([[math.log(2 / 3), 0.0]]))
 
 
@@ -46,20 +49,23 @@ def test_the_policy_gradient_sums_over_tokens_and_leaves_out_padding() -> None:
     torch.testing.assert_close(log_probs.grad, torch.tensor([[-1.0, -1.0, 0.0], [1.0, 0.0, 0.0]]))
 
 
+def kl_of(logits: torch.Tensor, reference: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    log_probs = next_token_log_probs(logits, mask, 1.0)
+    return kl_per_response(log_probs, next_token_log_probs(reference, mask, 1.0), mask)
+
+
 def test_kl_is_summed_over_the_tokens_of_a_response() -> None:
     # p = (1/2, 1/2), q = (1/4, 3/4): KL = 1/2 ln(1/2 / 1/4) + 1/2 ln(1/2 / 3/4).
     logits = torch.zeros(1, 3, 2)
     reference = torch.tensor([0.25, 0.75]).log().expand(1, 3, 2)
     mask = torch.tensor([[True, True, False]])
     one_token = 0.5 * math.log(2.0) + 0.5 * math.log(2.0 / 3.0)
-    torch.testing.assert_close(
-        kl_per_response(logits, reference, mask, 1.0), torch.tensor([2 * one_token])
-    )
+    torch.testing.assert_close(kl_of(logits, reference, mask), torch.tensor([2 * one_token]))
 
 
 def test_the_kl_has_a_gradient_that_pulls_to_the_reference() -> None:
     logits = torch.tensor([[[1.0, 0.0]]], requires_grad=True)
-    kl = kl_per_response(logits, torch.zeros(1, 1, 2), torch.tensor([[True]]), 1.0)
+    kl = kl_of(logits, torch.zeros(1, 1, 2), torch.tensor([[True]]))
     kl.sum().backward()  # type: ignore[no-untyped-call]
     assert logits.grad is not None
     # Going against the gradient lowers the first logit, towards the uniform reference.
@@ -77,9 +83,8 @@ def test_kl_of_near_policies_is_not_negative_in_low_precision() -> None:
     generator = torch.Generator().manual_seed(0)
     reference = torch.randn(20, 4, 50, generator=generator)
     logits = reference + 0.02 * torch.randn(20, 4, 50, generator=generator)
-    kl = kl_per_response(
-        logits.bfloat16(), reference.bfloat16(), torch.ones(20, 4, dtype=torch.bool), 1.0
-    )
+    every_token = torch.ones(20, 4, dtype=torch.bool)
+    kl = kl_of(logits.bfloat16(), reference.bfloat16(), every_token)
     assert bool((kl >= 0).all())
 
 

@@ -40,9 +40,9 @@ def most_likely(scores: Tensor, _pairs: Tensor) -> Tensor:
 def drawn(temperatures: Tensor, draws: Tensor) -> Choose:
     """Return a choice by chance: softmax of the scores over the temperature.
 
-    What one pair draws depends on no other pair. One chance per token, turned into a token by the
-    inverse of the distribution, is two to four times as fast as ``torch.multinomial``, which
-    draws one per vocabulary entry.
+    What one pair draws depends on no other pair. A token is found by the inverse of the
+    distribution, from one chance: ``torch.multinomial`` draws one per vocabulary entry, which took
+    two to four times as long on a CPU.
 
     Args:
         temperatures: Above 0, double precision, ``(n_pairs,)``, on the device of the scores.

@@ -21,7 +21,7 @@ from peft.utils.other import AuxiliaryTrainingWrapper
 from torch import Tensor, nn
 from transformers.modeling_outputs import BaseModelOutput
 
-from engine.ensemble.head import SharedHead, shared_head
+from engine.ensemble.head import SharedHead, head_inputs, shared_head
 from engine.ensemble.memory import bytes_of_reading
 from engine.ensemble.screen import Screen
 from engine.errors import ModelError
@@ -197,10 +197,10 @@ class HuggingFaceForward:
         with (
             torch.no_grad(),
             active,
-            _head_inputs(None if self._is_alone else self._head) as captured,
+            head_inputs(None if self._is_alone else self._head) as captured,
         ):
             output = self._policy.model(past_key_values=cache, use_cache=True, **inputs)
-        return (output.logits[:, -1] if self._is_alone else captured[0]), output
+        return (output.logits[:, -1] if self._is_alone else captured[0][:, -1]), output
 
     def _select(self, places: Tensor) -> None:
         n_nodes = len(self._mask) // self.n_members
@@ -291,28 +291,3 @@ def _bytes_per_node(policy: Policy, n_members: int) -> int:
     return int(
         n_members * config.num_hidden_layers * 2 * config.hidden_size * policy.base.dtype.itemsize
     )
-
-
-@contextmanager
-def _head_inputs(head: nn.Module | None) -> Iterator[list[Tensor]]:
-    """Catch what goes into the head at the last position, and let the head do no work.
-
-    The head's product is left to the aggregation, which needs one per text, not one per member.
-    Catching its input, rather than ``hidden_states[-1]``, includes whatever the architecture
-    does in between (T5 scales by d_model ** -0.5).
-    """
-    captured: list[Tensor] = []
-    if head is None:
-        yield captured
-        return
-
-    def catch(_head: nn.Module, arguments: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        hidden = arguments[0]
-        captured.append(hidden[:, -1])
-        return (hidden[:, :0],)
-
-    handle = head.register_forward_pre_hook(catch)
-    try:
-        yield captured
-    finally:
-        handle.remove()

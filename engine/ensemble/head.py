@@ -114,3 +114,26 @@ def _replaced_states(head: nn.Module) -> Iterator[list[Tensor]]:
         yield used
     finally:
         handle.remove()
+
+
+@contextmanager
+def head_inputs(head: nn.Module | None) -> Iterator[list[Tensor]]:
+    """Catch what goes into a model's head, ``(n, length, d)`` a call, and let it do no work.
+
+    Catching its input, rather than ``hidden_states[-1]``, includes whatever the architecture
+    does in between (T5 scales by d_model ** -0.5). Of no head, nothing is caught.
+    """
+    captured: list[Tensor] = []
+    if head is None:
+        yield captured
+        return
+
+    def catch(_head: nn.Module, arguments: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        captured.append(arguments[0])
+        return (arguments[0][:, :0],)
+
+    handle = head.register_forward_pre_hook(catch)
+    try:
+        yield captured
+    finally:
+        handle.remove()

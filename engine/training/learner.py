@@ -1,7 +1,7 @@
 """One adapter that learns: its prompts, its loss, its optimiser, and what it reports.
 
-A learner calls no model: it is handed responses and their logits, so that several of them can
-share a forward (``scst``).
+A learner calls no model: it is handed responses and what the head reads of them, so that several
+of them can share a forward (``scst``).
 """
 
 from __future__ import annotations
@@ -25,13 +25,12 @@ from engine.statistics import mean_and_error
 from engine.training.checkpoint import Checkpoint
 from engine.training.convergence import has_converged
 from engine.training.losses import (
+    SampledTokens,
     group_advantages,
-    kl_per_response,
     log_rewards,
-    next_token_log_probs,
-    policy_gradient_loss,
-    token_log_probs,
+    training_loss,
 )
+from engine.training.reading import ResponseReader
 from engine.training.sampling import SampledResponses, SampleRequest
 
 _SAMPLES_KEPT = 8
@@ -134,32 +133,37 @@ class Learner:
         self,
         request: SampleRequest,
         responses: SampledResponses,
-        logits: Tensor,
-        reference_logits: Tensor,
+        states: Tensor,
+        reference_states: Tensor,
+        reader: ResponseReader,
     ) -> Loss:
         """Score responses and return what their gradient follows.
 
         Args:
             request: What was asked.
-            responses: N = P k of them.
-            logits: Of the adapter, with dropout, ``(N, T, V)``.
-            reference_logits: Of the base, ``(N, T, V)``.
+            responses: What came, of M tokens in all.
+            states: What the head read with the adapter at work, and dropout, ``(M, d)``.
+            reference_states: What it read of the base, ``(M, d)``.
+            reader: Whose states they are.
         """
-        config = self.config
+        config, mask = self.config, responses.mask
         k = len(responses.texts) // len(request.prompts)
         repeated = [prompt for prompt in request.prompts for _ in range(k)]
         rewards = torch.from_numpy(
             self._rewards.score_objective(self.adapter, repeated, responses.texts)
         ).float()
         advantages = group_advantages(log_rewards(rewards.reshape(-1, k))).flatten()
-        mask = responses.mask
-        log_probs = next_token_log_probs(logits, mask, config.temperature)
-        reference = next_token_log_probs(reference_logits, mask, config.temperature)
-        gradient_term = policy_gradient_loss(
-            token_log_probs(log_probs, responses.tokens, mask), mask, advantages.to(mask.device)
+        sampled = SampledTokens(
+            responses.tokens[mask],
+            advantages.to(mask.device).repeat_interleave(mask.sum(dim=1)),
+            len(mask),
+            config.temperature,
+            config.kl_coefficient,
         )
-        kl = kl_per_response(log_probs, reference, mask).mean()
-        return Loss(gradient_term + config.kl_coefficient * kl, kl.detach(), rewards)
+        total, kl = training_loss(
+            sampled, states, reference_states, reader.head, tokens_at_once=reader.tokens_at_once
+        )
+        return Loss(total, kl, rewards)
 
     def step(self, loss: Loss, responses: SampledResponses, seconds: float) -> TrainingStep:
         """Take the step whose gradients ``loss`` has left behind, and report it.

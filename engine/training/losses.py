@@ -1,13 +1,15 @@
 """Formulas of self-critical sequence training: tensors in, tensors out.
 
-Notation: P prompts, k samples each, N = P k responses of at most T tokens, V vocabulary entries.
-``mask`` is True where a response token was sampled, the end token included.
+Notation: P prompts, k samples each, N = P k responses of M tokens in all, those of one response
+side by side and its end token included; V vocabulary entries; d, the width of a state.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 LOWEST_REWARD, HIGHEST_REWARD = 1e-4, 0.9999
 
@@ -36,77 +38,105 @@ def group_advantages(rewards: Tensor) -> Tensor:
     return rewards - rewards.mean(dim=1, keepdim=True)
 
 
-def next_token_log_probs(logits: Tensor, mask: Tensor, temperature: float) -> Tensor:
-    """Return the log-probabilities of all tokens under the tempered policy, at M sampled tokens.
+@dataclass(frozen=True, slots=True)
+class SampledTokens:
+    """M tokens that an adapter sampled, and how its loss weighs them."""
+
+    tokens: Tensor
+    """``(M,)``."""
+    advantages: Tensor
+    """Of each token's response, ``(M,)``."""
+    n_responses: int
+    temperature: float
+    kl_coefficient: float
+
+
+def training_loss(
+    sampled: SampledTokens,
+    states: Tensor,
+    reference_states: Tensor,
+    head: nn.Module,
+    *,
+    tokens_at_once: int,
+) -> tuple[Tensor, Tensor]:
+    """Return the mean over responses of ``sum over tokens of (- advantage log p + c KL)``.
+
+    The KL is a sum over a response's tokens, not a mean: the policy gradient is one too, and a
+    mean is too weak beside it.
+
+    Both terms are of the whole next-token distributions p of the policy and q of the base, at
+    every sampled prefix, tempered as the samples were: the log-ratio of sampled tokens would have
+    more variance. The gradient holds the prefixes fixed; with respect to a token's logits it is
+    ``(advantage (p - onehot) + c p (log p - log q - KL)) / (temperature N)``.
+
+    Logits of whole vocabularies would be nearly all that a step holds, several times over. They
+    are made of some tokens at a time, and turned at once into the gradient of these tokens'
+    states: the head is frozen, nothing else needs them.
 
     Args:
-        logits: ``(N, T, V)``.
-        mask: ``(N, T)``, M times True. What is behind a response's end costs no work: most
-            responses are much shorter than the longest.
-        temperature: The one that the tokens were sampled with; only then is the gradient
-            on-policy.
+        sampled: The tokens; their ``kl_coefficient`` is ``c``.
+        states: What the head reads to predict them, ``(M, d)``, with gradients.
+        reference_states: The base's, ``(M, d)``, constants.
+        head: States -> logits, ``(m, d)`` -> ``(m, V)``; its own gradient is not wanted.
+        tokens_at_once: How many.
 
     Returns:
-        ``(M, V)``, in nats, in single precision; response by response.
-    """
-    # Not by the mask itself: the gradient of that sorts its indices.
-    sampled = logits.flatten(0, 1).index_select(0, mask.flatten().nonzero().squeeze(1)).float()
-    # A division by one would read and write all of it, here and in the gradient.
-    return torch.log_softmax(sampled if temperature == 1 else sampled / temperature, dim=-1)
-
-
-def token_log_probs(log_probs: Tensor, tokens: Tensor, mask: Tensor) -> Tensor:
-    """Return the log-probability of each sampled token.
-
-    Args:
-        log_probs: Of ``next_token_log_probs``, ``(M, V)``.
-        tokens: ``(N, T)``.
-        mask: ``(N, T)``.
-
-    Returns:
-        ``(N, T)``, in nats; 0 outside of ``mask``.
-    """
-    return _laid_out(log_probs.gather(-1, tokens[mask].unsqueeze(-1)).squeeze(-1), mask)
-
-
-def policy_gradient_loss(log_probs: Tensor, mask: Tensor, advantages: Tensor) -> Tensor:
-    """Return ``- mean over responses of (advantage * sum over its tokens of log p)``.
-
-    Args:
-        log_probs: ``(N, T)``, with gradients.
-        mask: ``(N, T)``.
-        advantages: ``(N,)``, constants.
-
-    Returns:
-        A scalar.
+        The loss, a scalar whose gradient reaches ``states``, and the mean KL of a response in
+        nats, without one.
 
     Source:
         EMORL, arXiv:2505.02579, section 5.1; Rennie et al. 2017, equation 7.
     """
-    per_response = log_probs.where(mask, 0.0).sum(dim=1)
-    return -(advantages.detach() * per_response).mean()
+    gradients = torch.empty_like(states)
+    losses, kls = [], []
+    scratch: list[Tensor] = []
+    for first in range(0, len(states), tokens_at_once):
+        rows = slice(first, first + tokens_at_once)
+        own = states[rows].detach().requires_grad_()
+        with torch.enable_grad():
+            logits = head(own)
+        scratch = scratch or [torch.empty_like(logits, dtype=torch.float32) for _ in range(3)]
+        with torch.no_grad():
+            loss, kl, of_logits = _loss_and_gradient(
+                logits, head(reference_states[rows]), sampled, rows, scratch
+            )
+        (gradients[rows],) = torch.autograd.grad(logits, own, of_logits)
+        losses.append(loss)
+        kls.append(kl)
+    # Worth nothing; its gradient is the one that was found.
+    carrier = ((states - states.detach()) * gradients).sum()
+    n_responses = sampled.n_responses
+    return torch.stack(losses).sum() / n_responses + carrier, torch.stack(kls).sum() / n_responses
 
 
-def kl_per_response(log_probs: Tensor, reference_log_probs: Tensor, mask: Tensor) -> Tensor:
-    """Return KL(policy || reference), summed over each response's tokens.
+def _loss_and_gradient(
+    logits: Tensor,
+    reference_logits: Tensor,
+    sampled: SampledTokens,
+    rows: slice,
+    room: list[Tensor],
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return loss and KL, summed over some tokens, and the gradient of the mean by the logits.
 
-    The whole next-token distributions are compared at each sampled prefix, which has less
-    variance than the log-ratio of the sampled tokens. It is a sum, not a mean, over tokens: the
-    policy gradient is one too, and a mean is too weak beside it. The gradient holds the sampled
-    prefixes fixed.
-
-    Args:
-        log_probs: Of the policy, tempered as the sampled one is, ``(M, V)``, with gradients.
-        reference_log_probs: Of the base, tempered likewise, ``(M, V)``.
-        mask: ``(N, T)``, M times True.
-
-    Returns:
-        ``(N,)``, in nats per response, not negative.
+    All is written into ``room``: of large vocabularies, fresh memory costs more than the numbers.
     """
-    per_token = (log_probs.exp() * (log_probs - reference_log_probs.detach())).sum(dim=-1)
-    return _laid_out(per_token, mask).sum(dim=1)
+    temperature, c = sampled.temperature, sampled.kl_coefficient
+    log_p, excess, p = (part[: len(logits)] for part in room)
+    _log_softmax(logits, temperature, log_p)
+    _log_softmax(reference_logits, temperature, excess)
+    torch.sub(log_p, excess, out=excess)
+    torch.exp(log_p, out=p)
+    kl = torch.linalg.vecdot(p, excess).unsqueeze(1)
+    tokens = sampled.tokens[rows].unsqueeze(1)
+    advantages = sampled.advantages[rows].unsqueeze(1)
+    loss = c * kl.sum() - (advantages * log_p.gather(1, tokens)).sum()
+    gradient = excess.sub_(kl).mul_(c).add_(advantages).mul_(p)
+    gradient.scatter_add_(1, tokens, -advantages)
+    gradient /= temperature * sampled.n_responses
+    return loss, kl.sum(), gradient.to(logits.dtype)
 
 
-def _laid_out(values: Tensor, mask: Tensor) -> Tensor:
-    """Put one value per sampled token, in order, at its place in ``(N, T)``; 0 elsewhere."""
-    return torch.zeros_like(mask, dtype=values.dtype).masked_scatter(mask, values)
+def _log_softmax(logits: Tensor, temperature: float, found: Tensor) -> None:
+    # A division by one would read and write all of it.
+    tempered = logits if temperature == 1 else logits / temperature
+    torch.log_softmax(tempered, dim=-1, dtype=torch.float32, out=found)

@@ -1,7 +1,7 @@
-"""Sampled responses of several adapters, each to prompts of its own, and the logits of a loss.
+"""Sampled responses of several adapters, each to prompts of its own.
 
-A *batch* is what one adapter sampled. Adapters that train together are sampled and read in one
-pass; what a batch holds does not depend on whom it shared that pass with.
+A *batch* is what one adapter sampled. Adapters that train together are sampled in one pass; what
+a batch holds does not depend on whom it shared that pass with.
 """
 
 from __future__ import annotations
@@ -12,11 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.nn.functional as F  # noqa: N812
 from peft import PeftModel
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
-from transformers.modeling_outputs import BaseModelOutput
 
 from engine.ensemble.aggregation import hidden_state_scores
 from engine.ensemble.backend import Forward
@@ -24,7 +22,6 @@ from engine.ensemble.decoding import Choose, decode, drawn
 from engine.ensemble.forward import BASE, HuggingFaceForward
 from engine.ensemble.stacked import stacked_forward, unsupported_reason
 from engine.policy import Policy
-from engine.training.side_by_side import Extent
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,56 +76,6 @@ def sample_responses(
         with _active(policy, request.adapter):
             alone = HuggingFaceForward(policy, (request.adapter,))
             found += _sample(policy, alone, [request], samples_per_prompt)
-    return found
-
-
-def response_logits(policy: Policy, batches: Sequence[SampledResponses]) -> list[Tensor]:
-    """Return the policy's logits at every response token, ``(N, T, V)`` per batch.
-
-    All batches go through the model as one. An encoder reads each prompt once, not once per
-    sample.
-    """
-    k = len(batches[0].tokens) // len(batches[0].input_ids)
-    input_ids, prompt_mask, tokens = _padded(policy, batches)
-    masks = prompt_mask.repeat_interleave(k, dim=0)
-    if policy.is_encoder_decoder:
-        encoded = policy.base.get_encoder()(
-            input_ids=input_ids, attention_mask=prompt_mask
-        ).last_hidden_state
-        output = policy.base(
-            encoder_outputs=BaseModelOutput(last_hidden_state=encoded.repeat_interleave(k, dim=0)),
-            attention_mask=masks,
-            decoder_input_ids=_shifted_right(policy, tokens),
-            use_cache=False,
-        )
-    else:
-        inputs = torch.cat([input_ids.repeat_interleave(k, dim=0), tokens], dim=1)
-        mask = torch.cat([masks, torch.ones_like(tokens)], dim=1)
-        output = policy.base(
-            input_ids=inputs[:, :-1],
-            attention_mask=mask[:, :-1],
-            position_ids=(mask.cumsum(-1) - 1).clamp(min=0)[:, :-1],
-            logits_to_keep=tokens.shape[1],
-            use_cache=False,
-        )
-    parts = output.logits.split([len(batch.tokens) for batch in batches])
-    return [part[:, : batch.tokens.shape[1]] for part, batch in zip(parts, batches, strict=True)]
-
-
-def extents(policy: Policy, batches: Sequence[SampledResponses]) -> list[Extent]:
-    """Return what is each batch's own in the pass of ``response_logits``."""
-    prompt_length, response_length = _lengths(policy, batches)
-    found = []
-    for batch in batches:
-        prompt, response = batch.input_ids.shape[1], batch.tokens.shape[1]
-        if policy.is_encoder_decoder:
-            columns = {prompt_length: slice(0, prompt), response_length: slice(0, response)}
-        else:
-            first = prompt_length - prompt
-            # The last response token is predicted, but predicts nothing.
-            together = prompt_length + response_length - 1
-            columns = {together: slice(first, prompt_length + response - 1)}
-        found.append(Extent(len(batch.input_ids), columns))
     return found
 
 
@@ -208,34 +155,3 @@ def _batch(
         mask.to(policy.device),
         [policy.decode(row) for row in rows],
     )
-
-
-def _lengths(policy: Policy, batches: Sequence[SampledResponses]) -> tuple[int, int]:
-    """Return the lengths that prompts and responses are padded to."""
-    prompt = max(batch.input_ids.shape[1] for batch in batches)
-    response = max(batch.tokens.shape[1] for batch in batches)
-    if policy.is_encoder_decoder and prompt == response:
-        response += 1  # a layer must be able to tell from a length which of the two it reads
-    return prompt, response
-
-
-def _padded(policy: Policy, batches: Sequence[SampledResponses]) -> tuple[Tensor, Tensor, Tensor]:
-    """Return prompts, their mask, and responses of all batches, padded to common lengths."""
-    prompt_length, response_length = _lengths(policy, batches)
-    side = "right" if policy.is_encoder_decoder else "left"
-    pad = policy.pad_token_id
-    return (
-        torch.cat([_to_length(b.input_ids, prompt_length, side, pad) for b in batches]),
-        torch.cat([_to_length(b.attention_mask, prompt_length, side, 0) for b in batches]),
-        torch.cat([_to_length(b.tokens, response_length, "right", pad) for b in batches]),
-    )
-
-
-def _to_length(rows: Tensor, length: int, side: str, value: int) -> Tensor:
-    missing = length - rows.shape[1]
-    return F.pad(rows, (missing, 0) if side == "left" else (0, missing), value=value)
-
-
-def _shifted_right(policy: Policy, tokens: Tensor) -> Tensor:
-    first = torch.full_like(tokens[:, :1], policy.decoder_start_token_id)
-    return torch.cat([first, tokens[:, :-1]], dim=1)

@@ -26,13 +26,8 @@ from engine.records import TrainingSample, TrainingStep, Validation
 from engine.rewards import RewardTable
 from engine.training.checkpoint import Checkpoint
 from engine.training.learner import Learner, Loss
-from engine.training.sampling import (
-    SampledResponses,
-    SampleRequest,
-    extents,
-    response_logits,
-    sample_responses,
-)
+from engine.training.reading import ResponseReader
+from engine.training.sampling import SampledResponses, SampleRequest, sample_responses
 from engine.training.side_by_side import SideBySide
 
 Record = TrainingStep | tuple[Validation, list[TrainingSample]]
@@ -67,6 +62,7 @@ class ScstTrainer:
             seed: Seed of the run.
         """
         self._policy = policy
+        self._reader = ResponseReader(policy)
         self._learners = {
             adapter: Learner(
                 policy,
@@ -134,13 +130,13 @@ class ScstTrainer:
     ) -> list[Loss]:
         beside = SideBySide(self._policy, [one.adapter for one in learners])
         noise = [one.dropout_noise() for one in learners]
-        with beside.reading(extents(self._policy, batches), noise):
+        with beside.reading(self._reader.extents(batches), noise):
             with torch.no_grad(), beside.base_only():
-                of_base = response_logits(self._policy, batches)
-            of_adapters = response_logits(self._policy, batches)
+                of_base = self._reader.states(batches)
+            of_adapters = self._reader.states(batches)
         return [
-            one.loss(request, batch, logits, reference)
-            for one, request, batch, logits, reference in zip(
+            one.loss(request, batch, states, reference, self._reader)
+            for one, request, batch, states, reference in zip(
                 learners, requests, batches, of_adapters, of_base, strict=True
             )
         ]

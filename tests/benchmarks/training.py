@@ -24,14 +24,7 @@ from torch import Tensor
 from engine.config import PolicyConfig, RewardConfig, RunConfig, TrainingConfig
 from engine.policy import Policy
 from engine.rewards import load_rewards
-from engine.training.losses import (
-    group_advantages,
-    kl_per_response,
-    log_rewards,
-    next_token_log_probs,
-    policy_gradient_loss,
-    token_log_probs,
-)
+from engine.training.losses import group_advantages, log_rewards
 from engine.training.scst import ScstTrainer
 from tests.benchmarks.shapes import MEMBERS, SHAPES, Numbers, Shape, build_policy
 
@@ -132,12 +125,10 @@ def reference_turn(case: Case) -> Callable[[], None]:
         logits = _logits(model, policy.is_encoder_decoder, *inputs)
         with torch.no_grad():
             reference = _logits(base, policy.is_encoder_decoder, *inputs)
-        is_token = torch.ones_like(written, dtype=torch.bool)
-        log_probs = next_token_log_probs(logits, is_token, 1.0)
-        of_tokens = token_log_probs(log_probs, written, is_token)
-        loss = policy_gradient_loss(of_tokens, is_token, advantages.to(ids.device))
-        of_base = next_token_log_probs(reference, is_token, 1.0)
-        kl = kl_per_response(log_probs, of_base, is_token).mean()
+        log_p = logits.log_softmax(dim=-1)
+        kl = (log_p.exp() * (log_p - reference.log_softmax(dim=-1))).sum(dim=-1).sum(dim=1).mean()
+        of_responses = log_p.gather(-1, written.unsqueeze(-1)).squeeze(-1).sum(dim=1)
+        loss = -(advantages.to(ids.device) * of_responses).mean()
         optimizer.zero_grad()
         (loss + 0.2 * kl).backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 2.0)

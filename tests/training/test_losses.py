@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 
+import pytest
 import torch
+from torch import nn
 
 from engine.training.convergence import has_converged
 from engine.training.losses import (
+    SampledTokens,
     group_advantages,
-    kl_per_response,
     log_rewards,
-    next_token_log_probs,
-    policy_gradient_loss,
-    token_log_probs,
+    training_loss,
 )
 
 
@@ -29,63 +29,80 @@ def test_advantages_are_rewards_less_the_mean_of_their_prompt() -> None:
     torch.testing.assert_close(advantages, torch.tensor([[-1.0, 0.0, 1.0], [-1.0, -1.0, 2.0]]))
 
 
-def test_token_log_probs_are_those_of_the_tempered_policy() -> None:
-    # Logits (ln 1, ln 4) at temperature 2 are (0, ln 2): probabilities 1/3 and 2/3.
-    logits = torch.tensor([[[0.0, math.log(4.0)], [0.0, math.log(4.0)]]])
-    mask = torch.tensor([[True, False]])
-    log_probs = next_token_log_probs(logits, mask, temperature=2.0)
-    torch.testing.assert_close(log_probs, torch.tensor([[1 / 3, 2 / 3]]).log())
-    log_probs = token_log_probs(log_probs, torch.tensor([[1, 0]]), mask)
-    torch.testing.assert_close(log_probs, torch.tensor([[math.log(2 / 3), 0.0]]))
-
-
-def test_the_policy_gradient_sums_over_tokens_and_leaves_out_padding() -> None:
-    log_probs = torch.tensor([[-1.0, -2.0, -9.0], [-0.5, -9.0, -9.0]], requires_grad=True)
-    mask = torch.tensor([[True, True, False], [True, False, False]])
-    loss = policy_gradient_loss(log_probs, mask, torch.tensor([2.0, -2.0]))
-    # -(2 * (-1 - 2) + -2 * (-0.5)) / 2 = 2.5
-    torch.testing.assert_close(loss, torch.tensor(2.5))
+def loss_of(
+    logits: torch.Tensor, reference: torch.Tensor, **sampled: float
+) -> tuple[float, float, torch.Tensor]:
+    """Loss, KL and gradient of one response of one token, the first of all."""
+    given = logits.clone().requires_grad_()
+    one = SampledTokens(
+        torch.tensor([0]),
+        torch.tensor([sampled.get("advantage", 0.0)]),
+        n_responses=1,
+        temperature=sampled.get("temperature", 1.0),
+        kl_coefficient=sampled.get("kl_coefficient", 0.0),
+    )
+    loss, kl = training_loss(one, given, reference, nn.Identity(), tokens_at_once=8)
     loss.backward()  # type: ignore[no-untyped-call]
-    torch.testing.assert_close(log_probs.grad, torch.tensor([[-1.0, -1.0, 0.0], [1.0, 0.0, 0.0]]))
+    assert given.grad is not None
+    return float(loss.detach()), float(kl), given.grad
 
 
-def kl_of(logits: torch.Tensor, reference: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    log_probs = next_token_log_probs(logits, mask, 1.0)
-    return kl_per_response(log_probs, next_token_log_probs(reference, mask, 1.0), mask)
+def test_the_policy_gradient_is_that_of_the_tempered_policy() -> None:
+    # Logits (ln 1, ln 4) at temperature 2 are (0, ln 2): probabilities 1/3 and 2/3.
+    logits = torch.tensor([[1.0, 4.0]]).log()
+    loss, _, gradient = loss_of(logits, logits, advantage=3.0, temperature=2.0)
+    assert loss == pytest.approx(-3 * math.log(1 / 3))
+    torch.testing.assert_close(gradient, torch.tensor([[-1.0, 1.0]]))
 
 
-def test_kl_is_summed_over_the_tokens_of_a_response() -> None:
+def test_the_kl_pulls_to_the_reference() -> None:
     # p = (1/2, 1/2), q = (1/4, 3/4): KL = 1/2 ln(1/2 / 1/4) + 1/2 ln(1/2 / 3/4).
-    logits = torch.zeros(1, 3, 2)
-    reference = torch.tensor([0.25, 0.75]).log().expand(1, 3, 2)
-    mask = torch.tensor([[True, True, False]])
-    one_token = 0.5 * math.log(2.0) + 0.5 * math.log(2.0 / 3.0)
-    torch.testing.assert_close(kl_of(logits, reference, mask), torch.tensor([2 * one_token]))
-
-
-def test_the_kl_has_a_gradient_that_pulls_to_the_reference() -> None:
-    logits = torch.tensor([[[1.0, 0.0]]], requires_grad=True)
-    kl = kl_of(logits, torch.zeros(1, 1, 2), torch.tensor([[True]]))
-    kl.sum().backward()  # type: ignore[no-untyped-call]
-    assert logits.grad is not None
-    # Going against the gradient lowers the first logit, towards the uniform reference.
-    assert logits.grad[0, 0, 0] > 0 > logits.grad[0, 0, 1]
-
-
-def test_impossible_tokens_behind_the_end_do_not_count() -> None:
-    log_probs = torch.tensor([[-1.0, -torch.inf]])
-    mask = torch.tensor([[True, False]])
-    loss = policy_gradient_loss(log_probs, mask, torch.tensor([1.0]))
-    torch.testing.assert_close(loss, torch.tensor(1.0))
+    reference = torch.tensor([[0.25, 0.75]]).log()
+    loss, kl, gradient = loss_of(torch.zeros(1, 2), reference, kl_coefficient=0.1)
+    assert kl == pytest.approx(0.5 * math.log(2.0) + 0.5 * math.log(2.0 / 3.0))
+    assert loss == pytest.approx(0.1 * kl)
+    assert gradient[0, 0] > 0 > gradient[0, 1]
 
 
 def test_kl_of_near_policies_is_not_negative_in_low_precision() -> None:
     generator = torch.Generator().manual_seed(0)
-    reference = torch.randn(20, 4, 50, generator=generator)
-    logits = reference + 0.02 * torch.randn(20, 4, 50, generator=generator)
-    every_token = torch.ones(20, 4, dtype=torch.bool)
-    kl = kl_of(logits.bfloat16(), reference.bfloat16(), every_token)
-    assert bool((kl >= 0).all())
+    reference = torch.randn(80, 1, 50, generator=generator)
+    logits = reference + 0.02 * torch.randn(80, 1, 50, generator=generator)
+    for near, other in zip(logits.bfloat16(), reference.bfloat16(), strict=True):
+        assert loss_of(near, other)[1] >= 0
+
+
+@pytest.mark.parametrize("tokens_at_once", [1, 4, 7, 100])
+def test_loss_and_gradient_are_those_of_the_formula_however_many_tokens_are_held(
+    tokens_at_once: int,
+) -> None:
+    # The formula over whole responses, of 2, 1 and 4 tokens, with a gradient by autograd.
+    generator = torch.Generator().manual_seed(0)
+    head = nn.Linear(5, 11).requires_grad_(requires_grad=False)
+    states, reference = torch.randn(2, 7, 5, generator=generator)
+    tokens = torch.randint(11, (7,), generator=generator)
+    advantages = torch.tensor([0.5, -2.0, 1.5])
+    responses = [slice(0, 2), slice(2, 3), slice(3, 7)]
+
+    whole = states.clone().requires_grad_()
+    log_p = (head(whole) / 0.7).log_softmax(-1)
+    divergence = (log_p.exp() * (log_p - (head(reference) / 0.7).log_softmax(-1))).sum(-1)
+    own = log_p[torch.arange(7), tokens]
+    gains = [a * own[rows].sum() for a, rows in zip(advantages, responses, strict=True)]
+    mean_kl = torch.stack([divergence[rows].sum() for rows in responses]).mean()
+    expected = -torch.stack(gains).mean() + 0.3 * mean_kl
+    expected.backward()  # type: ignore[no-untyped-call]
+
+    of_tokens = advantages.repeat_interleave(torch.tensor([2, 1, 4]))
+    sampled = SampledTokens(tokens, of_tokens, 3, temperature=0.7, kl_coefficient=0.3)
+    given = states.clone().requires_grad_()
+    loss, kl = training_loss(sampled, given, reference, head, tokens_at_once=tokens_at_once)
+    (2 * loss).backward()  # type: ignore[no-untyped-call]
+    torch.testing.assert_close(loss, expected)
+    torch.testing.assert_close(kl, mean_kl)
+    assert given.grad is not None
+    assert whole.grad is not None
+    torch.testing.assert_close(given.grad, 2 * whole.grad)
 
 
 def test_convergence_needs_a_full_window_that_stands_still() -> None:

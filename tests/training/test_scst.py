@@ -19,12 +19,8 @@ from engine.policy import Policy, load_policy
 from engine.records import TrainingStep, Validation
 from engine.rewards import load_rewards
 from engine.training.checkpoint import Checkpoint
-from engine.training.sampling import (
-    SampledResponses,
-    SampleRequest,
-    response_logits,
-    sample_responses,
-)
+from engine.training.reading import ResponseReader
+from engine.training.sampling import SampledResponses, SampleRequest, sample_responses
 from engine.training.scst import ScstTrainer
 from tests.policies import FAMILIES, PROMPTS, tiny_policy
 from tests.tiny_models import save_tiny_granite, save_tiny_llama
@@ -166,17 +162,16 @@ def test_trained_log_probs_are_those_of_sampling(family: str, tmp_path: Path) ->
     model: Any = policy.model
     model.set_adapter("warm")
     together = sampled(policy, PROMPTS, samples_per_prompt=2)
-    (logits,) = response_logits(policy, [together])
+    reader = ResponseReader(policy)
+    logits = reader.head(reader.states([together])[0]).split(together.mask.sum(1).tolist())
     for i, prompt in enumerate(PROMPTS):
         alone = replace(
             sampled(policy, [prompt], samples_per_prompt=1),
             tokens=together.tokens[2 * i : 2 * i + 1],
             mask=together.mask[2 * i : 2 * i + 1],
         )
-        expected = response_logits(policy, [alone])[0][0][together.mask[2 * i]]
-        torch.testing.assert_close(
-            logits[2 * i][together.mask[2 * i]], expected, atol=2e-4, rtol=2e-4
-        )
+        expected = reader.head(reader.states([alone])[0])
+        torch.testing.assert_close(logits[2 * i], expected, atol=2e-4, rtol=2e-4)
 
 
 def test_a_single_member_writes_with_the_models_own_logits(tmp_path: Path) -> None:

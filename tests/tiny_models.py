@@ -17,6 +17,8 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, 
 from transformers import (
     BertConfig,
     BertForSequenceClassification,
+    Gemma2Config,
+    Gemma2ForCausalLM,
     GPT2Config,
     GPT2LMHeadModel,
     GraniteConfig,
@@ -105,6 +107,26 @@ def save_tiny_granite(folder: Path | str, seed: int = 0, **settings: Any) -> Pat
     }
     config = GraniteConfig(**(defaults | settings))
     return _save(folder, GraniteForCausalLM, config, seed, pieces=("<s>", "$A"))
+
+
+def save_tiny_gemma2(folder: Path | str, seed: int = 0, **settings: Any) -> Path:
+    """Save a decoder-only model (Gemma 2, width 32) that caps its logits behind the head."""
+    defaults: dict[str, Any] = {
+        "vocab_size": vocabulary_size(),
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "head_dim": 8,
+        "initializer_range": 0.5,
+        "final_logit_softcapping": 3.0,
+        "pad_token_id": PAD_ID,
+        "bos_token_id": BOS_ID,
+        "eos_token_id": EOS_ID,
+    }
+    config = Gemma2Config(**(defaults | settings))
+    return _save(folder, Gemma2ForCausalLM, config, seed, pieces=("<s>", "$A"))
 
 
 def save_tiny_gpt2(folder: Path | str, seed: int = 0, **settings: Any) -> Path:

@@ -14,8 +14,6 @@ from transformers import (
     BartForConditionalGeneration,
     CohereConfig,
     CohereForCausalLM,
-    Gemma2Config,
-    Gemma2ForCausalLM,
 )
 
 from engine.adapters import add_adapter
@@ -31,6 +29,7 @@ from tests.tiny_models import (
     BOS_ID,
     EOS_ID,
     PAD_ID,
+    save_tiny_gemma2,
     save_tiny_gpt2,
     save_tiny_granite,
     save_tiny_llama,
@@ -67,11 +66,6 @@ def _save(folder: Path, model_class: Any, config: Any) -> Path:
 
 def save_cohere(folder: Path) -> Path:
     return _save(folder, CohereForCausalLM, CohereConfig(**_DECODER, logit_scale=0.0625))
-
-
-def save_gemma2(folder: Path) -> Path:
-    config = Gemma2Config(**_DECODER, head_dim=8, final_logit_softcapping=3.0)
-    return _save(folder, Gemma2ForCausalLM, config)
 
 
 def save_bart(folder: Path) -> Path:
@@ -135,7 +129,7 @@ def test_members_of_a_scaling_model_have_its_own_logits(
 def test_a_capped_model_decodes_greedily_and_refuses_what_needs_sizes(
     precision: Any, tmp_path: Path
 ) -> None:
-    policy = policy_of(save_gemma2, tmp_path / "base", precision)
+    policy = policy_of(save_tiny_gemma2, tmp_path / "base", precision)
     together = Ensemble(policy, MEMBERS)
     for level in ("probability", "logit"):
         with pytest.raises(ModelError, match=f"the level '{level}' needs the size"):
@@ -151,7 +145,7 @@ def test_a_capped_model_decodes_greedily_and_refuses_what_needs_sizes(
 
 
 def test_the_parts_of_a_capped_models_logits_add_up_to_its_own(tmp_path: Path) -> None:
-    policy = policy_of(save_gemma2, tmp_path / "base")
+    policy = policy_of(save_tiny_gemma2, tmp_path / "base")
     assert shared_head(policy).cap == 3.0
     together = Ensemble(policy, MEMBERS)
     own = first_logits(policy, MEMBERS[0])[0].double()

@@ -13,11 +13,14 @@
     │   ├── MemoryBudgetError a memory budget too small for one response
     │   ├── RunNotFoundError  a run that is not there
     │   └── StudyError        a study, an annotator or a rating
-    │       └── ItemTakenError  an item has all its ratings
+    │       ├── ItemTakenError      an item has all its ratings
+    │       └── AnswerChangedError  the answer is not the current one any more
     └── FailureError          something outside broke: exit code 1
         ├── TrainingError     the policy diverged
+        ├── ScoresError       a model's scores are no numbers
         └── StoreError        a database or snapshot cannot be read or written
             ├── RunLockedError      another engine works on the run
+            ├── StoreInUseError     another dashboard holds the ratings
             ├── SchemaVersionError  the file was written by another version
             └── DiskError           no room, or the disk refused the write
 
@@ -86,7 +89,7 @@ class FailureError(EmorlError):
 
 
 class TrainingError(FailureError):
-    """Training cannot go on: the loss or a gradient is not a number."""
+    """Training cannot go on: the loss, a gradient or a probability is not a number."""
 
 
 class ScoresError(FailureError):

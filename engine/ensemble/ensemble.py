@@ -156,6 +156,7 @@ class Ensemble:
             PromptError: If there is no prompt, or one is blank or too long.
             ConfigError: If number, temperature or seed is impossible.
             MemoryBudgetError: If ``policy.memory_mib`` is too small for one response.
+            ScoresError: If the members' scores are no numbers.
         """
         prompts = checked_prompts(self.policy, prompts, self.overlong)
         vector = check_weights(weights, len(self.members))

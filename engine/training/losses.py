@@ -122,8 +122,8 @@ def _loss_and_gradient(
     """
     temperature, c = sampled.temperature, sampled.kl_coefficient
     log_p, excess, p = (part[: len(logits)] for part in room)
-    _log_softmax(logits, temperature, log_p)
-    _log_softmax(reference_logits, temperature, excess)
+    _log_softmax(logits, temperature, log_p, spare=p)
+    _log_softmax(reference_logits, temperature, excess, spare=p)
     torch.sub(log_p, excess, out=excess)
     torch.exp(log_p, out=p)
     kl = torch.linalg.vecdot(p, excess).unsqueeze(1)
@@ -136,7 +136,7 @@ def _loss_and_gradient(
     return loss, kl.sum(), gradient.to(logits.dtype)
 
 
-def _log_softmax(logits: Tensor, temperature: float, found: Tensor) -> None:
-    # A division by one would read and write all of it.
-    tempered = logits if temperature == 1 else logits / temperature
+def _log_softmax(logits: Tensor, temperature: float, found: Tensor, spare: Tensor) -> None:
+    # Tempered in single precision: that of bfloat16 would round away what near policies differ by.
+    tempered = logits if temperature == 1 else spare.copy_(logits).div_(temperature)
     torch.log_softmax(tempered, dim=-1, dtype=torch.float32, out=found)

@@ -1,7 +1,8 @@
 """What the head reads at every sampled token, of several adapters' batches in one pass.
 
 Vocabularies are left to the loss, which needs them for some tokens at a time only, and not for
-the padding behind shorter responses.
+the padding behind shorter responses. (Not of models that do more than scale behind their head:
+there the loss is given the logits.)
 """
 
 from __future__ import annotations

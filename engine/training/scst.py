@@ -84,7 +84,7 @@ class ScstTrainer:
             After each turn, a ``checkpoint`` holds all adapters as of then.
 
         Raises:
-            TrainingError: If a loss or a gradient is not a number.
+            TrainingError: If a loss, a gradient or a probability is not a number.
         """
         fresh = [one for one in self._learners.values() if one.progress.step == 0]
         if first := self._validate(fresh):

@@ -72,6 +72,18 @@ def test_kl_of_near_policies_is_not_negative_in_low_precision() -> None:
         assert loss_of(near, other)[1] >= 0
 
 
+def test_low_precision_is_tempered_in_single_precision() -> None:
+    generator = torch.Generator().manual_seed(0)
+    reference = (3 * torch.randn(1, 500, generator=generator)).bfloat16()
+    logits = (reference + 0.05 * torch.randn(1, 500, generator=generator)).bfloat16()
+    _, kl, gradient = loss_of(logits, reference, temperature=0.7, kl_coefficient=1.0)
+    _, expected_kl, expected = loss_of(
+        logits.float(), reference.float(), temperature=0.7, kl_coefficient=1.0
+    )
+    assert kl == pytest.approx(expected_kl, rel=1e-5)
+    torch.testing.assert_close(gradient.float(), expected, rtol=1e-2, atol=1e-6)
+
+
 @pytest.mark.parametrize("tokens_at_once", [1, 4, 7, 100])
 def test_loss_and_gradient_are_those_of_the_formula_however_many_tokens_are_held(
     tokens_at_once: int,

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -19,7 +18,6 @@ from engine.policy import Policy, load_policy
 from engine.records import TrainingStep, Validation
 from engine.rewards import load_rewards
 from engine.training.checkpoint import Checkpoint
-from engine.training.reading import ResponseReader
 from engine.training.sampling import SampledResponses, SampleRequest, sample_responses
 from engine.training.scst import ScstTrainer
 from tests.policies import FAMILIES, PROMPTS, tiny_policy
@@ -153,25 +151,6 @@ def sampled(
 ) -> SampledResponses:
     request = SampleRequest("warm", prompts, temperature, seed=0)
     return sample_responses(policy, [request], samples_per_prompt=samples_per_prompt)[0]
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-def test_trained_log_probs_are_those_of_sampling(family: str, tmp_path: Path) -> None:
-    # Decoding with a cache, prompts padded together, and the loss's one forward must agree.
-    policy = tiny_policy(family, tmp_path)
-    model: Any = policy.model
-    model.set_adapter("warm")
-    together = sampled(policy, PROMPTS, samples_per_prompt=2)
-    reader = ResponseReader(policy)
-    logits = reader.head(reader.states([together])[0]).split(together.mask.sum(1).tolist())
-    for i, prompt in enumerate(PROMPTS):
-        alone = replace(
-            sampled(policy, [prompt], samples_per_prompt=1),
-            tokens=together.tokens[2 * i : 2 * i + 1],
-            mask=together.mask[2 * i : 2 * i + 1],
-        )
-        expected = reader.head(reader.states([alone])[0])
-        torch.testing.assert_close(logits[2 * i], expected, atol=2e-4, rtol=2e-4)
 
 
 def test_a_single_member_writes_with_the_models_own_logits(tmp_path: Path) -> None:

@@ -74,57 +74,21 @@ def save_tiny_t5(folder: Path | str, seed: int = 0, **settings: Any) -> Path:
 
 def save_tiny_llama(folder: Path | str, seed: int = 0, **settings: Any) -> Path:
     """Save a decoder-only model (Llama, 2 layers, width 32, grouped query attention)."""
-    defaults: dict[str, Any] = {
-        "vocab_size": vocabulary_size(),
-        "hidden_size": 32,
-        "intermediate_size": 64,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 4,
-        "num_key_value_heads": 2,
-        "max_position_embeddings": 512,
-        "tie_word_embeddings": False,
-        "pad_token_id": PAD_ID,
-        "bos_token_id": BOS_ID,
-        "eos_token_id": EOS_ID,
-    }
+    defaults = _decoder_settings(max_position_embeddings=512, tie_word_embeddings=False)
     config = LlamaConfig(**(defaults | settings))
     return _save(folder, LlamaForCausalLM, config, seed, pieces=("<s>", "$A"))
 
 
 def save_tiny_granite(folder: Path | str, seed: int = 0, **settings: Any) -> Path:
     """Save a decoder-only model (Granite, width 32) that divides its logits behind the head."""
-    defaults: dict[str, Any] = {
-        "vocab_size": vocabulary_size(),
-        "hidden_size": 32,
-        "intermediate_size": 64,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 4,
-        "num_key_value_heads": 4,
-        "logits_scaling": 8.0,
-        "pad_token_id": PAD_ID,
-        "eos_token_id": EOS_ID,
-        "bos_token_id": BOS_ID,
-    }
+    defaults = _decoder_settings(num_key_value_heads=4, logits_scaling=8.0)
     config = GraniteConfig(**(defaults | settings))
     return _save(folder, GraniteForCausalLM, config, seed, pieces=("<s>", "$A"))
 
 
 def save_tiny_gemma2(folder: Path | str, seed: int = 0, **settings: Any) -> Path:
     """Save a decoder-only model (Gemma 2, width 32) that caps its logits behind the head."""
-    defaults: dict[str, Any] = {
-        "vocab_size": vocabulary_size(),
-        "hidden_size": 32,
-        "intermediate_size": 64,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 4,
-        "num_key_value_heads": 2,
-        "head_dim": 8,
-        "initializer_range": 0.5,
-        "final_logit_softcapping": 3.0,
-        "pad_token_id": PAD_ID,
-        "bos_token_id": BOS_ID,
-        "eos_token_id": EOS_ID,
-    }
+    defaults = _decoder_settings(head_dim=8, initializer_range=0.5, final_logit_softcapping=3.0)
     config = Gemma2Config(**(defaults | settings))
     return _save(folder, Gemma2ForCausalLM, config, seed, pieces=("<s>", "$A"))
 
@@ -240,6 +204,22 @@ def _trained_tokenizer() -> str:
     )
     tokenizer.train_from_iterator(_SENTENCES, trainer)
     return str(tokenizer.to_str())
+
+
+def _decoder_settings(**own: Any) -> dict[str, Any]:
+    """Return the settings of a decoder-only model of 2 layers, width 32."""
+    shared = {
+        "vocab_size": vocabulary_size(),
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "pad_token_id": PAD_ID,
+        "bos_token_id": BOS_ID,
+        "eos_token_id": EOS_ID,
+    }
+    return shared | own
 
 
 def _save(

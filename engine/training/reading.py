@@ -21,8 +21,8 @@ from engine.training.sampling import SampledResponses
 from engine.training.side_by_side import Extent
 
 _SCORES_AT_ONCE = {"cpu": 2**22, "cuda": 2**27}
-"""Scores of the next token that a loss holds at once: few enough for a processor's cache, or
-enough to keep a GPU busy."""
+"""Scores of the next token that a loss holds at once. On a CPU, half or twice as many took as
+long; for a GPU it is a guess at what keeps one busy."""
 
 
 class ResponseReader:

@@ -53,10 +53,11 @@ def _table(found: dict[str, Any]) -> str:
             proof = atlas["certificate"]
             regret, is_known = proof["regret"], proof["radius"] is not None
             none = "none but all-zero" if regret is not None and regret < 0 else "no"
+            weights = ", ".join(f"{weight:.3f}" for weight in proof["weights"])
             lines.append(
                 f"Proven: {none} weights have a mean reward above {proof['upper_bound']:.4f} on "
                 f"the aggregation prompts; the best found have {'' if is_known else 'at least '}"
-                f"{proof['mean_reward']:.4f}"
+                f"{proof['mean_reward']:.4f} (weights {weights})"
             )
     lines += [
         f"Cost, {name}: {cost['data_points']:,.0f} data points, {cost['seconds']:,.0f} s"

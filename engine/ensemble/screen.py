@@ -10,7 +10,9 @@ Letters in shapes: n members, m states, B blocks of tokens, c candidates.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from weakref import WeakKeyDictionary
 
 import torch
@@ -30,6 +32,36 @@ _ROWS_AT_ONCE = (8, 16, 24, 48, 72, 96)
 """Rows of states in one product, filled up with zeros: code is made anew for every other size."""
 
 
+Product = Callable[[Tensor, Tensor, Tensor], None]
+"""Multiplies 8-bit integers ``(m, d)`` and ``(v, d)`` into the 32-bit ``(m, v)`` it is given."""
+
+
+@cache
+def has_fast_integers() -> bool:
+    """Tell whether products of 8-bit integers are fast here, and exact.
+
+    Without instructions meant for them they are slow, and their sums may overflow.
+    """
+    is_there: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    if not (is_there and torch.cpu._is_vnni_supported()):
+        return False
+    # The library may have been told to leave those instructions alone: ask it the worst case.
+    rows = torch.full((_ROWS_AT_ONCE[0], 256), _LARGEST, dtype=torch.int8)
+    product = torch.empty(len(rows), _BLOCK, dtype=torch.int32)
+    integer_product(rows, rows[:1].expand(_BLOCK, -1).contiguous(), product)
+    return bool((product == 256 * _LARGEST**2).all())
+
+
+def integer_product(rows: Tensor, weight: Tensor, out: Tensor) -> None:
+    """Multiply with the processor's instructions for it."""
+    torch._int_mm(rows, weight.T, out=out)
+
+
+def double_product(rows: Tensor, weight: Tensor, out: Tensor) -> None:
+    """Multiply in double precision: exact on every processor, and slow."""
+    out.copy_(rows.double() @ weight.double().T)
+
+
 @dataclass(frozen=True, slots=True)
 class Candidates:
     """Tokens that can win after some states; no other can."""
@@ -45,9 +77,16 @@ class Candidates:
 class Screen:
     """Screens the tokens of a head without bias; the weights are the model's at each call."""
 
-    def __init__(self, head: nn.Linear) -> None:
-        """Remember the head; nothing is copied yet."""
+    def __init__(self, head: nn.Linear, product: Product | None = None) -> None:
+        """Remember the head; nothing is copied yet.
+
+        Args:
+            head: The head whose tokens are screened.
+            product: How 8-bit integers are multiplied; by default in whichever way is exact on
+                this processor.
+        """
         self._head = head
+        self._product = product or (integer_product if has_fast_integers() else double_product)
         # Fresh memory for every product would cost more than the product.
         self._room = torch.empty(0, dtype=torch.int32)
         self.may_copy = False
@@ -55,17 +94,13 @@ class Screen:
 
     @staticmethod
     def pays_for(head: nn.Linear) -> bool:
-        """Tell whether a head is large enough, and its device multiplies 8-bit integers fast.
-
-        Without the instructions meant for it, a processor may also let the sums overflow.
-        """
+        """Tell whether a head is large enough, and its device multiplies 8-bit integers fast."""
         weight = head.weight
         return (
             weight.device.type == "cpu"
             and weight.dtype == torch.float32
             and weight.numel() >= _LEAST_WEIGHTS
-            and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-            and torch.cpu._is_vnni_supported()
+            and has_fast_integers()
             and head.bias is None
         )
 
@@ -145,7 +180,7 @@ class Screen:
         if len(self._room) < filled:
             self._room = torch.empty(filled, len(weight), dtype=torch.int32)
         products = self._room[:filled]
-        torch._int_mm(rows, weight.T, out=products)
+        self._product(rows, weight, products)
         return products[:n_rows].view(*states.shape[:2], -1, _BLOCK)
 
     def _likely(self, products: Tensor, highest: Tensor) -> Tensor:

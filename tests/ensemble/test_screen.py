@@ -9,12 +9,24 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from engine.ensemble.screen import Screen
+from engine.ensemble.screen import (
+    Product,
+    Screen,
+    double_product,
+    has_fast_integers,
+    integer_product,
+)
 from engine.ensemble.winners import best_tokens, possible_winners
 
-pytestmark = pytest.mark.skipif(
-    not torch.cpu._is_vnni_supported(), reason="the processor has no products of 8-bit integers"
-)
+PRODUCTS: dict[str, Product] = {"double": double_product}
+"""Every way to multiply that this processor has; the exact one in double precision always runs."""
+if has_fast_integers():
+    PRODUCTS["integer"] = integer_product
+
+
+@pytest.fixture(params=PRODUCTS)
+def product(request: pytest.FixtureRequest) -> Product:
+    return PRODUCTS[request.param]
 
 
 def _head(weight: Tensor) -> nn.Linear:
@@ -23,8 +35,8 @@ def _head(weight: Tensor) -> nn.Linear:
     return head
 
 
-def _screen(head: nn.Linear) -> Screen:
-    screen = Screen(head)
+def _screen(head: nn.Linear, product: Product = double_product) -> Screen:
+    screen = Screen(head, product)
     screen.may_copy = True
     return screen
 
@@ -45,12 +57,16 @@ def _random(seed: int, n_members: int, vocabulary: int) -> tuple[nn.Linear, Tens
 
 @pytest.mark.parametrize("n_members", [1, 2, 3])
 @settings(max_examples=40, deadline=None)
-@given(seed=st.integers(0, 10**6), vocabulary=st.integers(3, 700))
+@given(
+    seed=st.integers(0, 10**6),
+    vocabulary=st.integers(3, 700),
+    name=st.sampled_from(sorted(PRODUCTS)),
+)
 def test_what_wins_under_any_weights_is_never_screened_out(
-    n_members: int, seed: int, vocabulary: int
+    n_members: int, seed: int, vocabulary: int, name: str
 ) -> None:
     head, states = _random(seed, n_members, vocabulary)
-    found = _screen(head).candidates(states)
+    found = _screen(head, PRODUCTS[name]).candidates(states)
     assume(found is not None)  # there may be too many for a gain
     assert found is not None
     exact = head(states).double()
@@ -65,27 +81,31 @@ def test_what_wins_under_any_weights_is_never_screened_out(
     assert ((found.scores - scores).abs() <= 1e-6 * lengths).all()
 
 
-def test_few_tokens_are_left_of_many() -> None:
+def test_few_tokens_are_left_of_many(product: Product) -> None:
     rng = torch.Generator().manual_seed(0)
     head = _head(torch.randn(32_000, 256, generator=rng))
     states = torch.randn(1, 20, 256, generator=rng).expand(3, -1, -1)
-    found = _screen(head).candidates(states + 0.01 * torch.randn(3, 20, 256, generator=rng))
+    found = _screen(head, product).candidates(
+        states + 0.01 * torch.randn(3, 20, 256, generator=rng)
+    )
     assert found is not None
     assert len(found.tokens) < 10 * 20
     assert set(found.rows.tolist()) == set(range(20))
 
 
-def test_screened_and_full_products_leave_the_same_winners() -> None:
+def test_screened_and_full_products_leave_the_same_winners(product: Product) -> None:
     rng = torch.Generator().manual_seed(1)
     head = _head(torch.randn(5_000, 64, generator=rng))
     states = torch.randn(1, 50, 64, generator=rng) + 0.2 * torch.randn(3, 50, 64, generator=rng)
-    screened = possible_winners(states, head, _screen(head))
+    screened = possible_winners(states, head, _screen(head, product))
     full = possible_winners(states, head)
     assert max(len(tokens) for tokens, _ in full) > 2
     for (tokens, vectors), (expected, logits) in zip(screened, full, strict=True):
         assert tokens.tolist() == expected.tolist()
         np.testing.assert_allclose(vectors, logits, atol=1e-4)
-    assert best_tokens(states[0], head, _screen(head)).equal(head(states[0]).argmax(dim=-1))
+    assert best_tokens(states[0], head, _screen(head, product)).equal(
+        head(states[0]).argmax(dim=-1)
+    )
 
 
 def test_of_even_tokens_the_first_one_is_best() -> None:
@@ -118,8 +138,16 @@ def test_a_weight_that_changed_is_rounded_again() -> None:
     assert best_tokens(states, head, screen).tolist() == [4, 2]
 
 
-def test_heads_that_are_small_or_have_a_bias_are_left_alone() -> None:
+def test_heads_that_are_small_or_have_a_bias_are_left_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("engine.ensemble.screen.has_fast_integers", lambda: True)
     assert Screen.pays_for(nn.Linear(256, 10_000, bias=False))
     assert not Screen.pays_for(nn.Linear(256, 10_000))
     assert not Screen.pays_for(nn.Linear(16, 100, bias=False))
     assert not Screen.pays_for(nn.Linear(256, 10_000, bias=False, dtype=torch.bfloat16))
+
+
+def test_no_head_is_screened_where_integers_are_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.ensemble.screen.has_fast_integers", lambda: False)
+    assert not Screen.pays_for(nn.Linear(256, 10_000, bias=False))

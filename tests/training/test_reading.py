@@ -43,6 +43,12 @@ def test_states_give_the_models_own_logits(base: str, tmp_path: Path) -> None:
     folder = BASES[base](tmp_path / "base")
     policy = load_policy(PolicyConfig(model=str(folder), max_new_tokens=12, device="cpu"))
     policy = add_adapter(policy, "letters", AdapterConfig(rank=4), seed=0)
+    # In double precision: which tokens are sampled depends on the processor's rounding, and an
+    # untrained model may amplify that of single precision beyond any bound at some of them.
+    # Gemma 2 cannot: its softmax is single, where a double mask is infinite. Its cap bounds it.
+    is_double = base != "caps its logits"
+    if is_double:
+        policy.model.double()
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for name, parameter in policy.model.named_parameters():
@@ -58,5 +64,5 @@ def test_states_give_the_models_own_logits(base: str, tmp_path: Path) -> None:
     for place, part in enumerate(found):
         tokens = responses.tokens[place][responses.mask[place]]
         expected = logits_alone(policy, PROMPTS[place // 3], tokens)
-        rounding = 1e-4 * float(expected.abs().max())
+        rounding = (1e-9 if is_double else 1e-4) * float(expected.abs().max())
         torch.testing.assert_close(part, expected, atol=rounding, rtol=0)

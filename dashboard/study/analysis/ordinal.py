@@ -108,9 +108,11 @@ def _effects(part: pd.DataFrame, others: list[str]) -> tuple[Floats, Floats] | N
                 groups=pd.factorize(ordered["source_item"])[0],
                 cov_struct=Independence(),
             ).fit(maxiter=100)
-        except (np.linalg.LinAlgError, ValueError, FloatingPointError):
+            # The errors are computed when they are read: a singular design may fail only here.
+            estimates, errors = np.asarray(fitted.params), np.asarray(fitted.bse)
+        # A fit that estimates nothing is None, and statsmodels reads attributes of it too.
+        except (np.linalg.LinAlgError, ValueError, FloatingPointError, AttributeError):
             return None
-    estimates, errors = np.asarray(fitted.params), np.asarray(fitted.bse)
     start = part["value"].nunique() - 1  # thresholds come first
     chosen = slice(start, start + len(others))
     if not np.isfinite(estimates).all() or not np.isfinite(errors).all():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -128,3 +130,26 @@ def test_data_without_a_model_get_a_sentence(
     table = ordinal_model(ratings_of(values))
     assert table["log_odds"].isna().all()
     assert table.empty if note is None else table["note"].str.startswith(note).all()
+
+
+def _covariance_of_nothing(model: object) -> tuple[None, None, None]:  # noqa: ARG001
+    return None, None, None
+
+
+def _covariance_below_zero(model: Any) -> tuple[Any, Any, Any]:
+    size = model.exog.shape[1]
+    return -np.eye(size), -np.eye(size), np.eye(size)
+
+
+@pytest.mark.parametrize("covariance", [_covariance_of_nothing, _covariance_below_zero])
+def test_an_ordinal_model_without_errors_is_a_note_and_no_exception(
+    covariance: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Which designs end so depends on how a processor rounds: here it is forced.
+    monkeypatch.setattr(
+        "statsmodels.genmod.generalized_estimating_equations.GEE._covmat", covariance
+    )
+    values = {"a": [[0.0, 1.0], [1.0, 2.0], [0.0, 2.0]], "b": [[1.0, 1.0], [2.0, 2.0], [0.0, 1.0]]}
+    [row] = ordinal_model(ratings_of(values)).to_dict("records")
+    assert "does not converge" in row["note"]
+    assert np.isnan([row["log_odds"], row["low"], row["high"]]).all()

@@ -11,11 +11,11 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from engine.adapters import load_adapters, save_adapter
-from engine.config import PolicyConfig
-from engine.errors import ModelError
-from engine.policy import Policy, load_policy
-from tests.tiny_models import save_tiny_llama
+from emorl.config import PolicyConfig
+from emorl.errors import ModelError
+from emorl.models.adapters import load_adapters, save_adapter
+from emorl.models.policy import Policy, load_policy
+from tests.support.tiny_models import save_tiny_llama
 
 
 def loaded(folder: Path) -> Policy:

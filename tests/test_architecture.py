@@ -13,12 +13,12 @@ HEAVY = "torch", "transformers", "peft"
 @pytest.mark.parametrize(
     "module",
     [
-        "engine.store",
-        "engine.snapshots",
-        "engine.summary",
-        "engine.search.hierarchical",
-        "engine.commands.parser",
-        "engine.config_file",
+        "emorl.runs.store",
+        "emorl.runs.snapshots",
+        "emorl.runs.summary",
+        "emorl.search.hierarchical",
+        "emorl.commands.parser",
+        "emorl.config.files",
     ],
 )
 def test_light_modules_load_no_model_library(module: str) -> None:

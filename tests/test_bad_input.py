@@ -13,13 +13,13 @@ import duckdb
 import pytest
 from safetensors.torch import load_file, save_file
 
-from engine.__main__ import main
-from engine.artifacts import run_folder
-from engine.config import RunConfig
-from engine.config_file import config_text
-from engine.pipeline import execute
-from tests.runs import Silent, tiny_run, write_prompts
-from tests.tiny_models import save_tiny_t5
+from emorl.__main__ import main
+from emorl.config import RunConfig
+from emorl.config.files import config_text
+from emorl.execution.pipeline import execute
+from emorl.runs.folder import run_folder
+from tests.support.tiny_models import save_tiny_t5
+from tests.support.tiny_runs import Silent, tiny_run, write_prompts
 
 Capture = pytest.CaptureFixture[str]
 
@@ -248,22 +248,22 @@ CASES: dict[str, tuple[Callable[[Bench], int], int, Sequence[str]]] = {
         ["letters", "nowhere"],
     ),
     "a reward function that is not there": (
-        lambda b: _reward(b, target="tests.formula_rewards:none"),
+        lambda b: _reward(b, target="tests.support.formula_rewards:none"),
         2,
         ["letters", "none"],
     ),
     "a reward above 1": (
-        lambda b: _reward(b, target="tests.formula_rewards:too_high"),
+        lambda b: _reward(b, target="tests.support.formula_rewards:too_high"),
         2,
         ["letters", "1.5"],
     ),
     "a reward that is not a number": (
-        lambda b: _reward(b, target="tests.formula_rewards:not_a_number"),
+        lambda b: _reward(b, target="tests.support.formula_rewards:not_a_number"),
         2,
         ["letters", "nan"],
     ),
     "too few rewards": (
-        lambda b: _reward(b, target="tests.formula_rewards:too_few"),
+        lambda b: _reward(b, target="tests.support.formula_rewards:too_few"),
         2,
         ["letters"],
     ),

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from torch import nn
 
-from engine.config import SearchConfig
-from engine.config_file import PRESETS, config_text, parse_config, preset, preset_text, read_config
-from engine.errors import ConfigError
-from engine.names import RESERVED_NAMES
-from engine.schema import COLUMNS
+from emorl.config import SearchConfig
+from emorl.config.files import PRESETS, config_text, parse_config, preset, preset_text, read_config
+from emorl.errors import ConfigError
+from emorl.names import RESERVED_NAMES
+from emorl.runs.schema import COLUMNS
 
 REWARDS = """
 [rewards.calm]

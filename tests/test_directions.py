@@ -7,8 +7,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from engine.directions import ZERO_KEY, canonical_direction, check_weights, direction_key
-from engine.errors import WeightsError
+from emorl.errors import WeightsError
+from emorl.weights import ZERO_KEY, canonical_direction, check_weights, direction_key
 
 dyadic = st.integers(0, 64).map(lambda k: k / 64)
 vectors = st.lists(dyadic, min_size=2, max_size=5).map(tuple)

@@ -11,26 +11,26 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.__main__ import main
-from engine.artifacts import RunFolder, run_folder
-from engine.atlas.cells import PromptAtlas
-from engine.atlas.field import RewardField
-from engine.atlas.rows import ScoredAtlas, reward_field, scored_atlases
-from engine.config import AtlasConfig, RewardConfig, RunConfig, SearchConfig
-from engine.config_file import config_text
-from engine.ensemble.atlas import AtlasBudget
-from engine.ensemble.ensemble import Ensemble
-from engine.inference import load_ensemble, load_run_models
-from engine.mapping import certificate_rows, map_prompts, tighter_proof, wrong_cells
-from engine.pipeline import execute
-from engine.records import Weights
-from engine.search.certified import SearchBudget
-from engine.snapshots import snapshot_rows
-from engine.summary import summarise
-from tests.atlas_fields import fake_atlases
-from tests.atlas_fields import scored as random_scores
+from emorl.__main__ import main
+from emorl.atlas.cells import PromptAtlas
+from emorl.atlas.field import RewardField
+from emorl.atlas.rows import ScoredAtlas, reward_field, scored_atlases
+from emorl.config import AtlasConfig, RewardConfig, RunConfig, SearchConfig
+from emorl.config.files import config_text
+from emorl.decoding.atlas import AtlasBudget
+from emorl.execution.pipeline import execute
+from emorl.inference import load_ensemble, load_run_models
+from emorl.records import Weights
+from emorl.runs.folder import RunFolder, run_folder
+from emorl.runs.snapshots import snapshot_rows
+from emorl.runs.summary import summarise
+from emorl.search.certified import SearchBudget
+from emorl.systems.ensemble import Ensemble
+from emorl.systems.mapping import certificate_rows, map_prompts, tighter_proof, wrong_cells
 from tests.benchmarks.lookups import agreement, random_weights
-from tests.runs import Silent, tiny_run
+from tests.support.atlas_fields import fake_atlases
+from tests.support.atlas_fields import scored as random_scores
+from tests.support.tiny_runs import Silent, tiny_run
 
 
 @pytest.fixture(scope="module")
@@ -187,7 +187,7 @@ def test_a_smaller_budget_does_not_replace_a_better_proof(
     command = ["search", folder.run_id, "--method", "certified", "--quiet"]
     command += ["--artifacts", str(folder.root.parent.parent)]
     with monkeypatch.context() as patched:
-        patched.setattr("engine.stages.search.certificate_rows", stopped)
+        patched.setattr("emorl.execution.searching.certificate_rows", stopped)
         assert main(command) == 0
     assert "The stored proof is kept: its gap is 0.0000, and that of this budget 0.2500" in (
         caplog.text

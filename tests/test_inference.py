@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.artifacts import RunFolder
-from engine.config import PolicyConfig, RewardConfig, RunConfig
-from engine.config_file import config_text, preset
-from engine.ensemble.ensemble import Ensemble, base_alone
-from engine.errors import ModelError, PromptError, WeightsError
-from engine.inference import RunModels, load_run_models
-from engine.rewards import load_rewards
-from tests.atlas_fields import random_weights
-from tests.policies import ADAPTERS, PROMPTS, tiny_policy
+from emorl.config import PolicyConfig, RewardConfig, RunConfig
+from emorl.config.files import config_text, preset
+from emorl.errors import ModelError, PromptError, WeightsError
+from emorl.inference import RunModels, load_run_models
+from emorl.rewards import load_rewards
+from emorl.runs.folder import RunFolder
+from emorl.systems.ensemble import Ensemble, base_alone
+from tests.support.atlas_fields import random_weights
+from tests.support.policies import ADAPTERS, PROMPTS, tiny_policy
 
 WEIGHTS = (1.0, 0.6, 0.1)
 MOST_STEPS = 50
@@ -31,7 +31,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> RunModels:
         objectives=ADAPTERS,
         policy=PolicyConfig(model="tiny"),
         rewards={
-            name: RewardConfig(kind="callable", target=f"tests.formula_rewards:{target}")
+            name: RewardConfig(kind="callable", target=f"tests.support.formula_rewards:{target}")
             for name, target in targets.items()
         },
     )

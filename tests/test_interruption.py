@@ -15,12 +15,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from engine import __main__ as program
-from engine import interruption
-from engine.artifacts import RunFolder
-from engine.errors import InputError
-from engine.publishing import Heartbeat
-from engine.store import RunStore
+from emorl import __main__ as program
+from emorl import interruption
+from emorl.errors import InputError
+from emorl.runs.folder import RunFolder
+from emorl.runs.publishing import Heartbeat
+from emorl.runs.store import RunStore
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM]
 
@@ -137,7 +137,7 @@ def test_a_second_ctrl_c_while_a_run_winds_down_leaves_its_last_word_whole(
 
 def test_after_the_last_word_signals_are_ignored() -> None:
     script = (
-        "import os, signal, sys; from engine import __main__ as program\n"
+        "import os, signal, sys; from emorl import __main__ as program\n"
         "program.main = lambda: 130\n"
         "sys.exit = lambda code: (os.kill(os.getpid(), signal.SIGINT), print(code))\n"
         "program.program()"

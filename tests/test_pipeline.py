@@ -13,10 +13,9 @@ import pytest
 from peft import PeftModel
 from transformers import AutoModelForSeq2SeqLM
 
-from engine.artifacts import RunFolder, run_folder
-from engine.config import RunConfig
-from engine.config_file import read_config
-from engine.errors import (
+from emorl.config import RunConfig
+from emorl.config.files import read_config
+from emorl.errors import (
     ConfigError,
     DataError,
     DiskError,
@@ -24,12 +23,13 @@ from engine.errors import (
     RewardError,
     WeightsError,
 )
-from engine.inference import load_run_models
-from engine.pipeline import execute
-from engine.schema import COLUMNS
-from engine.store import RunStore
-from engine.summary import summarise
-from tests.runs import OBJECTIVES, Silent, tiny_run, write_prompts
+from emorl.execution.pipeline import execute
+from emorl.inference import load_run_models
+from emorl.runs.folder import RunFolder, run_folder
+from emorl.runs.schema import COLUMNS
+from emorl.runs.store import RunStore
+from emorl.runs.summary import summarise
+from tests.support.tiny_runs import OBJECTIVES, Silent, tiny_run, write_prompts
 
 TIMES = {"seconds", "stored_at"}
 """Columns that differ between two runs of one seed."""
@@ -217,7 +217,7 @@ def test_a_run_whose_tables_cannot_be_published_still_says_why(
 
 def test_a_failed_run_says_why_and_goes_on_when_mended(root: Path) -> None:
     config = tiny_run(root, name="failing")
-    bad = replace(config.rewards["letters"], target="tests.formula_rewards:too_high")
+    bad = replace(config.rewards["letters"], target="tests.support.formula_rewards:too_high")
     broken = replace(config, rewards=config.rewards | {"letters": bad})
     folder = run_folder(root, "failing")
     with pytest.raises(RewardError, match="letters"):

@@ -8,12 +8,12 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from engine.config import PolicyConfig
-from engine.errors import ModelError, PromptError
-from engine.huggingface import first_line
-from engine.policy import check_unicode, load_policy
-from tests.policies import PROMPTS
-from tests.tiny_models import save_tiny_llama, save_tiny_t5
+from emorl.config import PolicyConfig
+from emorl.errors import ModelError, PromptError
+from emorl.huggingface import first_line
+from emorl.models.policy import check_unicode, load_policy
+from tests.support.policies import PROMPTS
+from tests.support.tiny_models import save_tiny_llama, save_tiny_t5
 
 TEMPLATE = "Client: {prompt} Counsellor:"
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from engine.config import RunConfig
-from engine.config_file import PRESETS, config_text, parse_config, preset, preset_text
+from emorl.config import RunConfig
+from emorl.config.files import PRESETS, config_text, parse_config, preset, preset_text
 
 
 @pytest.mark.parametrize("name", PRESETS)

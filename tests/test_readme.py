@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.commands.parser import build_parser
-from engine.config_file import PRESETS
+from emorl.commands.parser import build_parser
+from emorl.config.files import PRESETS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -58,12 +58,12 @@ def test_every_path_of_the_tree_exists() -> None:
     assert [path for path in paths if not (ROOT / path).exists()] == []
 
 
-@pytest.mark.parametrize("package", ["engine", "dashboard"])
+@pytest.mark.parametrize("package", ["engine/emorl", "dashboard/emorl_dashboard"])
 def test_every_module_is_in_the_tree(package: str) -> None:
     inside = {
         f"{package}/{path.name}" + ("/" if path.is_dir() else "")
         for path in (ROOT / package).iterdir()
-        if not path.name.startswith("_")
+        if not path.name.startswith(("_", ".")) and path.name != "py.typed"
     }
     assert inside - set(tree_paths()) == set()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.__main__ import main
+from emorl.__main__ import main
 
 SHORT = (
     "training.max_steps=2",

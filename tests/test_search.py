@@ -7,10 +7,10 @@ from itertools import product
 
 import pytest
 
-from engine.config import SearchConfig
-from engine.directions import direction_key
-from engine.records import Evaluation, Measurement, SearchRound, Weights
-from engine.search.hierarchical import hierarchical_search, n_grid_points
+from emorl.config import SearchConfig
+from emorl.records import Evaluation, Measurement, SearchRound, Weights
+from emorl.search.hierarchical import hierarchical_search, n_grid_points
+from emorl.weights import direction_key
 
 PEAK = (0.5, 0.4, 0.1)
 

@@ -15,10 +15,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from engine.atlas.cells import Branch, Cell, PromptAtlas
-from engine.atlas.rows import ScoredAtlas
-from engine.errors import DiskError, RunLockedError, SchemaVersionError, StoreError
-from engine.records import (
+from emorl.atlas.cells import Branch, Cell, PromptAtlas
+from emorl.atlas.rows import ScoredAtlas
+from emorl.errors import DiskError, RunLockedError, SchemaVersionError, StoreError
+from emorl.records import (
     AdapterSummary,
     Evaluation,
     EvaluationKind,
@@ -32,8 +32,8 @@ from engine.records import (
     Validation,
     Weights,
 )
-from engine.schema import COLUMNS, UPGRADES
-from engine.store import RunStore
+from emorl.runs.schema import COLUMNS, UPGRADES
+from emorl.runs.store import RunStore
 
 OBJECTIVES = ("calm", "bright")
 
@@ -322,8 +322,8 @@ def test_threads_do_not_disturb_each_other(store: RunStore, tmp_path: Path) -> N
 
 def test_a_second_process_is_refused(store: RunStore) -> None:
     code = (
-        "import sys; from pathlib import Path; from engine.store import RunStore\n"
-        "from engine.errors import RunLockedError\n"
+        "import sys; from pathlib import Path; from emorl.runs.store import RunStore\n"
+        "from emorl.errors import RunLockedError\n"
         "try: RunStore(Path(sys.argv[1]), ('calm', 'bright'))\n"
         "except RunLockedError as error: print(error)"
     )
@@ -369,8 +369,8 @@ def test_a_full_disk_loses_nothing_acknowledged(tmp_path: Path) -> None:
     code = """
 import resource, signal, sys
 from pathlib import Path
-from engine.errors import DiskError
-from engine.store import RunStore
+from emorl.errors import DiskError
+from emorl.runs.store import RunStore
 from tests.test_store import EVALUATIONS, MEASURED, evaluation, response
 from dataclasses import replace
 store = RunStore(Path(sys.argv[1]), ("calm", "bright"))

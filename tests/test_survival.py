@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from engine.artifacts import run_folder
+from emorl.runs.folder import run_folder
 from tests.test_pipeline import results
 
 N_KILLS = 20
@@ -20,7 +20,7 @@ N_KILLS = 20
 def killed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
     folder = tmp_path_factory.mktemp("killed")
     process = subprocess.run(
-        [sys.executable, "-m", "tests.killed_runs", str(folder), str(N_KILLS), "0"],
+        [sys.executable, "-m", "tests.support.killed_runs", str(folder), str(N_KILLS), "0"],
         capture_output=True,
         text=True,
         check=False,

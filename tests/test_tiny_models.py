@@ -14,7 +14,7 @@ from transformers import (
     AutoTokenizer,
 )
 
-from tests import tiny_models
+from tests.support import tiny_models
 
 SAVERS = {
     "t5": (tiny_models.save_tiny_t5, AutoModelForSeq2SeqLM),

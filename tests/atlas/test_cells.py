@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.atlas.cells import Floats, PromptAtlas
-from engine.atlas.constraints import (
+from emorl.atlas.cells import Floats, PromptAtlas
+from emorl.atlas.constraints import (
     cell_normals,
     distances_outside,
     in_plane,
     inner_circle,
     radius_around,
 )
-from tests.atlas_fields import fake_atlases, random_weights
+from tests.support.atlas_fields import fake_atlases, random_weights
 
 SIZES = (2, 3, 4)
 

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.atlas.cells import Floats, PromptAtlas
-from engine.atlas.constraints import in_plane
-from engine.atlas.explain import explain_weights, same_response
-from engine.ensemble.atlas import AtlasBudget, build_atlases
-from tests.atlas_fields import fake_atlases, fake_tree, random_weights
-from tests.fake_forward import FakeForward, fake_text
+from emorl.atlas.cells import Floats, PromptAtlas
+from emorl.atlas.constraints import in_plane
+from emorl.atlas.explain import explain_weights, same_response
+from emorl.decoding.atlas import AtlasBudget, build_atlases
+from tests.support.atlas_fields import fake_atlases, fake_tree, random_weights
+from tests.support.fake_forward import FakeForward, fake_text
 
 SIZES = (2, 3, 4)
 ATLASES = {n: fake_atlases(n, 4, disagreement=12) for n in SIZES}

@@ -7,11 +7,11 @@ import math
 import numpy as np
 import pytest
 
-from engine.atlas.explain import explain_weights, same_response
-from engine.atlas.field import RewardField, simplex_grid
-from engine.ensemble.atlas import AtlasBudget
-from engine.errors import WeightsError
-from tests.atlas_fields import fake_atlases, random_weights, scored
+from emorl.atlas.explain import explain_weights, same_response
+from emorl.atlas.field import RewardField, simplex_grid
+from emorl.decoding.atlas import AtlasBudget
+from emorl.errors import WeightsError
+from tests.support.atlas_fields import fake_atlases, random_weights, scored
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.atlas.polytope import (
+from emorl.atlas.polytope import (
     SMALLEST_AREA,
     Floats,
     TooSlowError,

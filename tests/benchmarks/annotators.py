@@ -31,17 +31,18 @@ from typing import Any
 
 import numpy as np
 
-from dashboard.study.custody.invites import invite, invited
-from dashboard.study.planning.building import study_items
-from dashboard.study.planning.draft import StudyDraft
-from dashboard.study.planning.sources import SystemText
-from dashboard.study.protocol.guidelines import guidelines_for
-from dashboard.study.protocol.plan import StudyPlan, studies_folder, write_plan
-from dashboard.study.rating.progress import progress_of
-from dashboard.study.records.store import AnnotationStore
+from emorl_dashboard.study.custody.invites import invite, invited
+from emorl_dashboard.study.planning.building import study_items
+from emorl_dashboard.study.planning.draft import StudyDraft
+from emorl_dashboard.study.planning.sources import SystemText
+from emorl_dashboard.study.protocol.guidelines import guidelines_for
+from emorl_dashboard.study.protocol.plan import StudyPlan, studies_folder, write_plan
+from emorl_dashboard.study.rating.progress import progress_of
+from emorl_dashboard.study.records.store import AnnotationStore
 from tests.benchmarks.streamlit_client import ConnectionLostError, Tab
 
 ROOT = Path(__file__).resolve().parents[2]
+APP = "dashboard/emorl_dashboard/app.py"
 N_SYSTEMS = 5
 _ERROR = re.compile(r"^[\w.]+(?:Error|Exception)\b.{0,200}", re.MULTILINE)
 SAVED = r"Saved item|Exercise saved"
@@ -78,7 +79,13 @@ class Dashboard:
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "streamlit", "run", "dashboard/app.py"),
+                    *(
+                        sys.executable,
+                        "-m",
+                        "streamlit",
+                        "run",
+                        APP,
+                    ),
                     *("--server.port", str(self.port)),
                 ],
                 cwd=ROOT,

@@ -16,17 +16,17 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from dashboard.study.analysis.agreement_table import agreement_table
-from dashboard.study.analysis.bradley_terry import TIE, bradley_terry
-from dashboard.study.analysis.cells import resamples_of, study_ratings
-from dashboard.study.analysis.human_automatic import human_automatic
-from dashboard.study.analysis.simulation import (
+from emorl_dashboard.study.analysis.agreement_table import agreement_table
+from emorl_dashboard.study.analysis.bradley_terry import TIE, bradley_terry
+from emorl_dashboard.study.analysis.cells import resamples_of, study_ratings
+from emorl_dashboard.study.analysis.human_automatic import human_automatic
+from emorl_dashboard.study.analysis.simulation import (
     SimulatedStudy,
     Truth,
     simulate_preferences,
     simulate_study,
 )
-from dashboard.study.analysis.systems import comparisons, system_means
+from emorl_dashboard.study.analysis.systems import comparisons, system_means
 
 Estimates = Mapping[str, tuple[float, float, float]]
 

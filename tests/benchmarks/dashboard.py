@@ -28,9 +28,10 @@ import streamlit as st
 from playwright.sync_api import Browser, Page, sync_playwright
 from streamlit.logger import set_log_level
 
-from dashboard import landscape, queries
-from dashboard.frames.trade_off import trade_off_frame
-from engine.search.pareto import on_front
+from emorl.search.pareto import on_front
+from emorl_dashboard.data import queries
+from emorl_dashboard.data import reward_field as landscape
+from emorl_dashboard.frames.trade_off import trade_off_frame
 from tests.benchmarks.dashboard_runs import trade_offs, write_atlas_run, write_study
 from tests.e2e.conftest import FLAGS, NAMES, free_port, serve, wait_until_ready
 

@@ -7,16 +7,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.artifacts import RunFolder
-from engine.atlas.rows import ScoredAtlas
-from engine.directions import canonical_direction
-from engine.mapping import certificate_rows
-from engine.records import Evaluation, Measurement, Response
-from engine.search.certified import SearchBudget
-from engine.store import RunStore
-from tests.atlas_fields import fake_atlases, scored
-from tests.formula import OBJECTIVES, RunSpec
-from tests.synthetic import write_run
+from emorl.atlas.rows import ScoredAtlas
+from emorl.records import Evaluation, Measurement, Response
+from emorl.runs.folder import RunFolder
+from emorl.runs.store import RunStore
+from emorl.search.certified import SearchBudget
+from emorl.systems.mapping import certificate_rows
+from emorl.weights import canonical_direction
+from tests.support.atlas_fields import fake_atlases, scored
+from tests.support.formula import OBJECTIVES, RunSpec
+from tests.support.synthetic import write_run
 
 Floats = NDArray[np.float64]
 

@@ -23,16 +23,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from engine.config import SearchConfig
-from engine.directions import canonical_direction
-from engine.ensemble.atlas import AtlasBudget, build_atlases
-from engine.ensemble.backend import Forward
-from engine.ensemble.choice import choose_backend
-from engine.ensemble.forward import HuggingFaceForward
-from engine.ensemble.tree import PrefixTree
-from engine.policy import Policy
-from engine.records import Measurement, Weights
-from engine.search.hierarchical import hierarchical_search
+from emorl.config import SearchConfig
+from emorl.decoding.atlas import AtlasBudget, build_atlases
+from emorl.decoding.backend import Forward
+from emorl.decoding.choice import choose_backend
+from emorl.decoding.forward import HuggingFaceForward
+from emorl.decoding.tree import PrefixTree
+from emorl.models.policy import Policy
+from emorl.records import Measurement, Weights
+from emorl.search.hierarchical import hierarchical_search
+from emorl.weights import canonical_direction
 from tests.benchmarks.rivals import (
     cached_ensemble,
     merged_copies,
@@ -247,9 +247,9 @@ def cases(options: argparse.Namespace) -> list[Callable[[], Case]]:
 
 
 def _run_case(options: argparse.Namespace) -> Case:
-    from engine.artifacts import RunFolder
-    from engine.inference import load_ensemble
-    from engine.snapshots import snapshot_rows
+    from emorl.inference import load_ensemble
+    from emorl.runs.folder import RunFolder
+    from emorl.runs.snapshots import snapshot_rows
 
     ensemble = load_ensemble(options.run)
     rows = snapshot_rows(RunFolder(options.run), "prompts")

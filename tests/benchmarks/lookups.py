@@ -20,14 +20,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from engine.adapters import load_adapters
-from engine.artifacts import RunFolder
-from engine.atlas.rows import ScoredAtlas, scored_atlases
-from engine.config_file import read_config
-from engine.ensemble.ensemble import Ensemble
-from engine.errors import DataError
-from engine.policy import load_policy
-from engine.snapshots import snapshot_rows
+from emorl.atlas.rows import ScoredAtlas, scored_atlases
+from emorl.config.files import read_config
+from emorl.errors import DataError
+from emorl.models.adapters import load_adapters
+from emorl.models.policy import load_policy
+from emorl.runs.folder import RunFolder
+from emorl.runs.snapshots import snapshot_rows
+from emorl.systems.ensemble import Ensemble
 
 Floats = NDArray[np.float64]
 

@@ -24,11 +24,11 @@ from typing import Any
 
 import torch
 
-from engine.artifacts import RunFolder
-from engine.ensemble.ensemble import Ensemble
-from engine.inference import load_ensemble
-from engine.policy import Policy
-from engine.snapshots import snapshot_rows
+from emorl.inference import load_ensemble
+from emorl.models.policy import Policy
+from emorl.runs.folder import RunFolder
+from emorl.runs.snapshots import snapshot_rows
+from emorl.systems.ensemble import Ensemble
 from tests.benchmarks.decoding import grid27
 from tests.benchmarks.shapes import MEMBERS, SHAPES, Numbers, build_policy, prompts
 

@@ -17,12 +17,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from engine.artifacts import RunFolder
-from engine.directions import canonical_direction
-from engine.ensemble.ensemble import Ensemble
-from engine.ensemble.tree import PrefixTree
-from engine.inference import load_ensemble
-from engine.snapshots import snapshot_rows
+from emorl.decoding.tree import PrefixTree
+from emorl.inference import load_ensemble
+from emorl.runs.folder import RunFolder
+from emorl.runs.snapshots import snapshot_rows
+from emorl.systems.ensemble import Ensemble
+from emorl.weights import canonical_direction
 
 
 def measure(folder: Path) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from engine.policy import Policy
+from emorl.models.policy import Policy
 
 
 def merged_copies(policy: Policy, members: Sequence[str]) -> list[PreTrainedModel]:

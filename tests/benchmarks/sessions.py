@@ -22,9 +22,9 @@ from tempfile import TemporaryDirectory
 
 from playwright.sync_api import Page, sync_playwright
 
-from dashboard.app import RUN_PAGES, STUDY_PAGES
+from emorl_dashboard.app import RUN_PAGES, STUDY_PAGES
 from tests.benchmarks.streamlit_client import Tab
-from tests.e2e.conftest import FLAGS, NAMES, serve
+from tests.e2e.conftest import APP, FLAGS, NAMES, serve
 
 PATIENCE_MS = 120_000
 PAGES = {
@@ -190,7 +190,7 @@ def main() -> None:
     options = parser.parse_args()
     with (
         TemporaryDirectory() as folder,
-        serve(options.artifacts, Path(folder) / "log", app="dashboard/app.py") as site,
+        serve(options.artifacts, Path(folder) / "log", app=APP) as site,
     ):
         # One visitor first: imports and caches are the first's to wait for.
         first = Visit(site, options.run, 0, 1, (0.0, 0.0))

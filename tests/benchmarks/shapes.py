@@ -16,9 +16,9 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
-from engine.config import PolicyConfig
-from engine.huggingface import peft_at_work
-from engine.policy import Policy
+from emorl.config import PolicyConfig
+from emorl.huggingface import peft_at_work
+from emorl.models.policy import Policy
 
 MEMBERS = ("first", "second", "third")
 RANK = 8

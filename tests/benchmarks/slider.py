@@ -21,10 +21,10 @@ from typing import Any
 import numpy as np
 from playwright.sync_api import Page, sync_playwright
 
-from engine.artifacts import RunFolder
-from engine.inference import load_ensemble
-from engine.snapshots import snapshot_rows
-from tests.e2e.conftest import FLAGS, NAMES, serve, wait_until_ready
+from emorl.inference import load_ensemble
+from emorl.runs.folder import RunFolder
+from emorl.runs.snapshots import snapshot_rows
+from tests.e2e.conftest import APP, FLAGS, NAMES, serve, wait_until_ready
 
 N_MOVES = 240
 N_ANSWERS = 30
@@ -78,7 +78,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch, _browser() as page:
         unmapped = _without_atlases(options.artifacts, options.run, Path(scratch))
         print(f"{'drag with an atlas':<28}{'updates/s':>10}{'p50 ms':>9}{'p95 ms':>9}{'texts':>7}")
-        with serve(options.artifacts, Path(scratch) / "log", "dashboard/app.py") as site:
+        with serve(options.artifacts, Path(scratch) / "log", APP) as site:
             for place in range(options.prompts):
                 _open(page, f"{site}/live?run={options.run}&prompt=aggregation:{place}")
                 _print_drag(f"aggregation prompt {place + 1}", _drag(page))
@@ -86,7 +86,7 @@ def main() -> None:
                 f"\n{_texts_wrong(page, site, options)} of {N_POSITIONS} texts are not decoding's"
             )
         print(f"\n{'release without an atlas':<28}{'n':>10}{'p50 ms':>9}{'p95 ms':>9}")
-        with serve(unmapped, Path(scratch) / "log", "dashboard/app.py") as site:
+        with serve(unmapped, Path(scratch) / "log", APP) as site:
             _open(page, f"{site}/live?run={options.run}&prompt=inference:0")
             found = _release(page)
             row = f"{len(found):>10}{statistics.median(found):>9.0f}{_p95(found):>9.0f}"

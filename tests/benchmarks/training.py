@@ -21,11 +21,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from engine.config import PolicyConfig, RewardConfig, RunConfig, TrainingConfig
-from engine.policy import Policy
-from engine.rewards import load_rewards
-from engine.training.losses import group_advantages, log_rewards
-from engine.training.scst import ScstTrainer
+from emorl.config import PolicyConfig, RewardConfig, RunConfig, TrainingConfig
+from emorl.models.policy import Policy
+from emorl.rewards import load_rewards
+from emorl.training.losses import group_advantages, log_rewards
+from emorl.training.scst import ScstTrainer
 from tests.benchmarks.shapes import MEMBERS, SHAPES, Numbers, Shape, build_policy
 
 PROMPTS = 16
@@ -65,7 +65,7 @@ def build_case(shape: Shape, *, device: str, n_prompts: int, n_tokens: int) -> C
 def turns(case: Case, adapters: Sequence[str]) -> Callable[[], Any]:
     """Return a function that lets ``adapters`` do one step each, together."""
     rewards = {
-        name: RewardConfig(kind="callable", target="tests.formula_rewards:letters")
+        name: RewardConfig(kind="callable", target="tests.support.formula_rewards:letters")
         for name in MEMBERS
     }
     config = TrainingConfig(

@@ -16,11 +16,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from engine.__main__ import main
-from engine.artifacts import RunFolder, Status, run_folder
-from engine.config_file import PRESETS, config_text
-from engine.pipeline import execute
-from tests.runs import OBJECTIVES, Silent, tiny_run
+from emorl.__main__ import main
+from emorl.config.files import PRESETS, config_text
+from emorl.execution.pipeline import execute
+from emorl.runs.folder import RunFolder, Status, run_folder
+from tests.support.tiny_runs import OBJECTIVES, Silent, tiny_run
 from tests.test_pipeline import results
 
 ROOT = Path(__file__).parents[2]
@@ -39,7 +39,7 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def emorl(*arguments: str) -> Iterator[subprocess.Popen[str]]:
     """Start ``emorl`` in a process group of its own; kill what is left of it at the end."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "engine", *arguments],
+        [sys.executable, "-m", "emorl", *arguments],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from engine.__main__ import main
-from engine.commands import dashboard
+from emorl.__main__ import main
+from emorl.commands import dashboard
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import streamlit as st
 
-from tests.synthetic import write_artifacts
+from tests.support.synthetic import write_artifacts
 
 
 @pytest.fixture(scope="session")

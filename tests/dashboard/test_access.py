@@ -11,7 +11,7 @@ import streamlit as st
 from streamlit.errors import StreamlitSecretNotFoundError
 from streamlit.testing.v1 import AppTest
 
-from dashboard import access
+from emorl_dashboard.server import access
 
 PASSWORD = "correct horse battery"
 
@@ -40,7 +40,7 @@ def door() -> AppTest:
     def script() -> None:
         import streamlit as st
 
-        from dashboard import access
+        from emorl_dashboard.server import access
 
         if access.may_enter():
             st.title("inside")

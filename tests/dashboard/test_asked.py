@@ -95,7 +95,7 @@ def choices(run: str, options: list[str], default: list[str], **query: str) -> A
     def script() -> None:
         import streamlit as st
 
-        from dashboard import asked
+        from emorl_dashboard.state import url as asked
 
         run, options, default = st.session_state["offer"]
         asked.several(run, "choice", options, default=default)

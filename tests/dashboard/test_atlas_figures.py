@@ -7,21 +7,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dashboard.components import plane_click, text_table
-from dashboard.figures import atlas as figures
-from dashboard.figures.atlas_prompts import border_bar, border_map, prompt_choice
-from dashboard.figures.atlas_weights import extents_chart, room_to_move
-from dashboard.figures.compare import method_differences, method_scores, runs_side_by_side
-from dashboard.figures.palette import DARK, LIGHT
-from dashboard.figures.simplex import HEIGHT
-from dashboard.frames import atlas as frames
-from dashboard.frames import atlas_prompts, compare_runs
-from dashboard.frames.atlas_place import find_place
-from dashboard.frames.comparison import comparison
-from tests.atlas_fields import fake_atlases
-from tests.dashboard.atlases import fixed, halves, scored_atlas
+from emorl_dashboard.components import plane_click, text_table
+from emorl_dashboard.figures import atlas as figures
+from emorl_dashboard.figures.atlas_prompts import border_bar, border_map, prompt_choice
+from emorl_dashboard.figures.atlas_weights import extents_chart, room_to_move
+from emorl_dashboard.figures.compare import method_differences, method_scores, runs_side_by_side
+from emorl_dashboard.figures.palette import DARK, LIGHT
+from emorl_dashboard.figures.simplex import HEIGHT
+from emorl_dashboard.frames import atlas as frames
+from emorl_dashboard.frames import atlas_prompts, compare_runs
+from emorl_dashboard.frames.atlas_place import find_place
+from emorl_dashboard.frames.comparison import comparison
 from tests.dashboard.test_compare_frames import method
-from tests.formula import HOSTILE
+from tests.support.atlas_fields import fake_atlases
+from tests.support.dashboard_atlases import fixed, halves, scored_atlas
+from tests.support.formula import HOSTILE
 
 OBJECTIVES = ("reflection", "empathy", "fluency")
 

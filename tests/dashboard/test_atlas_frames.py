@@ -7,20 +7,20 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dashboard.frames import atlas as frames
-from dashboard.frames import atlas_prompts
-from dashboard.frames.atlas_place import (
+from emorl.atlas.polytope import area
+from emorl.errors import WeightsError
+from emorl_dashboard.frames import atlas as frames
+from emorl_dashboard.frames import atlas_prompts
+from emorl_dashboard.frames.atlas_place import (
     find_place,
     place_text,
     room_text,
     way_rows,
     way_text,
 )
-from dashboard.frames.words import count_words, differing_words
-from engine.atlas.polytope import area
-from engine.errors import WeightsError
-from tests.atlas_fields import fake_atlases, random_weights
-from tests.dashboard.atlases import fixed, halves, scored_atlas
+from emorl_dashboard.frames.words import count_words, differing_words
+from tests.support.atlas_fields import fake_atlases, random_weights
+from tests.support.dashboard_atlases import fixed, halves, scored_atlas
 
 OBJECTIVES = ("reflection", "empathy", "fluency")
 WHOLE = atlas_prompts.Cut((0, 1, 2), (1 / 3, 1 / 3, 1 / 3))

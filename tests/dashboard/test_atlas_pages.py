@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from engine.records import Prompt
-from engine.store import RunStore
-from tests.dashboard.atlases import halves
+from emorl.records import Prompt
+from emorl.runs.store import RunStore
 from tests.dashboard.test_pages import run_page, said
-from tests.synthetic import SPECS, write_run
+from tests.support.dashboard_atlases import halves
+from tests.support.synthetic import SPECS, write_run
 
 
 @pytest.mark.usefixtures("served")

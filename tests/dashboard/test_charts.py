@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard import charts
+from emorl_dashboard.widgets import charts
 
 ROWS = pd.DataFrame(
     {
@@ -40,7 +40,7 @@ def test_parquet_holds_every_row_and_lists_as_lists() -> None:
 @pytest.mark.parametrize(("n_rows", "label"), [(1, "1 row as CSV"), (2, "2 rows as CSV")])
 def test_an_export_counts_its_rows(n_rows: int, label: str) -> None:
     def script(n_rows: int) -> None:
-        from dashboard import charts
+        from emorl_dashboard.widgets import charts
         from tests.dashboard.test_charts import ROWS
 
         charts.export_rows(ROWS.iloc[:n_rows], key="rows", name="rows")

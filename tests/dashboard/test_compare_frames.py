@@ -6,19 +6,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dashboard.frames import compare, compare_runs
-from dashboard.frames.comparison import (
+from emorl.atlas.rows import ScoredAtlas
+from emorl.records import Split
+from emorl.runs.schema import COLUMNS
+from emorl.weights import direction_key
+from emorl_dashboard.frames import compare, compare_runs
+from emorl_dashboard.frames.comparison import (
     comparison,
     interval_text,
     intervals,
     sample_rows,
     verdict,
 )
-from engine.atlas.rows import ScoredAtlas
-from engine.directions import direction_key
-from engine.records import Split
-from engine.schema import COLUMNS
-from tests.dashboard.atlases import halves
+from tests.support.dashboard_atlases import halves
 
 OBJECTIVES = ("reflection", "empathy", "fluency")
 

@@ -8,14 +8,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from dashboard.figures import palette
-from dashboard.figures.systems import run_scores, system_scores
-from dashboard.figures.training import Curves, adapter_curves, reward_paths, step_curves
-from dashboard.figures.weight_space import MapContent, weight_map
-from dashboard.frames import training as training_frames
-from dashboard.frames import weight_space as frames
-from dashboard.frames.seeds import over_runs
-from engine.schema import COLUMNS
+from emorl.runs.schema import COLUMNS
+from emorl_dashboard.figures import palette
+from emorl_dashboard.figures.systems import run_scores, system_scores
+from emorl_dashboard.figures.training import Curves, adapter_curves, reward_paths, step_curves
+from emorl_dashboard.figures.weight_space import MapContent, weight_map
+from emorl_dashboard.frames import training as training_frames
+from emorl_dashboard.frames import weight_space as frames
+from emorl_dashboard.frames.seeds import over_runs
 from tests.dashboard.test_weight_space_frames import OBJECTIVES, SEARCH
 
 SETTINGS = tomllib.loads(Path(".streamlit/config.toml").read_text(encoding="utf-8"))

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dashboard.frames import cards, numbers, runs, seeds, texts, training
-from engine import summary
-from engine.artifacts import run_folder
-from engine.cost import Cost, Usage
-from engine.snapshots import read_snapshot
+from emorl.runs import summary
+from emorl.runs.cost import Cost, Usage
+from emorl.runs.folder import run_folder
+from emorl.runs.snapshots import read_snapshot
+from emorl_dashboard.frames import cards, numbers, runs, seeds, texts, training
 from tests.dashboard.test_weight_space_frames import OBJECTIVES, SEARCH
 
 

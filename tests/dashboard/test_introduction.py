@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-from dashboard.frames.introduction import introduction, own_prompt_note
-from engine.config import RewardConfig
-from engine.config_file import PRESETS, preset
+from emorl.config import RewardConfig
+from emorl.config.files import PRESETS, preset
+from emorl_dashboard.frames.introduction import introduction, own_prompt_note
 
 
 def test_each_objective_is_introduced_with_what_it_rewards() -> None:

@@ -1,4 +1,4 @@
-"""The live page with models that follow the formula of ``tests.formula``."""
+"""The live page with models that follow the formula of ``tests.support.formula``."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ import pytest
 from streamlit.runtime.state.query_params import QueryParams
 from streamlit.testing.v1 import AppTest
 
-from dashboard import live, queries
-from dashboard.access import READ_ONLY
-from engine.artifacts import RunFolder
-from engine.directions import canonical_direction
-from engine.errors import ModelError
-from engine.records import Response, Weights
+from emorl.errors import ModelError
+from emorl.records import Response, Weights
+from emorl.runs.folder import RunFolder
+from emorl.weights import canonical_direction
+from emorl_dashboard.data import queries
+from emorl_dashboard.live import models as live
+from emorl_dashboard.server.access import READ_ONLY
 from tests.dashboard.test_mapping import mapped
 from tests.dashboard.test_pages import run_page, said
-from tests.formula import HOSTILE, OBJECTIVES
-from tests.formula_models import UNMAPPABLE, FormulaModels
-from tests.synthetic import SPECS, write_run
+from tests.support.formula import HOSTILE, OBJECTIVES
+from tests.support.formula_models import UNMAPPABLE, FormulaModels
+from tests.support.synthetic import SPECS, write_run
 
 BEST = (0.9375, 0.75, 0.3125)
 

@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dashboard.frames import live as frames
-from dashboard.frames import live_export
-from dashboard.frames.live import Answer
-from engine.atlas.rows import ScoredAtlas
-from engine.records import DecidedToken, Response
-from tests.formula_models import STEPS_TO_MAP, FormulaModels
+from emorl.atlas.rows import ScoredAtlas
+from emorl.records import DecidedToken, Response
+from emorl_dashboard.frames import live as frames
+from emorl_dashboard.frames import live_export
+from emorl_dashboard.frames.live import Answer
+from tests.support.formula_models import STEPS_TO_MAP, FormulaModels
 
 NAMES = ("depth", "warmth", "brevity")
 COLOURS = ("blue", "orange")

@@ -9,13 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from dashboard import live, mapping, queries
-from dashboard.live import Turns
-from dashboard.mapping import Progress
-from dashboard.queries import Run
-from engine.atlas.rows import ScoredAtlas
-from tests.formula import OBJECTIVES
-from tests.formula_models import STEPS_TO_MAP, UNMAPPABLE, FormulaModels
+from emorl.atlas.rows import ScoredAtlas
+from emorl_dashboard.data import queries
+from emorl_dashboard.data.queries import Run
+from emorl_dashboard.live import background_atlases as mapping
+from emorl_dashboard.live import models as live
+from emorl_dashboard.live.background_atlases import Progress
+from emorl_dashboard.live.models import Turns
+from tests.support.formula import OBJECTIVES
+from tests.support.formula_models import STEPS_TO_MAP, UNMAPPABLE, FormulaModels
 
 PATIENCE_SECONDS = 20.0
 

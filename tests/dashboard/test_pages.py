@@ -14,8 +14,9 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from dashboard import cards, queries
-from tests.synthetic import SPECS, write_run
+from emorl_dashboard.data import queries
+from emorl_dashboard.data import run_cards as cards
+from tests.support.synthetic import SPECS, write_run
 
 PAGES = ("overview", "training", "weight_space", "live")
 WITHOUT_MODELS = ("overview", "training", "weight_space")
@@ -27,12 +28,13 @@ def run_page(name: str, **query: str | list[str]) -> AppTest:
 
         import streamlit as st
 
-        from dashboard import controls, selection
+        from emorl_dashboard.state import selection
+        from emorl_dashboard.widgets import controls
 
         selection.read_url("page")
         with st.sidebar:
             controls.run_picker()
-        importlib.import_module(f"dashboard.views.{name}").render()
+        importlib.import_module(f"emorl_dashboard.views.{name}").render()
 
     page = AppTest.from_function(script, default_timeout=30, args=(name,))
     for key, value in query.items():

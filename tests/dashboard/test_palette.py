@@ -10,10 +10,10 @@ import plotly.graph_objects as go
 import pytest
 from plotly.subplots import make_subplots
 
-from dashboard.components import source
-from dashboard.figures import lines
-from dashboard.figures.palette import DARK, LIGHT, NAMES, Ink, style
-from dashboard.figures.palette import contrast as palette_contrast
+from emorl_dashboard.components import source
+from emorl_dashboard.figures import lines
+from emorl_dashboard.figures.palette import DARK, LIGHT, NAMES, Ink, style
+from emorl_dashboard.figures.palette import contrast as palette_contrast
 
 THEMES = {"light": LIGHT, "dark": DARK}
 TEXT, GRAPHIC = 4.5, 3.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard.frames.plain import plain, plain_message, without_folders
+from emorl_dashboard.frames.plain import plain, plain_message, without_folders
 
 PICTURE = "![a](http://elsewhere.test/x.png)"
 
@@ -38,10 +38,10 @@ def test_a_crafted_link_fetches_nothing(name: str, view: str) -> None:
     def script(view: str) -> None:
         from importlib import import_module
 
-        from dashboard import selection
+        from emorl_dashboard.state import selection
 
         selection.read_url("page")
-        import_module(f"dashboard.views.{view}").render()
+        import_module(f"emorl_dashboard.views.{view}").render()
 
     page = AppTest.from_function(script, args=(view,), default_timeout=60)
     page.query_params["run"] = "finished"

@@ -10,10 +10,11 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from dashboard import landscape, queries
-from dashboard.access import READ_ONLY
-from engine.schema import COLUMNS
-from tests.synthetic import SPECS
+from emorl.runs.schema import COLUMNS
+from emorl_dashboard.data import queries
+from emorl_dashboard.data import reward_field as landscape
+from emorl_dashboard.server.access import READ_ONLY
+from tests.support.synthetic import SPECS
 
 
 @pytest.fixture

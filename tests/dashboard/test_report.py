@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dashboard.figures import palette
-from dashboard.report.__main__ import main
-from dashboard.report.page import Section, page_text, table_html
-from engine.__main__ import main as emorl
+from emorl.__main__ import main as emorl
+from emorl_dashboard.figures import palette
+from emorl_dashboard.report.__main__ import main
+from emorl_dashboard.report.page import Section, page_text, table_html
 
 TITLES = [
     "Summary",

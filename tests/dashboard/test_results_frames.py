@@ -7,13 +7,13 @@ import math
 import pandas as pd
 import pytest
 
-from dashboard.figures import results as figures
-from dashboard.figures.palette import DARK, LIGHT
-from dashboard.frames import results as frames
-from dashboard.frames import results_strengths as strengths
-from dashboard.frames import results_tables as tables
-from dashboard.study.analysis.bradley_terry import COLUMNS
-from dashboard.study.analysis.responses import overall_means, rated_items
+from emorl_dashboard.figures import results as figures
+from emorl_dashboard.figures.palette import DARK, LIGHT
+from emorl_dashboard.frames import results as frames
+from emorl_dashboard.frames import results_strengths as strengths
+from emorl_dashboard.frames import results_tables as tables
+from emorl_dashboard.study.analysis.bradley_terry import COLUMNS
+from emorl_dashboard.study.analysis.responses import overall_means, rated_items
 
 NAN = math.nan
 

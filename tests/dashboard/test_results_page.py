@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard.study.analysis.simulation import Truth, simulate_preferences, simulate_study
-from dashboard.study.custody.unblinding import log_path, unblind
-from dashboard.study.protocol.guidelines import guidelines_for
-from dashboard.study.protocol.plan import PlanItem, PlanSystem, StudyPlan, write_plan
+from emorl_dashboard.study.analysis.simulation import Truth, simulate_preferences, simulate_study
+from emorl_dashboard.study.custody.unblinding import log_path, unblind
+from emorl_dashboard.study.protocol.guidelines import guidelines_for
+from emorl_dashboard.study.protocol.plan import PlanItem, PlanSystem, StudyPlan, write_plan
 from tests.dashboard.study.analysis.studies import plan_for, write_ratings, write_study
 from tests.dashboard.test_pages import said
 
@@ -25,7 +25,7 @@ TINY = Truth(
 
 def run_page(study: str = "") -> AppTest:
     def script() -> None:
-        from dashboard.views import results
+        from emorl_dashboard.views import results
 
         results.render()
 

@@ -8,24 +8,25 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-import dashboard
-from dashboard import controls
-from dashboard.views import overview
-from engine.errors import StoreError
+import emorl_dashboard
+from emorl.errors import StoreError
+from emorl_dashboard.views import overview
+from emorl_dashboard.widgets import controls
 
 
 def test_the_dashboard_starts_without_a_deep_learning_library() -> None:
     program = (
-        "import sys; from importlib import import_module; from dashboard import app; "
-        "[import_module(f'dashboard.views.{view}') for view in app.RUN_PAGES | app.STUDY_PAGES]; "
-        "heavy = {'torch', 'transformers', 'peft', 'engine.inference'} & set(sys.modules); "
+        "import sys; from importlib import import_module; from emorl_dashboard import app; "
+        "views = app.RUN_PAGES | app.STUDY_PAGES; "
+        "[import_module(f'emorl_dashboard.views.{view}') for view in views]; "
+        "heavy = {'torch', 'transformers', 'peft', 'emorl.inference'} & set(sys.modules); "
         "sys.exit(f'imported {heavy}' if heavy else 0)"
     )
     finished = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert finished.returncode == 0, finished.stderr
 
 
-APP = str(Path(str(dashboard.__path__[0]), "app.py"))
+APP = str(Path(str(emorl_dashboard.__path__[0]), "app.py"))
 
 
 def test_the_app_opens_on_an_overview_that_names_the_first_command(

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard import app, live
+from emorl_dashboard import app
+from emorl_dashboard.live import models as live
 from tests.e2e import served_app
-from tests.states import write_states
+from tests.support.states import write_states
 
 PAGES = sorted(app.RUN_PAGES | app.STUDY_PAGES)
 """The views that the app shows: a page that is added is tested."""
@@ -50,7 +51,7 @@ def test_a_page_draws_every_state(
 def _draw(name: str) -> None:
     from importlib import import_module
 
-    from dashboard import selection
+    from emorl_dashboard.state import selection
 
     selection.read_url("page")
-    import_module(f"dashboard.views.{name}").render()
+    import_module(f"emorl_dashboard.views.{name}").render()

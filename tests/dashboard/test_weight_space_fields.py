@@ -6,14 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dashboard.frames import marginal, proof
-from dashboard.frames.field import NearestDirection, box_grid, sample, through
-from dashboard.frames.filters import Filters
-from dashboard.frames.weight_space import evaluation_frame
-from engine.atlas.rows import ScoredAtlas
-from engine.schema import COLUMNS
-from tests.atlas_fields import fake_atlases, random_weights, scored
+from emorl.atlas.rows import ScoredAtlas
+from emorl.runs.schema import COLUMNS
+from emorl_dashboard.frames import marginal, proof
+from emorl_dashboard.frames.field import NearestDirection, box_grid, sample, through
+from emorl_dashboard.frames.filters import Filters
+from emorl_dashboard.frames.weight_space import evaluation_frame
 from tests.dashboard.test_weight_space_frames import OBJECTIVES, SEARCH
+from tests.support.atlas_fields import fake_atlases, random_weights, scored
 
 ALL = Filters(up_to_round=9)
 THREE = ("a1", "b1", "c1")

@@ -8,31 +8,31 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dashboard.figures import points, slices, ternary
-from dashboard.figures.cones import cone_mesh
-from dashboard.figures.fields import FIELD_NAME
-from dashboard.figures.history import search_history
-from dashboard.figures.marginal import effect_panels
-from dashboard.figures.palette import DARK, LIGHT, Ink
-from dashboard.figures.parallel import (
+from emorl.runs.schema import COLUMNS
+from emorl_dashboard.figures import points, slices, ternary
+from emorl_dashboard.figures.cones import cone_mesh
+from emorl_dashboard.figures.fields import FIELD_NAME
+from emorl_dashboard.figures.history import search_history
+from emorl_dashboard.figures.marginal import effect_panels
+from emorl_dashboard.figures.palette import DARK, LIGHT, Ink
+from emorl_dashboard.figures.parallel import (
     EDGES,
     MOST_CLICKABLE,
     ParallelContent,
     axis_values,
     parallel_coordinates,
 )
-from dashboard.figures.simplex import HEIGHT, shares_at, to_plane
-from dashboard.figures.trade_off import TradeOffContent, trade_off
-from dashboard.figures.weight_space import MapContent, weight_map
-from dashboard.frames import trade_off as trades
-from dashboard.frames import weight_space as frames
-from dashboard.frames.field import face_grid
-from dashboard.frames.history import history_frame
-from dashboard.frames.marginal import averaged_effects, effects_along
-from engine.schema import COLUMNS
-from tests.atlas_fields import fake_atlases, scored
+from emorl_dashboard.figures.simplex import HEIGHT, shares_at, to_plane
+from emorl_dashboard.figures.trade_off import TradeOffContent, trade_off
+from emorl_dashboard.figures.weight_space import MapContent, weight_map
+from emorl_dashboard.frames import trade_off as trades
+from emorl_dashboard.frames import weight_space as frames
+from emorl_dashboard.frames.field import face_grid
+from emorl_dashboard.frames.history import history_frame
+from emorl_dashboard.frames.marginal import averaged_effects, effects_along
 from tests.dashboard.test_weight_space_frames import OBJECTIVES, SEARCH
 from tests.dashboard.test_weight_space_trade_off import EXACT, NO_FRONT
+from tests.support.atlas_fields import fake_atlases, scored
 
 THREE = ("a1", "b1", "c1")
 NOTHING = frames.evaluation_frame(COLUMNS["evaluations"].empty_table().to_pandas(), THREE)

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dashboard.frames import weight_space as frames
-from dashboard.frames.counts import count_note, not_a_number_note
-from dashboard.frames.filters import Filters, filter_note, passing, shown_points
-from engine.directions import direction_key
-from engine.schema import COLUMNS
+from emorl.runs.schema import COLUMNS
+from emorl.weights import direction_key
+from emorl_dashboard.frames import weight_space as frames
+from emorl_dashboard.frames.counts import count_note, not_a_number_note
+from emorl_dashboard.frames.filters import Filters, filter_note, passing, shown_points
 
 OBJECTIVES = ("a1", "b1")
 

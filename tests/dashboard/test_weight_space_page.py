@@ -8,18 +8,18 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from engine.atlas.cells import PromptAtlas
+from emorl.atlas.cells import PromptAtlas
 from tests.benchmarks.dashboard_runs import trade_offs, write_study
-from tests.formula import RunSpec
-from tests.synthetic import write_run
+from tests.support.formula import RunSpec
+from tests.support.synthetic import write_run
 
 VIEWS = ["Map", "Triangle", "Slices", "Trade-off", "Parallel", "Effects", "History"]
 
 
 def open_page(**query: str | list[str]) -> AppTest:
     def script() -> None:
-        from dashboard import selection
-        from dashboard.views import weight_space
+        from emorl_dashboard.state import selection
+        from emorl_dashboard.views import weight_space
 
         selection.read_url("page")
         weight_space.render()

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from dashboard.frames import history
-from dashboard.frames import trade_off as trades
-from dashboard.frames.filters import Filters, shown_points
-from dashboard.frames.weight_space import MEAN_REWARD, evaluation_frame
-from engine.schema import COLUMNS
+from emorl.runs.schema import COLUMNS
+from emorl_dashboard.frames import history
+from emorl_dashboard.frames import trade_off as trades
+from emorl_dashboard.frames.filters import Filters, shown_points
+from emorl_dashboard.frames.weight_space import MEAN_REWARD, evaluation_frame
 from tests.dashboard.test_weight_space_frames import OBJECTIVES, SEARCH, evaluations
 
 

@@ -7,18 +7,18 @@ from random import Random
 
 import pytest
 
-from engine.data.corpus import (
+from emorl.data.corpus import (
     CORRUPTED_SHARE,
     LEVEL_WEIGHTS,
     Exchange,
     embedded_prompts,
     generate_exchanges,
 )
-from engine.data.corruption import corrupt
-from engine.data.feelings import FEELINGS
-from engine.data.phrases import TOPICS
-from engine.data.responses import draw_response
-from engine.data.statements import draw_statement, is_reserved, second_person, sentence
+from emorl.data.corruption import corrupt
+from emorl.data.feelings import FEELINGS
+from emorl.data.phrases import TOPICS
+from emorl.data.responses import draw_response
+from emorl.data.statements import draw_statement, is_reserved, second_person, sentence
 
 N_EXCHANGES = 4000
 

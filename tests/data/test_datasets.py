@@ -14,10 +14,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from engine.config import DataConfig
-from engine.data import PromptData, load_prompts
-from engine.data.masking import mask_personal_data
-from engine.errors import DataError
+from emorl.config import DataConfig
+from emorl.data import PromptData, load_prompts
+from emorl.data.masking import mask_personal_data
+from emorl.errors import DataError
 
 N_ROWS = 20
 
@@ -130,11 +130,11 @@ def test_a_byte_order_mark_and_empty_lines_do_no_harm(tmp_path: Path) -> None:
 def test_the_embedded_corpus_gets_the_number_of_prompts_and_the_seed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    corpus = ModuleType("engine.data.corpus")
+    corpus = ModuleType("emorl.data.corpus")
     corpus.embedded_prompts = lambda n, seed: [  # type: ignore[attr-defined]
         (f"p{seed}-{i}", "r") for i in range(n)
     ]
-    monkeypatch.setitem(sys.modules, "engine.data.corpus", corpus)
+    monkeypatch.setitem(sys.modules, "emorl.data.corpus", corpus)
     data = load_prompts(DataConfig(n_prompts=30), seed=7)
     assert [p.prompt for p in data.prompts] == [f"p7-{i}" for i in range(30)]
 

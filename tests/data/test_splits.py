@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.config import DataConfig
-from engine.data.splits import split_prompts, split_sizes
-from engine.errors import DataError
+from emorl.config import DataConfig
+from emorl.data.splits import split_prompts, split_sizes
+from emorl.errors import DataError
 
 CONFIG = DataConfig()
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
-from tests.synthetic import write_artifacts
+from tests.support.synthetic import write_artifacts
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -62,6 +62,10 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+APP = "dashboard/emorl_dashboard/app.py"
+"""The dashboard as ``emorl dashboard`` starts it."""
 
 
 @contextmanager

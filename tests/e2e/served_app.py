@@ -1,11 +1,12 @@
-"""The dashboard with generation replaced by the formula of ``tests.formula``: no model."""
+"""The dashboard with generation replaced by the formula of ``tests.support.formula``: no model."""
 
 from __future__ import annotations
 
-from dashboard import app, live
-from engine.artifacts import RunFolder
-from engine.config_file import read_config
-from tests.formula_models import FormulaModels
+from emorl.config.files import read_config
+from emorl.runs.folder import RunFolder
+from emorl_dashboard import app
+from emorl_dashboard.live import models as live
+from tests.support.formula_models import FormulaModels
 
 
 def load(folder: RunFolder) -> FormulaModels:

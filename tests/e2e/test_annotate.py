@@ -12,10 +12,10 @@ import pytest
 from playwright.sync_api import Page, WebSocket, expect
 from streamlit.proto.BackMsg_pb2 import BackMsg
 
-from dashboard.study.custody.invites import invite
-from dashboard.study.protocol.blinding import presentation_order
-from dashboard.study.protocol.plan import StudyPlan, read_plan
-from dashboard.study.rating.desk import DOUBLE_CLICK_SECONDS
+from emorl_dashboard.study.custody.invites import invite
+from emorl_dashboard.study.protocol.blinding import presentation_order
+from emorl_dashboard.study.protocol.plan import StudyPlan, read_plan
+from emorl_dashboard.study.rating.desk import DOUBLE_CLICK_SECONDS
 from tests.benchmarks.streamlit_client import Tab
 from tests.dashboard.study.samples import sealed, system_sources
 from tests.e2e.annotating import (
@@ -32,7 +32,7 @@ from tests.e2e.annotating import (
 )
 from tests.e2e.conftest import OpenPage, Watched, serve, wait_until_ready
 from tests.e2e.wire import Wire, wired
-from tests.synthetic import HOSTILE, write_artifacts
+from tests.support.synthetic import HOSTILE, write_artifacts
 
 pytestmark = pytest.mark.browser
 

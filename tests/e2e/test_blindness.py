@@ -14,19 +14,18 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, WebSocket, expect
 
-from dashboard.study.custody.invites import invite
-from dashboard.study.custody.unblinding import unblind
-from dashboard.study.owner.steps import with_file
-from dashboard.study.planning.creation import seal
-from dashboard.study.planning.draft import create_draft
-from dashboard.study.planning.sources import Source
-from dashboard.study.protocol.plan import Mode, StudyPlan, read_plan
-from dashboard.study.rating.desk import DOUBLE_CLICK_SECONDS
-from dashboard.study.reporting.material import automatic_scores, system_weights
-from engine.artifacts import run_folder
-from engine.directions import canonical_direction, direction_key
-from engine.store import RunStore
-from tests.dashboard.atlases import scored_atlas
+from emorl.runs.folder import run_folder
+from emorl.runs.store import RunStore
+from emorl.weights import canonical_direction, direction_key
+from emorl_dashboard.study.custody.invites import invite
+from emorl_dashboard.study.custody.unblinding import unblind
+from emorl_dashboard.study.owner.steps import with_file
+from emorl_dashboard.study.planning.creation import seal
+from emorl_dashboard.study.planning.draft import create_draft
+from emorl_dashboard.study.planning.sources import Source
+from emorl_dashboard.study.protocol.plan import Mode, StudyPlan, read_plan
+from emorl_dashboard.study.rating.desk import DOUBLE_CLICK_SECONDS
+from emorl_dashboard.study.reporting.material import automatic_scores, system_weights
 from tests.dashboard.study.samples import (
     OBJECTIVES,
     draft_of,
@@ -35,6 +34,7 @@ from tests.dashboard.study.samples import (
 )
 from tests.e2e.annotating import agree, save, save_and_wait, type_keys, until, wait_for_keys
 from tests.e2e.conftest import OpenPage, serve, wait_until_ready
+from tests.support.dashboard_atlases import scored_atlas
 
 pytestmark = pytest.mark.browser
 

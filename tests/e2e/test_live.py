@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from dashboard.components import source
-from dashboard.components.weight_sliders import _SCRIPTS, PURE_SCRIPTS
-from dashboard.frames.live import atlas_data, objective_data
-from engine.atlas.explain import explain_weights
-from engine.ensemble.atlas import build_atlases
-from tests.atlas_fields import fake_tree, random_weights
-from tests.dashboard.atlases import halves
+from emorl.atlas.explain import explain_weights
+from emorl.decoding.atlas import build_atlases
+from emorl_dashboard.components import source
+from emorl_dashboard.components.weight_sliders import _SCRIPTS, PURE_SCRIPTS
+from emorl_dashboard.frames.live import atlas_data, objective_data
 from tests.e2e.conftest import OpenPage, wait_until_ready
-from tests.fake_forward import FakeForward, fake_text
-from tests.formula import response_text
-from tests.formula_models import UNMAPPABLE
+from tests.support.atlas_fields import fake_tree, random_weights
+from tests.support.dashboard_atlases import halves
+from tests.support.fake_forward import FakeForward, fake_text
+from tests.support.formula import response_text
+from tests.support.formula_models import UNMAPPABLE
 
 pytestmark = pytest.mark.browser
 

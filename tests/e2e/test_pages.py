@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import TimeoutError, expect
 
-from dashboard.app import RUN_PAGES, STUDY_PAGES
+from emorl_dashboard.app import RUN_PAGES, STUDY_PAGES
 from tests.e2e.conftest import OpenPage, Watched, serve, wait_until_ready
-from tests.states import write_states
+from tests.support.states import write_states
 
 pytestmark = pytest.mark.browser
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from dashboard.study.custody.invites import invite
-from dashboard.study.protocol.plan import StudyPlan, read_plan
+from emorl_dashboard.study.custody.invites import invite
+from emorl_dashboard.study.protocol.plan import StudyPlan, read_plan
 from tests.dashboard.study.samples import sealed, system_sources, write_finished_run
 from tests.e2e.annotating import (
     agree,

@@ -11,9 +11,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, TimeoutError, expect
 
-from dashboard.components import source
+from emorl_dashboard.components import source
 from tests.e2e.conftest import OpenPage, serve, wait_until_ready
-from tests.synthetic import SPECS, write_run
+from tests.support.synthetic import SPECS, write_run
 
 pytestmark = pytest.mark.browser
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from engine.artifacts import run_folder
-from engine.config import SearchConfig
-from engine.config_file import config_text
-from tests.e2e.conftest import ROOT, OpenPage, serve, wait_until_ready
-from tests.runs import tiny_run
+from emorl.config import SearchConfig
+from emorl.config.files import config_text
+from emorl.runs.folder import run_folder
+from tests.e2e.conftest import APP, ROOT, OpenPage, serve, wait_until_ready
+from tests.support.tiny_runs import tiny_run
 
 pytestmark = pytest.mark.browser
 
@@ -31,7 +31,7 @@ def start_engine(folder: Path, log: Path) -> subprocess.Popen[bytes]:
     )
     settings = folder / "watched.toml"
     settings.write_text(config_text(config), encoding="utf-8")
-    command = [sys.executable, "-m", "engine", "run", str(settings), "--quiet"]
+    command = [sys.executable, "-m", "emorl", "run", str(settings), "--quiet"]
     with log.open("wb") as output:
         return subprocess.Popen(
             [*command, "--artifacts", str(folder)], cwd=ROOT, stdout=output, stderr=output
@@ -43,7 +43,7 @@ def test_a_dashboard_that_polls_a_whole_run_disturbs_nothing(
     watched: OpenPage, tmp_path: Path
 ) -> None:
     served, engine_log = tmp_path / "dashboard.log", tmp_path / "engine.log"
-    with serve(tmp_path, served, app="dashboard/app.py") as site:
+    with serve(tmp_path, served, app=APP) as site:
         resting = watched(site)  # stays on one page and refreshes by itself
         engine = start_engine(tmp_path, engine_log)
         folder = run_folder(tmp_path, "watched")

@@ -12,17 +12,17 @@ import numpy as np
 import pytest
 import torch
 
-from engine.config import PolicyConfig, RewardConfig, RunConfig
-from engine.data.corpus import embedded_prompts, generate_exchanges
-from engine.embedded import EMBEDDED_NAMES, embedded_path
-from engine.embedded.build import build, build_vocabulary
-from engine.embedded.examples import TRICKS, Example, draw_examples, draw_trick
-from engine.embedded.tokenizer import tokenizer_for
-from engine.ensemble.ensemble import Ensemble
-from engine.ensemble.forward import BASE
-from engine.errors import ModelError
-from engine.policy import load_policy
-from engine.rewards import RewardTable, load_rewards
+from emorl.config import PolicyConfig, RewardConfig, RunConfig
+from emorl.data.corpus import embedded_prompts, generate_exchanges
+from emorl.decoding.forward import BASE
+from emorl.embedded import EMBEDDED_NAMES, embedded_path
+from emorl.embedded.build import build, build_vocabulary
+from emorl.embedded.examples import TRICKS, Example, draw_examples, draw_trick
+from emorl.embedded.tokenizer import tokenizer_for
+from emorl.errors import ModelError
+from emorl.models.policy import load_policy
+from emorl.rewards import RewardTable, load_rewards
+from emorl.systems.ensemble import Ensemble
 
 MEGABYTE = 1_000_000
 FRESH_SEED = 1_000_003
@@ -81,7 +81,7 @@ def test_an_unknown_name_is_refused_with_the_names_that_there_are() -> None:
 
 
 def test_the_package_of_paths_imports_nothing_heavy() -> None:
-    code = "import sys, engine.embedded; sys.exit('torch' in sys.modules)"
+    code = "import sys, emorl.embedded; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

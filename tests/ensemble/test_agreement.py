@@ -15,18 +15,18 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from engine.directions import canonical_direction
-from engine.ensemble.aggregation import hidden_state_scores, logit_scores
-from engine.ensemble.backend import Forward
-from engine.ensemble.choice import Backend
-from engine.ensemble.decoding import Aggregate, StopRule, decode
-from engine.ensemble.ensemble import Ensemble
-from engine.ensemble.forward import HuggingFaceForward
-from engine.ensemble.screen import Screen
-from engine.ensemble.stacked import stacked_forward
-from engine.ensemble.tree import PrefixTree
-from engine.policy import Policy
-from tests.policies import ADAPTERS, FAMILIES, PROMPTS, tiny_policy
+from emorl.decoding.backend import Forward
+from emorl.decoding.choice import Backend
+from emorl.decoding.forward import HuggingFaceForward
+from emorl.decoding.levels import hidden_state_scores, logit_scores
+from emorl.decoding.loop import Aggregate, StopRule, decode
+from emorl.decoding.screen import Screen
+from emorl.decoding.stacked import stacked_forward
+from emorl.decoding.tree import PrefixTree
+from emorl.models.policy import Policy
+from emorl.systems.ensemble import Ensemble
+from emorl.weights import canonical_direction
+from tests.support.policies import ADAPTERS, FAMILIES, PROMPTS, tiny_policy
 
 N_TOKENS = 24
 NEAR_TIE = 2e-5

@@ -10,17 +10,17 @@ import numpy as np
 import pytest
 import torch
 
-from engine.atlas.cells import Floats
-from engine.ensemble.aggregation import hidden_state_scores
-from engine.ensemble.atlas import AtlasBudget, build_atlases
-from engine.ensemble.atlas_parts import build_by_part
-from engine.ensemble.attribution import attribute
-from engine.ensemble.decoding import decode
-from engine.ensemble.memory import BYTES_OF_RECORDS
-from engine.ensemble.tree import PrefixTree
-from engine.errors import MemoryBudgetError
-from tests.atlas_fields import ENDS, fake_atlases, fake_tree, random_weights
-from tests.fake_forward import FakeForward, fake_prompts, fake_text
+from emorl.atlas.cells import Floats
+from emorl.decoding.atlas import AtlasBudget, build_atlases
+from emorl.decoding.atlas_parts import build_by_part
+from emorl.decoding.attribution import attribute
+from emorl.decoding.levels import hidden_state_scores
+from emorl.decoding.loop import decode
+from emorl.decoding.memory import BYTES_OF_RECORDS
+from emorl.decoding.tree import PrefixTree
+from emorl.errors import MemoryBudgetError
+from tests.support.atlas_fields import ENDS, fake_atlases, fake_tree, random_weights
+from tests.support.fake_forward import FakeForward, fake_prompts, fake_text
 
 MIB = 2**20
 NEAR_TIE = 2e-5
@@ -152,7 +152,7 @@ def test_a_budget_covers_what_the_largest_parts_take_to_their_ends(
     options: Any = {"disagreement": 40, "max_new_tokens": 12}
     budget = AtlasBudget(nodes_per_prompt=nodes)
     found = fake_atlases(3, 3, budget=budget, **options)
-    monkeypatch.setattr("engine.ensemble.atlas._NODES_AT_ONCE", 1)
+    monkeypatch.setattr("emorl.decoding.atlas._NODES_AT_ONCE", 1)
     one_by_one = fake_atlases(3, 3, budget=budget, **options)
     for atlas, best in zip(found, one_by_one, strict=True):
         assert not best.is_complete
@@ -175,7 +175,7 @@ def test_a_prompt_without_budget_left_does_not_stop_the_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # Two parts are read at once, so that all parts of a batch may be of a prompt that is spent.
-    monkeypatch.setattr("engine.ensemble.atlas._NODES_AT_ONCE", 2)
+    monkeypatch.setattr("emorl.decoding.atlas._NODES_AT_ONCE", 2)
     full = fake_atlases(3, 6)
     limit = 8
     for atlas, complete in zip(
@@ -211,8 +211,8 @@ def test_seconds_are_shared_by_what_is_built_and_not_spent_between(
         shares.append(budget.seconds)
         return build_atlases(tree, decode, None, prompts)
 
-    monkeypatch.setattr("engine.ensemble.atlas_parts.time.monotonic", lambda: now)
-    monkeypatch.setattr("engine.ensemble.atlas_parts.build_atlases", built)
+    monkeypatch.setattr("emorl.decoding.atlas_parts.time.monotonic", lambda: now)
+    monkeypatch.setattr("emorl.decoding.atlas_parts.build_atlases", built)
     trees = [(range(2), fake_tree(FakeForward(3), 2)), (range(2, 4), fake_tree(FakeForward(3), 2))]
     places = []
     for part, _ in build_by_part(trees, fake_text, AtlasBudget(seconds=8.0), 4, 1, skip):
@@ -260,7 +260,7 @@ def test_pieces_too_small_to_be_parts_still_lead_somewhere(
 ) -> None:
     # Anything below a fifth of the simplex counts as rounding error: whole prefixes lose all
     # their pieces, and every look-up must still end in a cell that is there.
-    monkeypatch.setattr("engine.atlas.polytope.SMALLEST_AREA", 0.2)
+    monkeypatch.setattr("emorl.atlas.polytope.SMALLEST_AREA", 0.2)
     for atlas in fake_atlases(3, 6, disagreement=16):
         assert atlas.covered + atlas.dropped == pytest.approx(1.0, abs=1e-9)
         children = [child for branch in atlas.branches for child in branch.children]

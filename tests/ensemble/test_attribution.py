@@ -7,15 +7,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from engine.directions import canonical_direction
-from engine.ensemble.attribution import TokenAttribution, attribute
-from engine.ensemble.forward import HuggingFaceForward
-from engine.ensemble.tree import PrefixTree
-from engine.errors import WeightsError
-from engine.policy import Policy
-from tests.atlas_fields import fake_tree
-from tests.fake_forward import FakeForward
-from tests.policies import ADAPTERS, FAMILIES, PROMPTS, tiny_policy
+from emorl.decoding.attribution import TokenAttribution, attribute
+from emorl.decoding.forward import HuggingFaceForward
+from emorl.decoding.tree import PrefixTree
+from emorl.errors import WeightsError
+from emorl.models.policy import Policy
+from emorl.weights import canonical_direction
+from tests.support.atlas_fields import fake_tree
+from tests.support.fake_forward import FakeForward
+from tests.support.policies import ADAPTERS, FAMILIES, PROMPTS, tiny_policy
 
 WEIGHTS = ((0.5, 0.25, 0.25), (2.0, 1.0, 5.0), (0.0, 1.0, 1.0), (1.0, 0.0, 0.0))
 

@@ -11,16 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.adapters import add_adapter, load_adapters, save_adapter
-from engine.config import AdapterConfig, RunConfig
-from engine.ensemble.atlas import AtlasBudget
-from engine.ensemble.ensemble import NOT_EXACT, Ensemble
-from engine.errors import ConfigError, ModelError, PromptError, RunNotFoundError, WeightsError
-from engine.inference import load_ensemble, make_ensemble
-from engine.policy import Policy, load_policy
-from engine.search.certified import SearchBudget
-from tests.atlas_fields import fake_atlases
-from tests.policies import ADAPTERS, PROMPTS, tiny_policy
+from emorl.config import AdapterConfig, RunConfig
+from emorl.decoding.atlas import AtlasBudget
+from emorl.errors import ConfigError, ModelError, PromptError, RunNotFoundError, WeightsError
+from emorl.inference import load_ensemble, make_ensemble
+from emorl.models.adapters import add_adapter, load_adapters, save_adapter
+from emorl.models.policy import Policy, load_policy
+from emorl.search.certified import SearchBudget
+from emorl.systems.ensemble import NOT_EXACT, Ensemble
+from tests.support.atlas_fields import fake_atlases
+from tests.support.policies import ADAPTERS, PROMPTS, tiny_policy
 
 WEIGHTS = (0.5, 0.3, 0.2)
 
@@ -243,7 +243,7 @@ def test_a_folder_without_a_run_names_the_runs_beside_it(tmp_path: Path) -> None
 def test_prompts_that_need_no_atlas_are_not_read_in_trees_of_their_own(
     policy: Policy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.ensemble.kept_trees.PROMPTS_PER_TREE", 1)
+    monkeypatch.setattr("emorl.decoding.prefix_tree_cache.PROMPTS_PER_TREE", 1)
     ensemble = Ensemble(policy, ADAPTERS)
     expected = ensemble.atlases(PROMPTS)[2]
     ensemble.forget()
@@ -263,8 +263,8 @@ def test_the_seconds_of_a_budget_are_those_of_all_prompts(
     policy: Policy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A clock that takes a second per look: the first tree leaves nothing to the others.
-    monkeypatch.setattr("engine.ensemble.kept_trees.PROMPTS_PER_TREE", 1)
+    monkeypatch.setattr("emorl.decoding.prefix_tree_cache.PROMPTS_PER_TREE", 1)
     looks = iter(np.arange(10_000.0))
-    monkeypatch.setattr("engine.ensemble.atlas_parts.time.monotonic", lambda: next(looks))
+    monkeypatch.setattr("emorl.decoding.atlas_parts.time.monotonic", lambda: next(looks))
     atlases = Ensemble(policy, ADAPTERS).atlases(PROMPTS, AtlasBudget(seconds=3.0))
     assert not any(atlas.is_complete for atlas in atlases[1:])

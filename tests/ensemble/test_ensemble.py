@@ -12,14 +12,14 @@ import pytest
 import torch
 from peft import PeftModel
 
-from engine.ensemble.aggregation import LEVELS
-from engine.ensemble.decoding import decode
-from engine.ensemble.ensemble import Ensemble, base_alone
-from engine.ensemble.forward import HuggingFaceForward
-from engine.ensemble.tree import PrefixTree
-from engine.errors import ModelError, PromptError, WeightsError
-from engine.policy import Policy
-from tests.policies import ADAPTERS, FAMILIES, PROMPTS, tiny_policy
+from emorl.decoding.forward import HuggingFaceForward
+from emorl.decoding.levels import LEVELS
+from emorl.decoding.loop import decode
+from emorl.decoding.tree import PrefixTree
+from emorl.errors import ModelError, PromptError, WeightsError
+from emorl.models.policy import Policy
+from emorl.systems.ensemble import Ensemble, base_alone
+from tests.support.policies import ADAPTERS, FAMILIES, PROMPTS, tiny_policy
 
 MIXED = ((0.5, 0.5, 0.2), (1.0, 0.25, 0.75), (0.0, 1.0, 1.0), (0.3, 0.1, 0.9))
 

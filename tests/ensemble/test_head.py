@@ -16,16 +16,16 @@ from transformers import (
     CohereForCausalLM,
 )
 
-from engine.adapters import add_adapter
-from engine.config import AdapterConfig, PolicyConfig
-from engine.ensemble.aggregation import probability_scores
-from engine.ensemble.choice import choose_backend
-from engine.ensemble.ensemble import Ensemble
-from engine.ensemble.head import shared_head
-from engine.errors import ModelError
-from engine.policy import Policy, load_policy
-from tests.policies import PROMPTS, tiny_policy
-from tests.tiny_models import (
+from emorl.config import AdapterConfig, PolicyConfig
+from emorl.decoding.choice import choose_backend
+from emorl.decoding.head import shared_head
+from emorl.decoding.levels import probability_scores
+from emorl.errors import ModelError
+from emorl.models.adapters import add_adapter
+from emorl.models.policy import Policy, load_policy
+from emorl.systems.ensemble import Ensemble
+from tests.support.policies import PROMPTS, tiny_policy
+from tests.support.tiny_models import (
     BOS_ID,
     EOS_ID,
     PAD_ID,

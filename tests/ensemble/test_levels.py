@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 import torch
 
-from engine.config import PolicyConfig
-from engine.ensemble.aggregation import probability_scores
-from engine.ensemble.choice import choose_backend
-from engine.ensemble.ensemble import Ensemble
-from engine.ensemble.forward import BASE, HuggingFaceForward
-from engine.ensemble.parameters import merged_adapter
-from engine.errors import ModelError, PromptError, WeightsError
-from engine.policy import Policy, load_policy
-from tests.policies import ADAPTERS, FAMILIES, PROMPTS, tiny_policy
-from tests.tiny_models import save_tiny_gpt2
+from emorl.config import PolicyConfig
+from emorl.decoding.choice import choose_backend
+from emorl.decoding.forward import BASE, HuggingFaceForward
+from emorl.decoding.levels import probability_scores
+from emorl.decoding.merging import merged_adapter
+from emorl.errors import ModelError, PromptError, WeightsError
+from emorl.models.policy import Policy, load_policy
+from emorl.systems.ensemble import Ensemble
+from tests.support.policies import ADAPTERS, FAMILIES, PROMPTS, tiny_policy
+from tests.support.tiny_models import save_tiny_gpt2
 
 WEIGHTS = (0.5, 0.3, 0.2)
 

@@ -10,14 +10,14 @@ import torch
 from peft import LoraConfig, PeftModel
 from peft.tuners.lora import LoraLayer
 
-from engine.ensemble.aggregation import hidden_state_scores
-from engine.ensemble.decoding import decode
-from engine.ensemble.ensemble import Ensemble
-from engine.ensemble.forward import BASE, HuggingFaceForward
-from engine.ensemble.parameters import merged_adapter
-from engine.errors import ModelError
-from engine.policy import Policy
-from tests.policies import ADAPTERS, FAMILIES, PROMPTS, tiny_policy
+from emorl.decoding.forward import BASE, HuggingFaceForward
+from emorl.decoding.levels import hidden_state_scores
+from emorl.decoding.loop import decode
+from emorl.decoding.merging import merged_adapter
+from emorl.errors import ModelError
+from emorl.models.policy import Policy
+from emorl.systems.ensemble import Ensemble
+from tests.support.policies import ADAPTERS, FAMILIES, PROMPTS, tiny_policy
 
 MEMBERS = ("warm", BASE, "dora")
 MIXED = [(0.5, 0.2, 0.3), (0.2, 0.2, 0.6), (0.6, 0.3, 0.1)]
@@ -96,7 +96,7 @@ def test_members_read_in_turns_write_what_they_write_in_one_batch(
         )
 
     together = written()
-    monkeypatch.setattr("engine.ensemble.forward._can_mix", lambda *_: False)
+    monkeypatch.setattr("emorl.decoding.forward._can_mix", lambda *_: False)
     assert written() == together
 
 

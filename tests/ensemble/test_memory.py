@@ -17,18 +17,18 @@ import pytest
 import torch
 from torch import nn
 
-from engine.ensemble import batches, draws
-from engine.ensemble.decoding import Choose, decode, drawn
-from engine.ensemble.ensemble import Ensemble
-from engine.ensemble.forward import HuggingFaceForward
-from engine.ensemble.memory import MIB, Costs
-from engine.ensemble.stacked import base_product, stacked_forward
-from engine.ensemble.stacked.forward import StackedForward
-from engine.ensemble.stacked.linear import StackedLinears
-from engine.errors import MemoryBudgetError, ScoresError
-from engine.policy import Policy
-from tests.policies import ADAPTERS, FAMILIES, PROMPTS, tiny_policy
-from tests.tiny_models import save_tiny_llama, save_tiny_t5
+from emorl.decoding import batches, sample_noise
+from emorl.decoding.forward import HuggingFaceForward
+from emorl.decoding.loop import Choose, decode, drawn
+from emorl.decoding.memory import MIB, Costs
+from emorl.decoding.stacked import base_product, stacked_forward
+from emorl.decoding.stacked.forward import StackedForward
+from emorl.decoding.stacked.linear import StackedLinears
+from emorl.errors import MemoryBudgetError, ScoresError
+from emorl.models.policy import Policy
+from emorl.systems.ensemble import Ensemble
+from tests.support.policies import ADAPTERS, FAMILIES, PROMPTS, tiny_policy
+from tests.support.tiny_models import save_tiny_llama, save_tiny_t5
 
 MIXED = [(1.0, 0.1 * k, 0.05 * k) for k in range(40)]
 # A prompt of one token takes 3 (keys and values) + 7 + 1 bytes while it is read; a text takes
@@ -116,7 +116,7 @@ def close_draws(monkeypatch: pytest.MonkeyPatch) -> set[int]:
 
         return look if len(chances) == 80 else choose
 
-    monkeypatch.setattr(draws, "drawn", watched)
+    monkeypatch.setattr(sample_noise, "drawn", watched)
     return found
 
 

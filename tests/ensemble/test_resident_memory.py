@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.benchmarks.memory import Case, measure
-from tests.policies import ADAPTERS, FAMILIES, PROMPTS, tiny_policy
-from tests.tiny_models import save_tiny_t5
+from tests.support.policies import ADAPTERS, FAMILIES, PROMPTS, tiny_policy
+from tests.support.tiny_models import save_tiny_t5
 
 _OF_THE_LIBRARY = 24
 """MiB that the mathematical library may keep for itself, for products of these sizes."""

@@ -9,14 +9,14 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from engine.ensemble.screen import (
+from emorl.decoding.screen import (
     Product,
     Screen,
     double_product,
     has_fast_integers,
     integer_product,
 )
-from engine.ensemble.winners import best_tokens, possible_winners
+from emorl.decoding.winners import best_tokens, possible_winners
 
 PRODUCTS: dict[str, Product] = {"double": double_product}
 """Every way to multiply that this processor has; the exact one in double precision always runs."""
@@ -141,7 +141,7 @@ def test_a_weight_that_changed_is_rounded_again() -> None:
 def test_heads_that_are_small_or_have_a_bias_are_left_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("engine.ensemble.screen.has_fast_integers", lambda: True)
+    monkeypatch.setattr("emorl.decoding.screen.has_fast_integers", lambda: True)
     assert Screen.pays_for(nn.Linear(256, 10_000, bias=False))
     assert not Screen.pays_for(nn.Linear(256, 10_000))
     assert not Screen.pays_for(nn.Linear(16, 100, bias=False))
@@ -149,5 +149,5 @@ def test_heads_that_are_small_or_have_a_bias_are_left_alone(
 
 
 def test_no_head_is_screened_where_integers_are_slow(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.ensemble.screen.has_fast_integers", lambda: False)
+    monkeypatch.setattr("emorl.decoding.screen.has_fast_integers", lambda: False)
     assert not Screen.pays_for(nn.Linear(256, 10_000, bias=False))

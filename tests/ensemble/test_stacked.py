@@ -28,22 +28,22 @@ from transformers import (
     Qwen3ForCausalLM,
 )
 
-from engine.adapters import add_adapter
-from engine.config import AdapterConfig, PolicyConfig
-from engine.ensemble.backend import Forward
-from engine.ensemble.forward import BASE
-from engine.ensemble.stacked import (
+from emorl.config import AdapterConfig, PolicyConfig
+from emorl.decoding.backend import Forward
+from emorl.decoding.forward import BASE
+from emorl.decoding.stacked import (
     buckets,
     node_table,
     stacked_forward,
     unsupported_reason,
 )
-from engine.ensemble.stacked.path_cache import PathCache
-from engine.ensemble.tree import PrefixTree
-from engine.errors import ModelError
-from engine.policy import Policy, load_policy
-from tests.policies import PROMPTS
-from tests.tiny_models import (
+from emorl.decoding.stacked.path_cache import PathCache
+from emorl.decoding.tree import PrefixTree
+from emorl.errors import ModelError
+from emorl.models.adapters import add_adapter
+from emorl.models.policy import Policy, load_policy
+from tests.support.policies import PROMPTS
+from tests.support.tiny_models import (
     EOS_ID,
     PAD_ID,
     save_tiny_gpt2,
@@ -259,7 +259,7 @@ def test_texts_side_by_side_have_the_states_of_each_adapter_alone(policy: Policy
 def test_texts_side_by_side_need_no_memory_beside_the_cache(
     policy: Policy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.ensemble.stacked.forward._MOST_KEPT_BYTES", 0)
+    monkeypatch.setattr("emorl.decoding.stacked.forward._MOST_KEPT_BYTES", 0)
     tree = Tree(policy)
     tree.start()
     nodes = list(range(len(PROMPTS)))

@@ -8,15 +8,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.atlas.cells import Floats
-from engine.ensemble.aggregation import hidden_state_scores
-from engine.ensemble.decoding import decode
-from engine.ensemble.memory import BYTES_OF_RECORDS
-from engine.ensemble.nodes import NodeStore, NoRoomError
-from engine.ensemble.winners import possible_winners
-from engine.errors import MemoryBudgetError
-from tests.atlas_fields import ENDS, fake_tree
-from tests.fake_forward import FakeForward, fake_prompts
+from emorl.atlas.cells import Floats
+from emorl.decoding.levels import hidden_state_scores
+from emorl.decoding.loop import decode
+from emorl.decoding.memory import BYTES_OF_RECORDS
+from emorl.decoding.nodes import NodeStore, NoRoomError
+from emorl.decoding.winners import possible_winners
+from emorl.errors import MemoryBudgetError
+from tests.support.atlas_fields import ENDS, fake_tree
+from tests.support.fake_forward import FakeForward, fake_prompts
 
 MIB = 2**20
 N_TOKENS = 5

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests import tiny_models
 from tests.rewards.settings import Pairs
+from tests.support import tiny_models
 
 
 @pytest.fixture(autouse=True, scope="module")

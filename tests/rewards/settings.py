@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from engine.config import RewardConfig
+from emorl.config import RewardConfig
 
 Pairs = tuple[list[str], list[str]]
 """Prompts and responses."""

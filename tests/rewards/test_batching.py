@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.rewards.batching import Batch, batches_by_length
+from emorl.rewards.batching import Batch, batches_by_length
 
 
 @settings(deadline=None)  # the machine may be busy

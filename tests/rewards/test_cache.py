@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.errors import RewardError
-from engine.rewards.cache import CachedScorer
-from engine.rewards.scorer import Scores
+from emorl.errors import RewardError
+from emorl.rewards.cache import CachedScorer
+from emorl.rewards.scorer import Scores
 
 
 class _Counting:

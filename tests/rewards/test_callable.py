@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from engine.config import RewardConfig
-from engine.errors import RewardError
-from engine.rewards.callable import CallableScorer, load_callable
+from emorl.config import RewardConfig
+from emorl.errors import RewardError
+from emorl.rewards.callable import CallableScorer, load_callable
 
 
 def _config(target: str) -> RewardConfig:

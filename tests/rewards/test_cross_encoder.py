@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 from transformers import AutoTokenizer, RobertaModel
 
-from engine.errors import RewardError
-from engine.rewards.cross_encoder import CrossEncoderScorer, load_cross_encoder
-from tests import tiny_models
+from emorl.errors import RewardError
+from emorl.rewards.cross_encoder import CrossEncoderScorer, load_cross_encoder
 from tests.rewards.settings import Pairs, reward
+from tests.support import tiny_models
 
 FILE = "reflection_scorer_weight.pt"
 WIDTH = 32

@@ -10,7 +10,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from engine.rewards.perplexity import PerplexityScorer, load_perplexity
+from emorl.rewards.perplexity import PerplexityScorer, load_perplexity
 from tests.rewards.settings import Pairs, reward
 
 

@@ -9,11 +9,11 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from engine.config import ClassifierOutput
-from engine.errors import RewardError
-from engine.rewards.sequence_classifier import load_sequence_classifier, score_of_logits
-from tests import tiny_models
+from emorl.config import ClassifierOutput
+from emorl.errors import RewardError
+from emorl.rewards.sequence_classifier import load_sequence_classifier, score_of_logits
 from tests.rewards.settings import Pairs, reward
+from tests.support import tiny_models
 
 
 def test_outputs_turn_into_scores_as_defined() -> None:

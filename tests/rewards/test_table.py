@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import torch
 
-from engine.config import RewardConfig, RewardKind, RunConfig
-from engine.errors import RewardError
-from engine.rewards import RewardTable, load_rewards
-from engine.rewards.table import LOADERS
-from tests import tiny_models
+from emorl.config import RewardConfig, RewardKind, RunConfig
+from emorl.errors import RewardError
+from emorl.rewards import RewardTable, load_rewards
+from emorl.rewards.table import LOADERS
 from tests.rewards.settings import Pairs, reward
+from tests.support import tiny_models
 
 
 def half(prompts: list[str], _responses: list[str]) -> list[float]:

@@ -7,19 +7,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.atlas.cells import Floats
-from engine.atlas.constraints import in_plane
-from engine.atlas.field import RewardField, simplex_grid
-from engine.atlas.polytope import area
-from engine.ensemble.atlas import AtlasBudget
-from engine.search.certified import (
+from emorl.atlas.cells import Floats
+from emorl.atlas.constraints import in_plane
+from emorl.atlas.field import RewardField, simplex_grid
+from emorl.atlas.polytope import area
+from emorl.decoding.atlas import AtlasBudget
+from emorl.search.certified import (
     SearchBudget,
     certified_search,
     exact_front,
     region_around,
 )
-from engine.search.pareto import supported
-from tests.atlas_fields import fake_atlases, scored
+from emorl.search.pareto import supported
+from tests.support.atlas_fields import fake_atlases, scored
 
 SIZES = (2, 3, 4)
 STEPS = {2: 4_000, 3: 120, 4: 24}

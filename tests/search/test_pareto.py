@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from engine.errors import InputError
-from engine.search.pareto import hypervolume, on_front
+from emorl.errors import InputError
+from emorl.search.pareto import hypervolume, on_front
 
 # A coarse grid: equal points and equal coordinates are what goes wrong.
 COORDINATES = st.integers(0, 4)

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from engine.training.convergence import has_converged
-from engine.training.losses import (
+from emorl.training.convergence import has_converged
+from emorl.training.losses import (
     SampledTokens,
     group_advantages,
     log_rewards,

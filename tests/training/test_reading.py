@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from engine.adapters import add_adapter
-from engine.config import AdapterConfig, PolicyConfig
-from engine.policy import Policy, load_policy
-from engine.training.reading import ResponseReader
-from engine.training.sampling import SampleRequest, sample_responses
-from tests.policies import FAMILIES, PROMPTS
-from tests.tiny_models import save_tiny_gemma2, save_tiny_granite
+from emorl.config import AdapterConfig, PolicyConfig
+from emorl.models.adapters import add_adapter
+from emorl.models.policy import Policy, load_policy
+from emorl.training.reading import ResponseReader
+from emorl.training.sampling import SampleRequest, sample_responses
+from tests.support.policies import FAMILIES, PROMPTS
+from tests.support.tiny_models import save_tiny_gemma2, save_tiny_granite
 
 BASES: dict[str, Callable[[Path], Path]] = FAMILIES | {
     "scales its logits": save_tiny_granite,

@@ -10,18 +10,18 @@ from pathlib import Path
 import pytest
 import torch
 
-from engine.adapters import add_adapter
-from engine.config import AdapterConfig, PolicyConfig, RewardConfig, RunConfig, TrainingConfig
-from engine.ensemble.forward import HuggingFaceForward
-from engine.errors import TrainingError
-from engine.policy import Policy, load_policy
-from engine.records import TrainingStep, Validation
-from engine.rewards import load_rewards
-from engine.training.checkpoint import Checkpoint
-from engine.training.sampling import SampledResponses, SampleRequest, sample_responses
-from engine.training.scst import ScstTrainer
-from tests.policies import FAMILIES, PROMPTS, tiny_policy
-from tests.tiny_models import save_tiny_granite, save_tiny_llama
+from emorl.config import AdapterConfig, PolicyConfig, RewardConfig, RunConfig, TrainingConfig
+from emorl.decoding.forward import HuggingFaceForward
+from emorl.errors import TrainingError
+from emorl.models.adapters import add_adapter
+from emorl.models.policy import Policy, load_policy
+from emorl.records import TrainingStep, Validation
+from emorl.rewards import load_rewards
+from emorl.training.checkpoint import Checkpoint
+from emorl.training.sampling import SampledResponses, SampleRequest, sample_responses
+from emorl.training.scst import ScstTrainer
+from tests.support.policies import FAMILIES, PROMPTS, tiny_policy
+from tests.support.tiny_models import save_tiny_granite, save_tiny_llama
 
 # With its usual small weights a random tiny Llama is all but uniform, whatever its adapter does.
 BASES = FAMILIES | {"decoder-only": partial(save_tiny_llama, initializer_range=0.2)}
@@ -36,7 +36,7 @@ CONFIG = TrainingConfig(
 )
 OBJECTIVES = ("letters", "brevity")
 REWARDS = {
-    name: RewardConfig(kind="callable", target=f"tests.formula_rewards:{name}")
+    name: RewardConfig(kind="callable", target=f"tests.support.formula_rewards:{name}")
     for name in OBJECTIVES
 }
 

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from engine.adapters import add_adapter
-from engine.config import AdapterConfig, PolicyConfig, RewardConfig, RunConfig, TrainingConfig
-from engine.policy import load_policy
-from engine.records import TrainingStep, Validation
-from engine.rewards import load_rewards
-from engine.training.scst import ScstTrainer
-from tests.policies import FAMILIES, PROMPTS
-from tests.tiny_models import save_tiny_granite, save_tiny_llama
+from emorl.config import AdapterConfig, PolicyConfig, RewardConfig, RunConfig, TrainingConfig
+from emorl.models.adapters import add_adapter
+from emorl.models.policy import load_policy
+from emorl.records import TrainingStep, Validation
+from emorl.rewards import load_rewards
+from emorl.training.scst import ScstTrainer
+from tests.support.policies import FAMILIES, PROMPTS
+from tests.support.tiny_models import save_tiny_granite, save_tiny_llama
 
 OBJECTIVES = ("letters", "brevity")
 CONFIG = TrainingConfig(
@@ -46,7 +46,7 @@ def trained(
     run = RunConfig(
         objectives=OBJECTIVES,
         rewards={
-            name: RewardConfig(kind="callable", target=f"tests.formula_rewards:{name}")
+            name: RewardConfig(kind="callable", target=f"tests.support.formula_rewards:{name}")
             for name in OBJECTIVES
         },
     )

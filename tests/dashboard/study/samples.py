@@ -9,18 +9,18 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from dashboard.study.planning.building import blind_items, study_items
-from dashboard.study.planning.creation import seal
-from dashboard.study.planning.draft import StudyDraft, create_draft
-from dashboard.study.planning.sources import Source, SystemText
-from dashboard.study.protocol.guidelines import guidelines_for
-from dashboard.study.protocol.plan import Mode, StudyPlan
-from dashboard.study.protocol.ratings import Submission, rated, skipped
-from engine.artifacts import Status, run_folder
-from engine.config_file import config_text
-from engine.records import Prompt, Response, SystemScore
-from engine.store import RunStore
-from tests.synthetic import RunSpec, config_of
+from emorl.config.files import config_text
+from emorl.records import Prompt, Response, SystemScore
+from emorl.runs.folder import Status, run_folder
+from emorl.runs.store import RunStore
+from emorl_dashboard.study.planning.building import blind_items, study_items
+from emorl_dashboard.study.planning.creation import seal
+from emorl_dashboard.study.planning.draft import StudyDraft, create_draft
+from emorl_dashboard.study.planning.sources import Source, SystemText
+from emorl_dashboard.study.protocol.guidelines import guidelines_for
+from emorl_dashboard.study.protocol.plan import Mode, StudyPlan
+from emorl_dashboard.study.protocol.ratings import Submission, rated, skipped
+from tests.support.synthetic import RunSpec, config_of
 
 OBJECTIVES = ("reflection", "empathy", "fluency")
 GUIDELINES = guidelines_for(OBJECTIVES)

@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from statsmodels.stats.inter_rater import cohens_kappa
 
-from dashboard.study.agreement import (
+from emorl.errors import StudyError
+from emorl_dashboard.study.agreement import (
     gwet_ac2,
     krippendorff_alpha,
     percent_exact,
     weighted_kappa,
     why_undefined,
 )
-from dashboard.study.analysis.coefficients import Level, Weighting, agreement_weights
-from engine.errors import StudyError
+from emorl_dashboard.study.analysis.coefficients import Level, Weighting, agreement_weights
 
 NAN = math.nan
 

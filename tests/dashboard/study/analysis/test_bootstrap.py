@@ -7,7 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from dashboard.study.analysis.bootstrap import (
+from emorl.errors import StudyError
+from emorl_dashboard.study.analysis.bootstrap import (
     Estimate,
     Floats,
     Resamples,
@@ -15,7 +16,6 @@ from dashboard.study.analysis.bootstrap import (
     estimate,
     open_estimate,
 )
-from engine.errors import StudyError
 
 N_ITEMS = 64
 

@@ -13,12 +13,12 @@ from collections import defaultdict
 import pandas as pd
 import pytest
 
-from dashboard.study.agreement import krippendorff_alpha
-from dashboard.study.analysis.agreement_table import agreement_table
-from dashboard.study.analysis.bootstrap import Resamples
-from dashboard.study.analysis.cells import resamples_of, study_ratings
-from dashboard.study.analysis.simulation import Truth, simulate_study
-from dashboard.study.analysis.systems import comparisons, system_means
+from emorl_dashboard.study.agreement import krippendorff_alpha
+from emorl_dashboard.study.analysis.agreement_table import agreement_table
+from emorl_dashboard.study.analysis.bootstrap import Resamples
+from emorl_dashboard.study.analysis.cells import resamples_of, study_ratings
+from emorl_dashboard.study.analysis.simulation import Truth, simulate_study
+from emorl_dashboard.study.analysis.systems import comparisons, system_means
 
 N_STUDIES = 200
 N_PROMPTS = 64

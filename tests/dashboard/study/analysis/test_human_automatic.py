@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from scipy.stats import kendalltau, spearmanr
 
-from dashboard.study.analysis import human_automatic as module
-from dashboard.study.analysis.cells import resamples_of
-from dashboard.study.analysis.human_automatic import (
+from emorl_dashboard.study.analysis import human_automatic as module
+from emorl_dashboard.study.analysis.cells import resamples_of
+from emorl_dashboard.study.analysis.human_automatic import (
     ACCURACY,
     AUTOMATIC_ALL,
     AUTOMATIC_OTHERS,
@@ -18,7 +18,7 @@ from dashboard.study.analysis.human_automatic import (
     TAU,
     human_automatic,
 )
-from dashboard.study.analysis.simulation import Truth, simulate_study
+from emorl_dashboard.study.analysis.simulation import Truth, simulate_study
 from tests.dashboard.study.analysis.studies import ratings_of
 
 SYSTEMS = ("a", "b", "c", "d")

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dashboard.study.analysis.identification import N_FOLDS, identification, verdict
+from emorl_dashboard.study.analysis.identification import N_FOLDS, identification, verdict
 
 BEGINNINGS, ENDS = ("lo", "ma", "ri", "tu"), ("ne", "sk", "ve", "d")
 WORDS = [f"{first}{last}" for first in BEGINNINGS for last in ENDS]

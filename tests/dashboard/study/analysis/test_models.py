@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dashboard.study.analysis.bradley_terry import TIE, bradley_terry
-from dashboard.study.analysis.cells import resamples_of, study_ratings
-from dashboard.study.analysis.davidson import davidson_strengths
-from dashboard.study.analysis.ordinal import ordinal_model
-from dashboard.study.analysis.simulation import Truth, simulate_preferences, simulate_study
+from emorl_dashboard.study.analysis.bradley_terry import TIE, bradley_terry
+from emorl_dashboard.study.analysis.cells import resamples_of, study_ratings
+from emorl_dashboard.study.analysis.davidson import davidson_strengths
+from emorl_dashboard.study.analysis.ordinal import ordinal_model
+from emorl_dashboard.study.analysis.simulation import Truth, simulate_preferences, simulate_study
 from tests.dashboard.study.analysis.studies import ratings_of
 
 STRENGTHS = {"base": -0.9, "best": 0.8, "single": 0.1}

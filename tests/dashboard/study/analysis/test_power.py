@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from dashboard.study.analysis.latent import PLANNED, expected_rating
-from dashboard.study.analysis.power import minimal_detectable_difference
-from engine.errors import StudyError
+from emorl.errors import StudyError
+from emorl_dashboard.study.analysis.latent import PLANNED, expected_rating
+from emorl_dashboard.study.analysis.power import minimal_detectable_difference
 
 PAPER: dict[str, Any] = {"n_items": 64, "n_annotators_per_item": 2, "n_systems": 5}
 

@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 from scipy.optimize import minimize
 
-from dashboard.study.analysis.bradley_terry import TIE, bradley_terry
-from dashboard.study.analysis.cells import resamples_of
-from dashboard.study.analysis.preference_order import order_of, parts
-from dashboard.study.analysis.records import as_records
+from emorl_dashboard.study.analysis.bradley_terry import TIE, bradley_terry
+from emorl_dashboard.study.analysis.cells import resamples_of
+from emorl_dashboard.study.analysis.preference_order import order_of, parts
+from emorl_dashboard.study.analysis.records import as_records
 
 Comparison = tuple[str, str, str]
 

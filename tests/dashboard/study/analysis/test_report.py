@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dashboard.study.analysis.cells import cells, resamples_of
-from dashboard.study.analysis.records import as_records, as_text, differences
-from dashboard.study.analysis.report import (
+from emorl_dashboard.study.analysis.cells import cells, resamples_of
+from emorl_dashboard.study.analysis.records import as_records, as_text, differences
+from emorl_dashboard.study.analysis.report import (
     StudyData,
     blind_tables,
     blinded,
@@ -18,7 +18,7 @@ from dashboard.study.analysis.report import (
     pairs_as_answers,
     study_tables,
 )
-from dashboard.study.analysis.simulation import Truth, simulate_preferences, simulate_study
+from emorl_dashboard.study.analysis.simulation import Truth, simulate_preferences, simulate_study
 from tests.dashboard.study.analysis.studies import SMALL, ratings_of
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from dashboard.study.analysis.cells import resamples_of
-from dashboard.study.analysis.report import pairs_as_answers
-from dashboard.study.analysis.sides import side_drift, sides
-from dashboard.study.analysis.simulation import simulate_preferences
+from emorl_dashboard.study.analysis.cells import resamples_of
+from emorl_dashboard.study.analysis.report import pairs_as_answers
+from emorl_dashboard.study.analysis.sides import side_drift, sides
+from emorl_dashboard.study.analysis.simulation import simulate_preferences
 
 
 def preferences() -> pd.DataFrame:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import rankdata, wilcoxon
 
-from dashboard.study.analysis.signed_rank import EXACT_UP_TO, Floats, signed_rank_test
+from emorl_dashboard.study.analysis.signed_rank import EXACT_UP_TO, Floats, signed_rank_test
 
 
 def by_all_signs(differences: Floats) -> float:

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dashboard.study.analysis.bootstrap import Resamples
-from dashboard.study.analysis.cells import resamples_of, study_ratings
-from dashboard.study.analysis.simulation import Truth, simulate_study
-from dashboard.study.analysis.systems import (
+from emorl_dashboard.study.analysis.bootstrap import Resamples
+from emorl_dashboard.study.analysis.cells import resamples_of, study_ratings
+from emorl_dashboard.study.analysis.simulation import Truth, simulate_study
+from emorl_dashboard.study.analysis.systems import (
     CONTRADICTORY,
     comparisons,
     holm,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from dashboard.study.custody.annotators import annotator_id, once_each
-from engine.errors import StudyError
+from emorl.errors import StudyError
+from emorl_dashboard.study.custody.annotators import annotator_id, once_each
 
 
 @pytest.mark.parametrize(

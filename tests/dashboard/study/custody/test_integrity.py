@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from dashboard.study.custody import integrity
-from dashboard.study.custody.chain import append_chained, head_path, held, read_chain
-from dashboard.study.custody.unblinding import (
+from emorl.errors import DiskError, StoreError, StudyError
+from emorl_dashboard.study.custody import integrity
+from emorl_dashboard.study.custody.chain import append_chained, head_path, held, read_chain
+from emorl_dashboard.study.custody.unblinding import (
     close_study,
     log_path,
     log_sealing,
@@ -26,16 +27,15 @@ from dashboard.study.custody.unblinding import (
     unblinded_at,
     unchanged,
 )
-from dashboard.study.protocol.files import append_record, read_records
-from dashboard.study.protocol.plan import StudyPlan, plan_path, write_plan
-from dashboard.study.rating import session
-from dashboard.study.rating.desk import Desk
-from dashboard.study.records.store import AnnotationStore
-from dashboard.study.reporting.datasheet import _who_has_the_seal
-from dashboard.study.reporting.export import export_study
-from dashboard.study.reporting.material import read_material
-from dashboard.study.reporting.status import status
-from engine.errors import DiskError, StoreError, StudyError
+from emorl_dashboard.study.protocol.files import append_record, read_records
+from emorl_dashboard.study.protocol.plan import StudyPlan, plan_path, write_plan
+from emorl_dashboard.study.rating import session
+from emorl_dashboard.study.rating.desk import Desk
+from emorl_dashboard.study.records.store import AnnotationStore
+from emorl_dashboard.study.reporting.datasheet import _who_has_the_seal
+from emorl_dashboard.study.reporting.export import export_study
+from emorl_dashboard.study.reporting.material import read_material
+from emorl_dashboard.study.reporting.status import status
 from tests.dashboard.study.samples import plan_of, rating
 
 ALL_1 = {"reflection": 1, "empathy": 1, "fluency": 1}

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from dashboard.study.custody import invites
-from dashboard.study.custody.invites import (
+from emorl.errors import DiskError, StoreError, StudyError
+from emorl_dashboard.study.custody import invites
+from emorl_dashboard.study.custody.invites import (
     active_places,
     deactivate,
     holder_of,
@@ -20,7 +21,7 @@ from dashboard.study.custody.invites import (
     invites_path,
     token_digest,
 )
-from dashboard.study.custody.unblinding import (
+from emorl_dashboard.study.custody.unblinding import (
     close_study,
     log_path,
     open_study,
@@ -28,10 +29,9 @@ from dashboard.study.custody.unblinding import (
     unblind,
     unblinded_at,
 )
-from dashboard.study.protocol.files import append_record, read_records, replace_whole
-from dashboard.study.protocol.plan import write_plan
-from dashboard.study.rating.throttle import BURST, SECONDS_PER_TRY, Throttle
-from engine.errors import DiskError, StoreError, StudyError
+from emorl_dashboard.study.protocol.files import append_record, read_records, replace_whole
+from emorl_dashboard.study.protocol.plan import write_plan
+from emorl_dashboard.study.rating.throttle import BURST, SECONDS_PER_TRY, Throttle
 from tests.dashboard.study.samples import plan_of, shared_plan
 
 

@@ -13,21 +13,26 @@ from typing import Any
 
 import pytest
 
-from dashboard.study.custody.invites import holder_of, invited, token_digest
-from dashboard.study.custody.unblinding import unblinded_at
-from dashboard.study.owner import cli_actions
-from dashboard.study.owner.cli import main
-from dashboard.study.owner.steps import with_file, with_upload
-from dashboard.study.planning.draft import read_draft, write_draft
-from dashboard.study.planning.offers import offers
-from dashboard.study.protocol.guidelines import criteria_of, guidelines_for, level_rows, versioned
-from dashboard.study.protocol.plan import read_plan
-from dashboard.study.records.store import AnnotationStore
-from dashboard.study.reporting.material import system_weights
-from engine.__main__ import main as emorl
-from engine.errors import StudyError
+from emorl.__main__ import main as emorl
+from emorl.errors import StudyError
+from emorl_dashboard.study.custody.invites import holder_of, invited, token_digest
+from emorl_dashboard.study.custody.unblinding import unblinded_at
+from emorl_dashboard.study.owner import cli_actions
+from emorl_dashboard.study.owner.cli import main
+from emorl_dashboard.study.owner.steps import with_file, with_upload
+from emorl_dashboard.study.planning.draft import read_draft, write_draft
+from emorl_dashboard.study.planning.offers import offers
+from emorl_dashboard.study.protocol.guidelines import (
+    criteria_of,
+    guidelines_for,
+    level_rows,
+    versioned,
+)
+from emorl_dashboard.study.protocol.plan import read_plan
+from emorl_dashboard.study.records.store import AnnotationStore
+from emorl_dashboard.study.reporting.material import system_weights
 from tests.dashboard.study.samples import SYSTEMS, rating, write_finished_run
-from tests.synthetic import SPECS, write_run
+from tests.support.synthetic import SPECS, write_run
 
 TEXTS = {
     system: [f"Answer {n} has some words", f"Reply {n} has others"]
@@ -420,13 +425,19 @@ def test_emorl_hands_the_action_on(artifacts: Path, monkeypatch: pytest.MonkeyPa
     words = ["study", "create", "x", "--run", "demo", "--weights", "1,0,0"]
     assert emorl([*words[:1], "--artifacts", str(artifacts), *words[1:]]) == 0
     assert called == [
-        [sys.executable, "-m", "dashboard.study.owner.cli", f"--artifacts={artifacts}", *words[1:]]
+        [
+            sys.executable,
+            "-m",
+            "emorl_dashboard.study.owner.cli",
+            f"--artifacts={artifacts}",
+            *words[1:],
+        ]
     ]
 
 
 def test_the_command_runs_as_a_process_of_its_own(artifacts: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "engine", "study", "status", "--artifacts", str(artifacts)],
+        [sys.executable, "-m", "emorl", "study", "status", "--artifacts", str(artifacts)],
         capture_output=True,
         text=True,
         timeout=120,

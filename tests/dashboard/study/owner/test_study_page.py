@@ -13,22 +13,22 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import TextInput
 
-from dashboard.study.custody.invites import holder_of, invited, token_digest
-from dashboard.study.custody.unblinding import log_path, study_state
-from dashboard.study.owner import steps
-from dashboard.study.planning import source_changes
-from dashboard.study.planning.draft import (
+from emorl.errors import StudyError
+from emorl_dashboard.study.custody.invites import holder_of, invited, token_digest
+from emorl_dashboard.study.custody.unblinding import log_path, study_state
+from emorl_dashboard.study.owner import steps
+from emorl_dashboard.study.planning import source_changes
+from emorl_dashboard.study.planning.draft import (
     StudyDraft,
     create_draft,
     list_drafts,
     read_draft,
     write_draft,
 )
-from dashboard.study.protocol.plan import list_studies, read_plan
-from dashboard.study.rating import session
-from dashboard.study.rating.desk import Desk
-from dashboard.study.records.store import AnnotationStore
-from engine.errors import StudyError
+from emorl_dashboard.study.protocol.plan import list_studies, read_plan
+from emorl_dashboard.study.rating import session
+from emorl_dashboard.study.rating.desk import Desk
+from emorl_dashboard.study.records.store import AnnotationStore
 from tests.dashboard.study.samples import (
     SYSTEMS,
     draft_of,
@@ -37,7 +37,7 @@ from tests.dashboard.study.samples import (
     system_sources,
     write_finished_run,
 )
-from tests.synthetic import SPECS, write_run
+from tests.support.synthetic import SPECS, write_run
 
 TEXTS = {
     system: [f"Answer {n} has some words", f"Reply {n} has others"]
@@ -55,7 +55,7 @@ def artifacts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 
 
 def page() -> None:
-    from dashboard.views import study
+    from emorl_dashboard.views import study
 
     study.render()
 

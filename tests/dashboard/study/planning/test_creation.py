@@ -7,26 +7,26 @@ from pathlib import Path
 
 import pytest
 
-from dashboard.study.owner import steps
-from dashboard.study.planning import offers as offered
-from dashboard.study.planning import sources as source_texts
-from dashboard.study.planning.creation import prepare, seal
-from dashboard.study.planning.draft import (
+from emorl.errors import DataError, RunNotFoundError, StudyError
+from emorl.runs.folder import Phase, Status, run_folder
+from emorl.runs.snapshots import snapshot_rows
+from emorl_dashboard.study.owner import steps
+from emorl_dashboard.study.planning import offers as offered
+from emorl_dashboard.study.planning import sources as source_texts
+from emorl_dashboard.study.planning.creation import prepare, seal
+from emorl_dashboard.study.planning.draft import (
     create_draft,
     list_drafts,
     read_draft,
     with_sources,
     write_draft,
 )
-from dashboard.study.planning.offers import offers
-from dashboard.study.planning.sources import Source
-from dashboard.study.protocol.comparisons import fewest_shared_prompts
-from dashboard.study.protocol.guidelines import Level
-from dashboard.study.protocol.plan import Mode, StudyPlan, read_plan
-from dashboard.study.reporting.planned_power import smallest_found
-from engine.artifacts import Phase, Status, run_folder
-from engine.errors import DataError, RunNotFoundError, StudyError
-from engine.snapshots import snapshot_rows
+from emorl_dashboard.study.planning.offers import offers
+from emorl_dashboard.study.planning.sources import Source
+from emorl_dashboard.study.protocol.comparisons import fewest_shared_prompts
+from emorl_dashboard.study.protocol.guidelines import Level
+from emorl_dashboard.study.protocol.plan import Mode, StudyPlan, read_plan
+from emorl_dashboard.study.reporting.planned_power import smallest_found
 from tests.dashboard.study.samples import (
     GUIDELINES,
     SYSTEMS,
@@ -35,7 +35,7 @@ from tests.dashboard.study.samples import (
     system_sources,
     write_finished_run,
 )
-from tests.synthetic import SPECS, write_run
+from tests.support.synthetic import SPECS, write_run
 
 # Prompt 0: all five differ. Prompt 1: base and two adapters agree. Prompt 2: all agree.
 TEXTS = {

@@ -11,18 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from dashboard.study.planning.building import damaged, practice_items
-from dashboard.study.protocol.assignment import (
+from emorl.errors import ItemTakenError
+from emorl_dashboard.study.planning.building import damaged, practice_items
+from emorl_dashboard.study.protocol.assignment import (
     HeldPlace,
     Standing,
     assigned_places,
     preview,
     share,
 )
-from dashboard.study.protocol.plan import StudyPlan
-from dashboard.study.rating.progress import progress_of
-from dashboard.study.records.store import AnnotationStore
-from engine.errors import ItemTakenError
+from emorl_dashboard.study.protocol.plan import StudyPlan
+from emorl_dashboard.study.rating.progress import progress_of
+from emorl_dashboard.study.records.store import AnnotationStore
 from tests.dashboard.study.samples import GUIDELINES, SYSTEMS, rating, shared_plan, skip
 
 START = datetime(2030, 1, 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from dashboard.study.protocol.blinding import item_code, new_seed, presentation_order
+from emorl_dashboard.study.protocol.blinding import item_code, new_seed, presentation_order
 
 CODES = [item_code("seed", str(index), "text") for index in range(40)]
 

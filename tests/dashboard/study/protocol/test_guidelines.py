@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from dashboard.study.protocol.guidelines import (
+from emorl.errors import StudyError
+from emorl_dashboard.study.protocol.guidelines import (
     Criterion,
     Level,
     criteria_of,
     guidelines_for,
     read_guidelines,
 )
-from engine.errors import StudyError
 
 
 @pytest.mark.parametrize("name", ["reflection", "empathy", "fluency"])

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from dashboard.study.protocol.plan import (
+from emorl.errors import SchemaVersionError, StoreError, StudyError
+from emorl_dashboard.study.protocol.plan import (
     PlanSystem,
     list_studies,
     plan_path,
     read_plan,
     write_plan,
 )
-from engine.errors import SchemaVersionError, StoreError, StudyError
 from tests.dashboard.study.samples import plan_of, shared_plan
 
 

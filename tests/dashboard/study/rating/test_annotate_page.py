@@ -13,12 +13,12 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from dashboard.study.protocol.plan import StudyPlan
-from dashboard.study.rating import session
-from dashboard.study.records.store import AnnotationStore
-from engine.errors import DiskError
+from emorl.errors import DiskError
+from emorl_dashboard.study.protocol.plan import StudyPlan
+from emorl_dashboard.study.rating import session
+from emorl_dashboard.study.records.store import AnnotationStore
 from tests.dashboard.study.samples import SYSTEMS, sealed, system_sources, write_finished_run
-from tests.synthetic import HOSTILE
+from tests.support.synthetic import HOSTILE
 
 TEXTS = {system: [f"Answer {n}", f"Reply {n}"] for n, system in enumerate(SYSTEMS)}
 WORDS_OF_SYSTEMS = re.compile(r"adapter|\bbase\b|\bbest\b|0\.9375|0\.59375|0\.1234|greedy")
@@ -27,7 +27,7 @@ WORDS_OF_SYSTEMS = re.compile(r"adapter|\bbase\b|\bbest\b|0\.9375|0\.59375|0\.12
 @pytest.fixture(autouse=True)
 def artifacts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("EMORL_ARTIFACTS", str(tmp_path))
-    monkeypatch.setattr("dashboard.study.rating.desk.DOUBLE_CLICK_SECONDS", 0.0)
+    monkeypatch.setattr("emorl_dashboard.study.rating.desk.DOUBLE_CLICK_SECONDS", 0.0)
     yield tmp_path
     st.cache_resource.clear()
 
@@ -39,7 +39,7 @@ def plan(artifacts: Path) -> StudyPlan:
 
 
 def page() -> None:
-    from dashboard.views import annotate
+    from emorl_dashboard.views import annotate
 
     annotate.render()
 
@@ -268,7 +268,7 @@ def test_a_changed_plan_stops_the_study_with_a_message(artifacts: Path) -> None:
 def test_beside_another_dashboard_the_page_says_so(artifacts: Path) -> None:
     code = (
         "import sys; from pathlib import Path\n"
-        "from dashboard.study.records.store import AnnotationStore\n"
+        "from emorl_dashboard.study.records.store import AnnotationStore\n"
         "store = AnnotationStore(Path(sys.argv[1])); print('open', flush=True); input()"
     )
     with subprocess.Popen(

@@ -9,11 +9,11 @@ from typing import NoReturn
 
 import pytest
 
-from dashboard.study.protocol.plan import StudyPlan
-from dashboard.study.protocol.ratings import Submission
-from dashboard.study.rating.desk import DOUBLE_CLICK_SECONDS, Desk
-from dashboard.study.records.store import AnnotationStore, utc_now
-from engine.errors import DiskError, StudyError
+from emorl.errors import DiskError, StudyError
+from emorl_dashboard.study.protocol.plan import StudyPlan
+from emorl_dashboard.study.protocol.ratings import Submission
+from emorl_dashboard.study.rating.desk import DOUBLE_CLICK_SECONDS, Desk
+from emorl_dashboard.study.records.store import AnnotationStore, utc_now
 from tests.dashboard.study.samples import plan_of, rating, shared_plan
 
 ALL_2 = {"reflection": 2, "empathy": 2, "fluency": 2}

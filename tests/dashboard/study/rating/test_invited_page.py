@@ -10,15 +10,15 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from dashboard.study.custody.invites import deactivate, invite
-from dashboard.study.custody.unblinding import close_study, open_study
-from dashboard.study.protocol.plan import StudyPlan
-from dashboard.study.rating import session
-from dashboard.study.rating.progress import COMPLETE_RULE
-from dashboard.study.reporting.status import status
+from emorl_dashboard.study.custody.invites import deactivate, invite
+from emorl_dashboard.study.custody.unblinding import close_study, open_study
+from emorl_dashboard.study.protocol.plan import StudyPlan
+from emorl_dashboard.study.rating import session
+from emorl_dashboard.study.rating.progress import COMPLETE_RULE
+from emorl_dashboard.study.reporting.status import status
 from tests.dashboard.study.samples import SYSTEMS, sealed, write_finished_run
 
-APP = str(Path(__file__).resolve().parents[4] / "dashboard" / "app.py")
+APP = str(Path(__file__).resolve().parents[4] / "dashboard" / "emorl_dashboard" / "app.py")
 TEXTS = {
     system: [f"Answer {n} has some words", f"Reply {n} has others"]
     for n, system in enumerate(SYSTEMS)
@@ -29,7 +29,7 @@ TEXTS = {
 def artifacts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("EMORL_ARTIFACTS", str(tmp_path))
     monkeypatch.delenv("EMORL_READ_ONLY", raising=False)
-    monkeypatch.setattr("dashboard.study.rating.desk.DOUBLE_CLICK_SECONDS", 0.0)
+    monkeypatch.setattr("emorl_dashboard.study.rating.desk.DOUBLE_CLICK_SECONDS", 0.0)
     yield tmp_path
     st.cache_resource.clear()
     session._throttle.cache_clear()
@@ -276,7 +276,7 @@ def test_a_name_is_not_enough_where_an_invite_is_required(artifacts: Path) -> No
 
 
 def _annotate() -> None:
-    from dashboard.views import annotate
+    from emorl_dashboard.views import annotate
 
     annotate.render()
 
@@ -287,8 +287,8 @@ def test_many_wrong_tokens_are_slowed_and_who_works_already_is_not(
 ) -> None:
     # AppTest makes up another address for every session.
     monkeypatch.setattr(session, "_address", lambda: "192.0.2.1")
-    monkeypatch.setattr("dashboard.study.rating.throttle.BURST", 2)
-    monkeypatch.setattr("dashboard.study.rating.throttle.SECONDS_PER_TRY", 600.0)
+    monkeypatch.setattr("emorl_dashboard.study.rating.throttle.BURST", 2)
+    monkeypatch.setattr("emorl_dashboard.study.rating.throttle.SECONDS_PER_TRY", 600.0)
     token = invite(artifacts, "demo", "ada")
     working = agree(opened(token))
     for n in range(2):

@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from dashboard.study.records.published import read_published
-from dashboard.study.reporting.status import snapshot
-from engine.errors import StoreError
+from emorl.errors import StoreError
+from emorl_dashboard.study.records.published import read_published
+from emorl_dashboard.study.reporting.status import snapshot
 
 OLD, NEW = pa.table({"key": ["one"], "seal": ["old"]}), pa.table({"key": ["two"] * 9})
 

@@ -10,20 +10,20 @@ from pathlib import Path
 
 import pytest
 
-from dashboard.study.protocol.plan import write_plan
-from dashboard.study.records import publisher
-from dashboard.study.records.refresh import refresh
-from dashboard.study.records.store import AnnotationStore
-from dashboard.study.reporting.material import ratings_path, read_material
-from dashboard.study.reporting.status import status
-from engine.errors import DiskError
+from emorl.errors import DiskError
+from emorl_dashboard.study.protocol.plan import write_plan
+from emorl_dashboard.study.records import publisher
+from emorl_dashboard.study.records.refresh import refresh
+from emorl_dashboard.study.records.store import AnnotationStore
+from emorl_dashboard.study.reporting.material import ratings_path, read_material
+from emorl_dashboard.study.reporting.status import status
 from tests.dashboard.study.samples import plan_of, rating
 
 KILLED = """
 import os, sys
 from pathlib import Path
-from dashboard.study.records import publisher
-from dashboard.study.records.store import AnnotationStore
+from emorl_dashboard.study.records import publisher
+from emorl_dashboard.study.records.store import AnnotationStore
 from tests.dashboard.study.samples import rating
 
 publisher.Publisher.request = lambda *_: None
@@ -96,7 +96,7 @@ def test_a_snapshot_that_failed_is_tried_again_and_by_whoever_reads_first(
     write_plan(tmp_path, plan)
     store = AnnotationStore(tmp_path / "studies")
     with monkeypatch.context() as context:
-        context.setattr("dashboard.study.records.store.copy_to", refuse)
+        context.setattr("emorl_dashboard.study.records.store.copy_to", refuse)
         store.record(rating(1, 1, 1, item_code=plan.items[0].code))
         for _ in range(3):  # by itself
             assert tries.acquire(timeout=30)
@@ -125,7 +125,7 @@ def test_a_dashboard_ends_although_its_last_snapshot_fails(
         raise DiskError("no room")
 
     store = AnnotationStore(tmp_path)
-    monkeypatch.setattr("dashboard.study.records.store.copy_to", refuse)
+    monkeypatch.setattr("emorl_dashboard.study.records.store.copy_to", refuse)
     store.record(rating(1, 1, 1))
     store.close()
     again = AnnotationStore(tmp_path)  # the file was let go, and the rating is there

@@ -12,9 +12,9 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
-from dashboard.study.protocol.ratings import ItemState, Note, Submission
-from dashboard.study.records.store import AnnotationStore
-from engine.errors import DiskError, SchemaVersionError, StoreError, StudyError
+from emorl.errors import DiskError, SchemaVersionError, StoreError, StudyError
+from emorl_dashboard.study.protocol.ratings import ItemState, Note, Submission
+from emorl_dashboard.study.records.store import AnnotationStore
 from tests.dashboard.study.samples import rating, skip
 
 

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from dashboard.study.records.store import AnnotationStore
-from engine.errors import StoreError
+from emorl.errors import StoreError
+from emorl_dashboard.study.records.store import AnnotationStore
 
 OPEN = """
 import sys
 from pathlib import Path
-from dashboard.study.records.store import AnnotationStore
+from emorl_dashboard.study.records.store import AnnotationStore
 store = AnnotationStore(Path(sys.argv[1]))
 """
 # Prints the number of each submission once it is acknowledged.
@@ -34,7 +34,7 @@ FILL = (
     OPEN
     + """
 import resource, signal
-from engine.errors import DiskError
+from emorl.errors import DiskError
 from tests.dashboard.study.samples import rating
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -73,7 +73,7 @@ def test_a_second_dashboard_on_the_same_artifacts_is_refused_with_what_to_do(
     store.close()
     assert second.returncode != 0
     last_line = complaint.strip().splitlines()[-1]
-    assert last_line.startswith("engine.errors.StoreInUseError: Another dashboard has")
+    assert last_line.startswith("emorl.errors.StoreInUseError: Another dashboard has")
     assert "EMORL_ARTIFACTS" in last_line
 
 

@@ -8,19 +8,19 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from dashboard.study.planning.building import blind_items
-from dashboard.study.planning.sources import SystemText
-from dashboard.study.protocol.plan import StudyPlan
-from dashboard.study.rating.desk import Desk
-from dashboard.study.rating.replies import texts_in_order
-from dashboard.study.records.store import AnnotationStore
-from dashboard.study.reporting.answers import (
+from emorl.errors import StudyError
+from emorl_dashboard.study.planning.building import blind_items
+from emorl_dashboard.study.planning.sources import SystemText
+from emorl_dashboard.study.protocol.plan import StudyPlan
+from emorl_dashboard.study.rating.desk import Desk
+from emorl_dashboard.study.rating.replies import texts_in_order
+from emorl_dashboard.study.records.store import AnnotationStore
+from emorl_dashboard.study.reporting.answers import (
     ANSWER_COLUMNS,
     PAIR_COLUMNS,
     answer_frame,
     pair_frame,
 )
-from engine.errors import StudyError
 from tests.dashboard.study.samples import GUIDELINES, plan_of, rating, shared_plan, skip
 
 

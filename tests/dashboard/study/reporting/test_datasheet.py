@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from dashboard.study.analysis.quality import pace
-from dashboard.study.reporting import datasheet
+from emorl_dashboard.study.analysis.quality import pace
+from emorl_dashboard.study.reporting import datasheet
 from tests.dashboard.study.analysis.studies import ratings_of
 
 

@@ -18,21 +18,28 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from dashboard.study.analysis import replicate
-from dashboard.study.analysis.records import as_records, differences
-from dashboard.study.analysis.report import study_tables
-from dashboard.study.analysis.simulation import Truth, simulate_study
-from dashboard.study.custody.invites import invite
-from dashboard.study.custody.unblinding import unblind
-from dashboard.study.protocol.guidelines import Criterion
-from dashboard.study.protocol.plan import PlanSystem, write_plan
-from dashboard.study.protocol.ratings import Answer, Note, NoteKind, preferred, rated, skipped
-from dashboard.study.records.schema import PUBLISHED, SCHEMA
-from dashboard.study.records.store import AnnotationStore
-from dashboard.study.reporting import datasheet, export
-from dashboard.study.reporting.export import bundle_bytes, export_study
-from dashboard.study.reporting.material import ratings_path, read_material
-from engine.errors import StudyError
+from emorl.errors import StudyError
+from emorl_dashboard.study.analysis import replicate
+from emorl_dashboard.study.analysis.records import as_records, differences
+from emorl_dashboard.study.analysis.report import study_tables
+from emorl_dashboard.study.analysis.simulation import Truth, simulate_study
+from emorl_dashboard.study.custody.invites import invite
+from emorl_dashboard.study.custody.unblinding import unblind
+from emorl_dashboard.study.protocol.guidelines import Criterion
+from emorl_dashboard.study.protocol.plan import PlanSystem, write_plan
+from emorl_dashboard.study.protocol.ratings import (
+    Answer,
+    Note,
+    NoteKind,
+    preferred,
+    rated,
+    skipped,
+)
+from emorl_dashboard.study.records.schema import PUBLISHED, SCHEMA
+from emorl_dashboard.study.records.store import AnnotationStore
+from emorl_dashboard.study.reporting import datasheet, export
+from emorl_dashboard.study.reporting.export import bundle_bytes, export_study
+from emorl_dashboard.study.reporting.material import ratings_path, read_material
 from tests.dashboard.study.analysis.studies import plan_for, write_ratings, write_study
 from tests.dashboard.study.samples import GUIDELINES, rating, shared_plan
 
@@ -84,7 +91,7 @@ def test_the_datasheet_of_a_pairwise_study_does_not_deny_its_ratings_per_item() 
 def test_the_bundle_prints_every_number_of_the_page_again(artifacts: Path, exported: Path) -> None:
     ran = run_bundle(exported / "replication")
     assert ran.returncode == 0, ran.stderr
-    assert "computed by dashboard/study/analysis/report.py of this bundle" in ran.stdout
+    assert "computed by emorl_dashboard/study/analysis/report.py of this bundle" in ran.stdout
     page = as_records(study_tables(read_material(artifacts, "done").data))
     names = {"ada": "A01", "ben": "A02"}
     told = json.dumps(page)

@@ -9,10 +9,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from dashboard.study.planning import sources
-from dashboard.study.protocol.guidelines import guidelines_for
-from dashboard.study.protocol.plan import PlanItem, PlanSystem, StudyPlan, write_plan
-from dashboard.study.reporting.material import automatic_scores, read_material, system_weights
+from emorl_dashboard.study.planning import sources
+from emorl_dashboard.study.protocol.guidelines import guidelines_for
+from emorl_dashboard.study.protocol.plan import PlanItem, PlanSystem, StudyPlan, write_plan
+from emorl_dashboard.study.reporting.material import (
+    automatic_scores,
+    read_material,
+    system_weights,
+)
 from tests.dashboard.study.samples import OBJECTIVES, sealed, system_sources, write_finished_run
 
 TEXTS = {"base": ["B0", "same"], "best": ["E0", "same"]}

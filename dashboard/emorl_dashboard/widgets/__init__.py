@@ -1,0 +1,1 @@
+"""What pages are made of: pickers, sliders, charts with their selections."""

@@ -1,4 +1,0 @@
-"""What the ratings of a study say, always with its uncertainty.
-
-Nothing here reads files or draws; frames of ``dashboard.study.reporting.answers`` in, records out.
-"""

@@ -1,0 +1,125 @@
+"""``emorl run``, ``train`` and ``search``."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from emorl.commands.progress import Bars, quieten_transformers
+from emorl.config import RunConfig
+from emorl.config.files import read_config
+from emorl.errors import ConfigError
+from emorl.runs.folder import RunFolder, existing_run, run_folder
+
+if TYPE_CHECKING:
+    from emorl.execution.pipeline import Stage
+
+
+def run(options: argparse.Namespace) -> int:
+    """Train all objectives, then search."""
+    return execute_stages(*_chosen(options), ("train", "search"), quiet=options.quiet)
+
+
+def train(options: argparse.Namespace) -> int:
+    """Train all objectives."""
+    return execute_stages(*_chosen(options), ("train",), quiet=options.quiet)
+
+
+def search(options: argparse.Namespace) -> int:
+    """Search with the adapters that are there, on a grid or by branch and bound."""
+    if options.method == "certified":
+        from emorl.commands.atlas import certify
+        from emorl.search.certified import SearchBudget
+
+        proof = (
+            SearchBudget() if options.seconds is None else SearchBudget(seconds=options.seconds)
+        )
+        return certify(_trained(options), proof, quiet=options.quiet)
+    if options.seconds is not None:
+        raise ConfigError(
+            "--seconds is the time for a proof: it needs --method certified. The grid of the "
+            "method hierarchical is of a fixed size (--set search.n_rounds=...)."
+        )
+    return execute_stages(*_chosen(options), ("search",), quiet=options.quiet)
+
+
+def execute_stages(
+    config: RunConfig, folder: RunFolder, stages: tuple[Stage, ...], *, quiet: bool
+) -> int:
+    """Do the stages with progress bars, and say where the results are."""
+    # Imported here: Torch takes seconds, and wrong input should be told at once.
+    from emorl.execution.pipeline import execute
+
+    quieten_transformers()
+    execute(config, folder, Bars(quiet=quiet), stages)
+    if not quiet:
+        print(
+            f"Run {folder.run_id!r} is in {folder.root}. See it: `emorl dashboard`, "
+            f"`emorl summary {folder.run_id}`."
+        )
+    return 0
+
+
+def _chosen(options: argparse.Namespace) -> tuple[RunConfig, RunFolder]:
+    """Return the settings and the folder that the command line names."""
+    path = Path(options.config)
+    if path.suffix == ".toml" or path.is_file():
+        config = read_config(path, changes=options.changes)
+        config = _from_anywhere(config)
+        if options.seed is not None:
+            config = replace(config, seed=options.seed)
+        name = options.name
+        if name is None:
+            name = path.stem if config.name == "run" else config.name
+        config = replace(config, name=name)
+        return config, run_folder(options.artifacts, config.name)
+    folder = existing_run(options.artifacts, options.config)
+    if options.changes or options.seed is not None or options.name is not None:
+        raise ConfigError(
+            f"{options.config!r} is a stored run; its settings are fixed. Give a settings file "
+            "to start another one."
+        )
+    return read_config(folder.config), folder
+
+
+def _trained(options: argparse.Namespace) -> RunFolder:
+    """Return the folder of a run that is there, with the settings that the command line names."""
+    config, folder = _chosen(options)
+    existing_run(options.artifacts, config.name)
+    if read_config(folder.config) != config:
+        raise ConfigError(
+            f"Run {config.name!r} exists with other settings ({folder.config}), and a proof is "
+            f"about a run as it was trained. Leave the changes out, or train a run of another "
+            "name first: `emorl run CONFIG.toml --name NAME`."
+        )
+    return folder
+
+
+def _from_anywhere(config: RunConfig) -> RunConfig:
+    """Make the paths absolute, so that the dashboard and later commands find the same files."""
+    rewards = {
+        name: replace(
+            reward,
+            model=_absolute(reward.model),
+            module_folder=reward.module_folder or (str(Path.cwd()) if reward.target else ""),
+        )
+        for name, reward in config.rewards.items()
+    }
+    return replace(
+        config,
+        data=replace(config.data, path=_absolute(config.data.path, must_exist=False)),
+        policy=replace(config.policy, model=_absolute(config.policy.model)),
+        rewards=rewards,
+    )
+
+
+def _absolute(name: str, *, must_exist: bool = True) -> str:
+    """Return a path in full; what is no folder here may be a name on the hub and stays."""
+    try:
+        path = Path(name).expanduser()
+        is_path = bool(name) and (path.exists() or not must_exist)
+    except (OSError, RuntimeError):  # a name too long, or the home of nobody
+        return name
+    return str(path.absolute()) if is_path else name

@@ -1,0 +1,234 @@
+"""Map the responses to the aggregation prompts, search the weights, and prove what is best."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from operator import itemgetter
+
+from emorl.atlas.cells import PromptAtlas
+from emorl.atlas.rows import ScoredAtlas, reward_field
+from emorl.decoding.atlas import AtlasBudget
+from emorl.execution.context import Run
+from emorl.models.adapters import load_adapters
+from emorl.models.policy import Policy, load_policy
+from emorl.records import DataSplit, Prompt, SearchRound, Split, Weights
+from emorl.rewards import RewardTable, load_rewards
+from emorl.search.certified import SearchBudget
+from emorl.search.hierarchical import hierarchical_search, n_grid_points
+from emorl.systems.ensemble import NOT_EXACT, Ensemble
+from emorl.systems.evaluation import Evaluator
+from emorl.systems.mapping import (
+    Row,
+    certificate_rows,
+    larger_atlas,
+    map_prompts,
+    tighter_proof,
+    with_search,
+    wrong_cells,
+)
+
+_log = logging.getLogger(__name__)
+
+NOT_COMPLETE = "Not all atlases are complete: "
+"""How the warning of atlases that met their budget begins; a later mapping takes it back."""
+
+
+def search(run: Run, policy: Policy, rewards: RewardTable) -> Weights:
+    """Search, and return the best weights of the last round."""
+    config, names = run.config.search, run.config.objectives
+    ensemble = _ensemble(run, policy)
+    if run.config.atlas.enabled:
+        prompts = run.texts("aggregation")
+        _map(run, ensemble, rewards, "aggregation", prompts, _budget(run), partial=True)
+    known = run.store.measurements()
+    run.heartbeat.say(phase="searching", detail=f"{len(known)} combinations measured before")
+    run.progress.start("search", n_grid_points(len(names), config))
+    measure = Evaluator(ensemble, rewards, run.texts("aggregation"))
+    best: Weights = ()
+    for event in hierarchical_search(measure, len(names), config, known=known):
+        if isinstance(event, SearchRound):
+            run.store.add_round(event)
+            best = event.best_weights
+            run.heartbeat.say(detail=f"round {event.round} of {config.n_rounds} done")
+            run.progress.advance(0, f"best mean reward {event.best_mean_reward:.3f}")
+        else:
+            run.store.add_evaluations(event)
+            run.progress.advance(len(event))
+        run.heartbeat.check()
+    run.progress.end()
+    stored = _stored_proof(run)
+    if stored is not None:
+        _add_search(run, *stored)
+    elif run.config.atlas.enabled:
+        prove(run, SearchBudget(seconds=run.config.atlas.proof_seconds))
+    return best
+
+
+def extend_atlas(
+    run: Run,
+    own_prompts: Sequence[str],
+    split: DataSplit,
+    budget: AtlasBudget | None,
+    *,
+    check: bool = False,
+) -> None:
+    """Map more prompts of a run: a split's, or prompts of one's own; see ``pipeline.explore``."""
+    folders = {name: run.folder.adapters / name for name in run.config.objectives}
+    policy = load_adapters(load_policy(run.config.policy), folders)
+    prompts = [policy.check_prompt(prompt) for prompt in own_prompts]
+    rewards = load_rewards(run.config, device=str(policy.device))
+    ensemble = _ensemble(run, policy)
+    limit = budget or _budget(run)
+    if not prompts:
+        _map(run, ensemble, rewards, split, run.texts(split), limit)
+        if check:
+            _check(run, policy, split)
+        return
+    known = {p.prompt: p.index for p in run.store.prompts() if p.split == "own"}
+    for prompt in dict.fromkeys(prompts):
+        index = known.setdefault(prompt, len(known))
+        run.store.add_prompts([Prompt(split="own", index=index, prompt=prompt)])
+        _map(run, ensemble, rewards, "own", [prompt], limit, first_index=index)
+    if check:
+        _check(run, policy, "own")
+
+
+def prove(run: Run, budget: SearchBudget) -> None:
+    """Store what the aggregation prompts' atlases prove about all weights, if it is more."""
+    run.heartbeat.say(detail="proving which weights are best")
+    found = certificate_rows(
+        _aggregation_atlases(run),
+        run.store.best_weights(),
+        budget,
+        run.store.records("evaluations"),
+    )
+    stored = _stored_proof(run)
+    row, front = tighter_proof(stored, found)
+    run.store.replace_certificate("aggregation", row, front)
+    if stored is not None and row["gap"] < found[0]["gap"]:
+        _log.warning(
+            "The stored proof is kept: its gap is %.4f, and that of this budget %.4f.",
+            row["gap"],
+            found[0]["gap"],
+        )
+    if stored is not None and front is stored[1]:
+        _log.warning(
+            "The stored front is kept: it is complete or longer (%d combinations; this "
+            "budget found %d).",
+            len(front),
+            len(found[1]),
+        )
+
+
+def _add_search(run: Run, row: Row, front: Sequence[Row]) -> None:
+    """Add to a proof that was stored before the search ended what the search measured."""
+    field = reward_field(_aggregation_atlases(run))
+    evaluations = run.store.records("evaluations")
+    row = with_search(row, field, run.store.best_weights(), evaluations)
+    run.store.replace_certificate("aggregation", row, front)
+
+
+def _aggregation_atlases(run: Run) -> list[ScoredAtlas]:
+    return [one for one in run.store.atlases() if one.split == "aggregation"]
+
+
+def _stored_proof(run: Run) -> tuple[Row, list[Row]] | None:
+    rows = [row for row in run.store.records("certificates") if row["split"] == "aggregation"]
+    front = [row for row in run.store.records("front") if row["split"] == "aggregation"]
+    return (rows[0], sorted(front, key=itemgetter("position"))) if rows else None
+
+
+def _map(
+    run: Run,
+    ensemble: Ensemble,
+    rewards: RewardTable,
+    split: Split,
+    prompts: Sequence[str],
+    budget: AtlasBudget,
+    *,
+    first_index: int = 0,
+    partial: bool = False,
+) -> None:
+    """Build and store the atlases that are not there; with ``partial``, open ones will do.
+
+    Without it, open ones are begun anew, but for those that the budget's nodes were spent on; of
+    the two that covers more is kept.
+    """
+    places = range(first_index, first_index + len(prompts))
+    held = {
+        one.prompt_index: one
+        for one in run.store.atlases()
+        if one.split == split and one.prompt_index in places
+    }
+    done = {place for place, one in held.items() if partial or _is_spent(one.atlas, budget)}
+    run.heartbeat.say(phase="mapping", detail=f"the responses to {len(prompts)} prompts")
+    run.progress.start("map responses", len(prompts), len(done))
+    n_misplaced = 0
+    n_kept = 0 if partial else sum(not held[place].atlas.is_complete for place in done)
+    for part in map_prompts(
+        ensemble, rewards, split, prompts, budget, first_index=first_index, skip=done
+    ):
+        kept = [larger_atlas(held.get(one.prompt_index), one) for one in part]
+        larger = [one for one, found in zip(kept, part, strict=True) if one is found]
+        run.store.replace_atlases(larger)
+        held |= {one.prompt_index: one for one in kept}
+        n_kept += len(kept) - len(larger)
+        n_misplaced += sum(len(one.atlas.misplaced()) for one in part)
+        run.progress.advance(len(part), f"{sum(len(one.atlas.cells) for one in kept)} responses")
+        run.heartbeat.check()
+    run.progress.end()
+    if n_kept:
+        _log.warning("Stored open atlases kept: %d. This budget covers no more.", n_kept)
+    if n_misplaced:
+        run.heartbeat.warn(
+            f"{n_misplaced} responses of the atlas ({split}) are not those that are looked up in "
+            "the middle of their own weights, so that its borders are not to be trusted. `emorl "
+            "atlas --check` decodes there."
+        )
+    n_open = sum(not one.atlas.is_complete for one in held.values())
+    if n_open:
+        run.heartbeat.warn(
+            f"{NOT_COMPLETE}{n_open} prompts ({split}) have more responses than the budget could "
+            "find, and a search decodes what is missing. Raise atlas.nodes_per_prompt, or use "
+            "`emorl atlas --nodes`."
+        )
+
+
+def _is_spent(atlas: PromptAtlas, budget: AtlasBudget) -> bool:
+    """Tell whether mapping again within a budget can find nothing new."""
+    limit = budget.nodes_per_prompt
+    return atlas.is_complete or (limit is not None and atlas.node_forwards >= limit)
+
+
+def _check(run: Run, policy: Policy, split: Split) -> None:
+    """Compare all atlases of a split with the oracle; see ``mapping.wrong_cells``."""
+    scored = [one for one in run.store.atlases() if one.split == split]
+    texts = {(p.split, p.index): p.prompt for p in run.store.prompts()}
+    oracle = Ensemble(policy, run.config.objectives, backend="generic", overlong="cut")
+    run.progress.start("check responses", len(scored))
+    n_cells = n_wrong = 0
+    for one in scored:
+        prompt = texts[split, one.prompt_index]
+        n_wrong += len(wrong_cells(oracle, [prompt], [one.atlas]))
+        n_cells += len(one.atlas.cells)
+        run.progress.advance(1, f"{n_wrong} of {n_cells} wrong")
+        run.heartbeat.check()
+    run.progress.end()
+    if n_wrong:
+        run.heartbeat.warn(
+            f"{n_wrong} of {n_cells} responses of the atlas ({split}) come out different when "
+            "they are decoded at the middle of their cell by the generic back end."
+        )
+
+
+def _ensemble(run: Run, policy: Policy) -> Ensemble:
+    ensemble = Ensemble(policy, run.config.objectives, overlong="cut")
+    if run.config.policy.precision == "bfloat16":
+        run.heartbeat.warn(NOT_EXACT)
+    run.heartbeat.say(backend=f"{ensemble.backend.name}: {ensemble.backend.reason}")
+    return ensemble
+
+
+def _budget(run: Run) -> AtlasBudget:
+    return AtlasBudget(run.config.atlas.nodes_per_prompt, run.config.atlas.seconds)

@@ -1,0 +1,1 @@
+"""Base models and adapters: loading, checking, and what the policy reads and writes."""

@@ -1,0 +1,1 @@
+"""Where a run is kept: its folder, its database, and the snapshots that others read."""

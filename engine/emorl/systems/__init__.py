@@ -1,0 +1,1 @@
+"""What answers prompts (base, adapters, ensembles), and how the answers are measured."""

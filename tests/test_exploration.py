@@ -26,7 +26,12 @@ from emorl.runs.snapshots import snapshot_rows
 from emorl.runs.summary import summarise
 from emorl.search.certified import SearchBudget
 from emorl.systems.ensemble import Ensemble
-from emorl.systems.mapping import certificate_rows, map_prompts, tighter_proof, wrong_cells
+from emorl.systems.mapping import (
+    certificate_rows,
+    map_prompts,
+    merge_certificates,
+    mismatched_cells,
+)
 from tests.benchmarks.lookups import agreement, random_weights
 from tests.support.atlas_fields import fake_atlases
 from tests.support.atlas_fields import scored as random_scores
@@ -209,9 +214,9 @@ def test_of_two_proofs_the_smaller_gap_and_the_longer_front_are_kept() -> None:
     short = certificate_rows(prompts, (1.0, 0.0, 0.0), SearchBudget(regions=1))
     assert short[0]["gap"] > whole[0]["gap"] == 0.0
     assert len(short[1]) < len(whole[1])
-    assert tighter_proof(None, short) is short
-    assert tighter_proof(short, whole) == whole
-    row, front = tighter_proof(whole, short)
+    assert merge_certificates(None, short) is short
+    assert merge_certificates(short, whole) == whole
+    row, front = merge_certificates(whole, short)
     assert front is whole[1]
     # What the search found is as far below the kept proof as it is by a look-up.
     searched = float(field.means([(1.0, 0.0, 0.0)]).mean())
@@ -300,7 +305,7 @@ def test_of_two_proofs_the_better_weights_and_the_lower_bound_are_kept() -> None
     # The new gap is 0.1: larger than the first old one, smaller than the second.
     for lower in (0.86, 0.5):
         old = blind | {"mean_reward": lower, "upper_bound": 0.95, "gap": 0.95 - lower}
-        row, _ = tighter_proof((old, front), (new, front))
+        row, _ = merge_certificates((old, front), (new, front))
         assert (row["mean_reward"], row["upper_bound"]) == (pytest.approx(0.9), 0.95)
         assert row["weights"] == best
         assert row["gap"] == pytest.approx(0.05)
@@ -437,9 +442,9 @@ def test_a_cell_with_another_text_than_its_weights_give_is_found(
     ensemble = load_ensemble(finished[1].root)
     texts = prompts(finished[1], "inference")[:2]
     right, other = ensemble.atlases(texts)
-    assert wrong_cells(ensemble, texts, [right, other]) == []
+    assert mismatched_cells(ensemble, texts, [right, other]) == []
     false = replace(other, cells=(replace(other.cells[0], text="Never said."), *other.cells[1:]))
-    assert wrong_cells(ensemble, texts, [right, false]) == [(1, 0)]
+    assert mismatched_cells(ensemble, texts, [right, false]) == [(1, 0)]
 
 
 def test_look_ups_that_are_not_what_decoding_writes_are_counted(

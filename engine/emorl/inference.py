@@ -24,7 +24,7 @@ from emorl.names import check_objective
 from emorl.records import DecidedToken, Response, Weights
 from emorl.rewards import RewardTable, load_rewards
 from emorl.runs.folder import RunFolder
-from emorl.systems.ensemble import NOT_EXACT, Ensemble, GeneratedText, base_alone
+from emorl.systems.ensemble import BFLOAT16_WARNING, Ensemble, GeneratedText, base_alone
 from emorl.systems.evaluation import scored_responses
 from emorl.systems.mapping import map_prompts
 from emorl.weights import canonical_direction, check_weights
@@ -203,7 +203,7 @@ def make_ensemble(
 def _warn_if_not_exact(config: PolicyConfig) -> None:
     """Warn the caller of the function that calls this."""
     if config.precision == "bfloat16":
-        warnings.warn(NOT_EXACT, stacklevel=3)
+        warnings.warn(BFLOAT16_WARNING, stacklevel=3)
 
 
 def _no_run(folder: Path) -> str:

@@ -341,7 +341,7 @@ def test_a_proof_without_numbers_says_so() -> None:
 
 def test_systems_stand_in_the_order_of_every_page() -> None:
     names = ["best", "adapter:b1", "else", "base", "adapter:a1"]
-    rows = runs.in_order(pd.DataFrame({"system": names}), OBJECTIVES)
+    rows = runs.sort_systems(pd.DataFrame({"system": names}), OBJECTIVES)
     assert list(rows["system"]) == ["base", "adapter:a1", "adapter:b1", "best", "else"]
 
 

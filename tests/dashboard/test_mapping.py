@@ -15,7 +15,7 @@ from emorl_dashboard.data.queries import Run
 from emorl_dashboard.live import background_atlases as mapping
 from emorl_dashboard.live import models as live
 from emorl_dashboard.live.background_atlases import Progress
-from emorl_dashboard.live.models import Turns
+from emorl_dashboard.live.models import GenerationLock
 from tests.support.formula import OBJECTIVES
 from tests.support.formula_models import STEPS_TO_MAP, UNMAPPABLE, FormulaModels
 
@@ -107,7 +107,7 @@ def test_a_bug_ends_one_atlas_and_not_the_others(run: Run) -> None:
 
 
 def test_people_come_before_background_work() -> None:
-    turns, order = Turns(), []
+    turns, order = GenerationLock(), []
     arrived = threading.Semaphore(0)
 
     def background() -> None:
@@ -134,7 +134,7 @@ def test_people_come_before_background_work() -> None:
 
 
 def test_a_turn_is_given_back_after_an_error() -> None:
-    turns = Turns()
+    turns = GenerationLock()
     with pytest.raises(ValueError, match="wrong"), turns.now():
         raise ValueError("wrong")
     with turns.later():

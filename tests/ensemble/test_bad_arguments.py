@@ -18,7 +18,7 @@ from emorl.inference import load_ensemble, make_ensemble
 from emorl.models.adapters import add_adapter, load_adapters, save_adapter
 from emorl.models.policy import Policy, load_policy
 from emorl.search.certified import SearchBudget
-from emorl.systems.ensemble import NOT_EXACT, Ensemble
+from emorl.systems.ensemble import BFLOAT16_WARNING, Ensemble
 from tests.support.atlas_fields import fake_atlases
 from tests.support.policies import ADAPTERS, PROMPTS, tiny_policy
 
@@ -226,7 +226,7 @@ def test_bfloat16_says_that_it_is_not_exact(policy: Policy, folders: Mapping[str
     config = replace(policy.config, precision="bfloat16")
     with pytest.warns(UserWarning, match="not exact") as caught:
         make_ensemble(config, folders)
-    [own] = [warning for warning in caught if str(warning.message) == NOT_EXACT]
+    [own] = [warning for warning in caught if str(warning.message) == BFLOAT16_WARNING]
     assert Path(own.filename) == Path(__file__)
 
 

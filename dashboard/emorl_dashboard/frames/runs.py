@@ -138,10 +138,10 @@ def system_frame(
         n_prompts[system] = texts["prompt_index"].nunique()
     frame["mean_reward_se"] = frame["system"].map(errors).astype(float)
     frame["n_prompts"] = frame["system"].map(n_prompts).fillna(0).astype(int)
-    return in_order(frame, objectives).reset_index(drop=True)
+    return sort_systems(frame, objectives).reset_index(drop=True)
 
 
-def in_order(frame: pd.DataFrame, objectives: Sequence[str]) -> pd.DataFrame:
+def sort_systems(frame: pd.DataFrame, objectives: Sequence[str]) -> pd.DataFrame:
     """Sort rows by their ``system`` as every page lists them: base, adapters, best, others."""
     order = ["base", *(f"adapter:{name}" for name in objectives), "best"]
     place = {system: number for number, system in enumerate(order)}

@@ -38,7 +38,7 @@ class Models(Protocol):
 Loader = Callable[[RunFolder], Models]
 
 
-class Turns:
+class GenerationLock:
     """One at a time; people who wait for an answer come before background work."""
 
     def __init__(self) -> None:
@@ -88,7 +88,7 @@ class Loaded:
     """The models of one run, and whose turn it is to use them."""
 
     models: Models
-    turns: Turns = field(default_factory=Turns)
+    turns: GenerationLock = field(default_factory=GenerationLock)
 
 
 def _load_engine_models(folder: RunFolder) -> Models:

@@ -297,7 +297,7 @@ def _responses(run: Run) -> Section:
     greedy = rows[(rows["decoding"] == "greedy") & (rows["prompt_index"] < _SAMPLE_PROMPTS)]
     if greedy.empty:
         return Section("Sample responses", ["No held-out responses yet."])
-    greedy = runs.in_order(greedy, run.objectives).sort_values("prompt_index", kind="stable")
+    greedy = runs.sort_systems(greedy, run.objectives).sort_values("prompt_index", kind="stable")
     table = texts.response_table(
         greedy, queries.table(run, "prompts").frame, run.objectives, split="inference"
     )

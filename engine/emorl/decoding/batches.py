@@ -12,7 +12,7 @@ from emorl.decoding.choice import ChosenBackend
 from emorl.decoding.levels import LEVELS, Level
 from emorl.decoding.loop import StopRule, decode, most_likely
 from emorl.decoding.memory import Costs
-from emorl.decoding.sample_noise import Draws
+from emorl.decoding.sample_noise import SampleNoise
 from emorl.models.policy import Policy
 
 _MAX_PAIRS = 1024
@@ -47,7 +47,7 @@ class Batches:
         self,
         prompts: Sequence[str],
         weights: Sequence[Sequence[float]],
-        draws: Draws | None,
+        noise: SampleNoise | None,
         *,
         make_room: Callable[[float, float], None],
     ) -> Tokens:
@@ -55,8 +55,8 @@ class Batches:
 
         Args:
             prompts: Texts.
-            weights: Weight vectors; one per sample if there are draws.
-            draws: Chances of the samples; None decodes greedily.
+            weights: Weight vectors; one per sample if there is noise.
+            noise: Noise of the samples; None decodes greedily.
             make_room: Called with the bytes that a batch takes and those of the budget.
 
         Raises:
@@ -65,7 +65,7 @@ class Batches:
         tokens: Tokens = [[] for _ in weights]
         if not weights:
             return tokens
-        n_prompts, n_weights = self._size(prompts, len(weights), draws is not None, make_room)
+        n_prompts, n_weights = self._size(prompts, len(weights), noise is not None, make_room)
         for first, start in itertools.product(
             range(0, len(weights), n_weights), range(0, len(prompts), n_prompts)
         ):
@@ -81,7 +81,7 @@ class Batches:
                 torch.tensor(weights[of_weights], dtype=torch.float64).to(torch.float32),
                 max_new_tokens=self._policy.config.max_new_tokens,
                 eos_token_ids=self._policy.eos_token_ids,
-                choose=most_likely if draws is None else draws.choice(of_weights, of_prompts),
+                choose=most_likely if noise is None else noise.choice(of_weights, of_prompts),
                 stop=self._stop,
             )
             for known, more in zip(tokens[of_weights], part, strict=True):

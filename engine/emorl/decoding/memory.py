@@ -109,7 +109,7 @@ class Costs:
         needed += self.bytes_of_adapters + self.bytes_of_base
         whole = self.budget + self.bytes_of_base
         if needed > whole:
-            much, little = told_apart(needed / MIB, whole / MIB)
+            much, little = format_distinct(needed / MIB, whole / MIB)
             raise MemoryBudgetError(
                 "One response with its prompt and the copied weights needs about "
                 f"{much} MiB and the budget is {little} MiB (policy.memory_mib). Raise it, "
@@ -143,7 +143,7 @@ class Costs:
         return BatchSize(at_once, min(n_weights, int(room // (at_once * text))))
 
 
-def told_apart(one: float, other: float) -> tuple[str, str]:
+def format_distinct(one: float, other: float) -> tuple[str, str]:
     """Write two numbers with as many digits as tell them apart, up to nine; at least one."""
     digits = 1
     while digits < 9 and f"{one:.{digits}f}" == f"{other:.{digits}f}":

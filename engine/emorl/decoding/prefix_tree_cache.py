@@ -44,7 +44,7 @@ class _Kept:
         return self.fixed + self.tree.bytes_taken
 
 
-class KeptTrees:
+class PrefixTreeCache:
     """Makes trees of prompts and keeps the last ones. Not thread-safe."""
 
     def __init__(self, policy: Policy, backend: ChosenBackend) -> None:

@@ -14,7 +14,7 @@ from emorl.errors import ConfigError
 from emorl.seeds import derived_seed
 
 
-class Draws:
+class SampleNoise:
     """A chance per sample, prompt and token, from one seed.
 
     It depends on the prompt's text and how often that came before, on no other prompt.

@@ -18,7 +18,7 @@ from emorl.decoding.atlas import AtlasBudget
 from emorl.errors import ConfigError, DataError, DiskError
 from emorl.execution.context import Progress, Run
 from emorl.execution.scoring import n_systems, score
-from emorl.execution.searching import NOT_COMPLETE, extend_atlas, prove, search
+from emorl.execution.searching import INCOMPLETE_WARNING, extend_atlas, prove, search
 from emorl.execution.training import is_trained, train, warn_of_low_variety
 from emorl.models.adapters import load_adapters
 from emorl.models.policy import load_policy, resolve_device
@@ -96,7 +96,7 @@ def explore(
     try:
         with Heartbeat(store, folder, _expected(config, data.prompts)) as heartbeat:
             if before is not None:
-                old = [text for text in before.warnings if not text.startswith(NOT_COMPLETE)]
+                old = [text for text in before.warnings if not text.startswith(INCOMPLETE_WARNING)]
                 heartbeat.say(warnings=tuple(old))
             _keep_prompts(store, data.prompts)
             run = Run(config, folder, store, heartbeat, progress, data.prompts)

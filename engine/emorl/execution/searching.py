@@ -16,21 +16,21 @@ from emorl.records import DataSplit, Prompt, SearchRound, Split, Weights
 from emorl.rewards import RewardTable, load_rewards
 from emorl.search.certified import SearchBudget
 from emorl.search.hierarchical import hierarchical_search, n_grid_points
-from emorl.systems.ensemble import NOT_EXACT, Ensemble
+from emorl.systems.ensemble import BFLOAT16_WARNING, Ensemble
 from emorl.systems.evaluation import Evaluator
 from emorl.systems.mapping import (
     Row,
     certificate_rows,
-    larger_atlas,
     map_prompts,
-    tighter_proof,
+    merge_certificates,
+    mismatched_cells,
+    more_complete,
     with_search,
-    wrong_cells,
 )
 
 _log = logging.getLogger(__name__)
 
-NOT_COMPLETE = "Not all atlases are complete: "
+INCOMPLETE_WARNING = "Not all atlases are complete: "
 """How the warning of atlases that met their budget begins; a later mapping takes it back."""
 
 
@@ -104,7 +104,7 @@ def prove(run: Run, budget: SearchBudget) -> None:
         run.store.records("evaluations"),
     )
     stored = _stored_proof(run)
-    row, front = tighter_proof(stored, found)
+    row, front = merge_certificates(stored, found)
     run.store.replace_certificate("aggregation", row, front)
     if stored is not None and row["gap"] < found[0]["gap"]:
         _log.warning(
@@ -169,7 +169,7 @@ def _map(
     for part in map_prompts(
         ensemble, rewards, split, prompts, budget, first_index=first_index, skip=done
     ):
-        kept = [larger_atlas(held.get(one.prompt_index), one) for one in part]
+        kept = [more_complete(held.get(one.prompt_index), one) for one in part]
         larger = [one for one, found in zip(kept, part, strict=True) if one is found]
         run.store.replace_atlases(larger)
         held |= {one.prompt_index: one for one in kept}
@@ -189,9 +189,9 @@ def _map(
     n_open = sum(not one.atlas.is_complete for one in held.values())
     if n_open:
         run.heartbeat.warn(
-            f"{NOT_COMPLETE}{n_open} prompts ({split}) have more responses than the budget could "
-            "find, and a search decodes what is missing. Raise atlas.nodes_per_prompt, or use "
-            "`emorl atlas --nodes`."
+            f"{INCOMPLETE_WARNING}{n_open} prompts ({split}) have more responses than the budget "
+            "could find, and a search decodes what is missing. Raise atlas.nodes_per_prompt, "
+            "or use `emorl atlas --nodes`."
         )
 
 
@@ -202,7 +202,7 @@ def _is_spent(atlas: PromptAtlas, budget: AtlasBudget) -> bool:
 
 
 def _check(run: Run, policy: Policy, split: Split) -> None:
-    """Compare all atlases of a split with the oracle; see ``mapping.wrong_cells``."""
+    """Compare all atlases of a split with the oracle; see ``mapping.mismatched_cells``."""
     scored = [one for one in run.store.atlases() if one.split == split]
     texts = {(p.split, p.index): p.prompt for p in run.store.prompts()}
     oracle = Ensemble(policy, run.config.objectives, backend="generic", overlong="cut")
@@ -210,7 +210,7 @@ def _check(run: Run, policy: Policy, split: Split) -> None:
     n_cells = n_wrong = 0
     for one in scored:
         prompt = texts[split, one.prompt_index]
-        n_wrong += len(wrong_cells(oracle, [prompt], [one.atlas]))
+        n_wrong += len(mismatched_cells(oracle, [prompt], [one.atlas]))
         n_cells += len(one.atlas.cells)
         run.progress.advance(1, f"{n_wrong} of {n_cells} wrong")
         run.heartbeat.check()
@@ -225,7 +225,7 @@ def _check(run: Run, policy: Policy, split: Split) -> None:
 def _ensemble(run: Run, policy: Policy) -> Ensemble:
     ensemble = Ensemble(policy, run.config.objectives, overlong="cut")
     if run.config.policy.precision == "bfloat16":
-        run.heartbeat.warn(NOT_EXACT)
+        run.heartbeat.warn(BFLOAT16_WARNING)
     run.heartbeat.say(backend=f"{ensemble.backend.name}: {ensemble.backend.reason}")
     return ensemble
 

@@ -134,7 +134,7 @@ def certified_search(
     whole = overlay.whole()
     frontier = [(-float(overlay.bound(whole, highs)[0]), next(order), whole)]
     unreachable = -np.inf  # the largest bound that no look-up attains: that of an open cell
-    while frontier and -frontier[0][0] > best_value + tolerance and clock.goes_on():
+    while frontier and -frontier[0][0] > best_value + tolerance and clock.within_budget():
         bound, _, piece = heapq.heappop(frontier)
         prompt = overlay.undecided(piece, highs, lows)
         if prompt is not None:
@@ -184,7 +184,7 @@ def exact_front(rewards: RewardField, budget: SearchBudget | None = None) -> Fro
     found = _first_front(rewards)
     stack = [overlay.whole()]
     beyond: list[Floats] = []
-    while stack and clock.goes_on():
+    while stack and clock.within_budget():
         piece = stack.pop()
         hope = overlay.bound(piece, overlay.highs)
         if found.dominate(hope):
@@ -220,7 +220,7 @@ class _Clock:
     def seconds(self) -> float:
         return time.monotonic() - self.started
 
-    def goes_on(self) -> bool:
+    def within_budget(self) -> bool:
         """Count one more region if the budget allows it."""
         if self.n_regions >= self.budget.regions or self.seconds > self.budget.seconds:
             return False

@@ -19,15 +19,15 @@ from emorl.decoding.levels import Level
 from emorl.decoding.loop import StopRule
 from emorl.decoding.memory import Costs, costs_of
 from emorl.decoding.merging import merged_adapter
-from emorl.decoding.prefix_tree_cache import PROMPTS_PER_TREE, KeptTrees
+from emorl.decoding.prefix_tree_cache import PROMPTS_PER_TREE, PrefixTreeCache
 from emorl.decoding.prompts import Overlong, checked_prompts
-from emorl.decoding.sample_noise import Draws
+from emorl.decoding.sample_noise import SampleNoise
 from emorl.errors import ModelError, WeightsError
 from emorl.models.policy import Policy
 from emorl.records import GeneratedText
 from emorl.weights import canonical_direction, check_weight_vectors, check_weights
 
-NOT_EXACT = (
+BFLOAT16_WARNING = (
     "policy.precision = 'bfloat16': decoding is faster and not exact, so cells of the atlas and "
     "what is proven from them are approximate. Use 'float32' for exact ones."
 )
@@ -38,7 +38,7 @@ _BYTES_PER_TOKEN = 32
 _SHARE_OF_TOKENS = 1 / 32
 """Most of the memory budget that such tokens may take."""
 
-__all__ = ["NOT_EXACT", "PROMPTS_PER_TREE", "Ensemble", "GeneratedText", "base_alone"]
+__all__ = ["BFLOAT16_WARNING", "PROMPTS_PER_TREE", "Ensemble", "GeneratedText", "base_alone"]
 
 
 class Ensemble:
@@ -90,7 +90,7 @@ class Ensemble:
         self.backend = choose_backend(policy, self.members, backend)
         self.backend.check(level)
         self.overlong = overlong
-        self.trees = KeptTrees(policy, self.backend)
+        self.trees = PrefixTreeCache(policy, self.backend)
 
     def generate(
         self, prompts: Sequence[str], weights: Sequence[Sequence[float]]
@@ -163,7 +163,7 @@ class Ensemble:
         if not any(vector):
             raise WeightsError("The zero vector has no direction to sample from.")
         self.backend.check(self.level, sampling=True)
-        draws = Draws(
+        noise = SampleNoise(
             prompts,
             n_samples=n_samples,
             n_tokens=self.policy.config.max_new_tokens,
@@ -172,8 +172,8 @@ class Ensemble:
             device=self.policy.device,
         )
         if self.level == "parameter":
-            return self._merged(prompts, vector, n_samples, draws)
-        return self._in_batches(prompts, [canonical_direction(vector)] * n_samples, draws)
+            return self._merged(prompts, vector, n_samples, noise)
+        return self._in_batches(prompts, [canonical_direction(vector)] * n_samples, noise)
 
     def atlases(
         self, prompts: Sequence[str], budget: AtlasBudget | None = None
@@ -298,11 +298,11 @@ class Ensemble:
         self,
         prompts: Sequence[str],
         weights: Sequence[Sequence[float]],
-        draws: Draws | None = None,
+        noise: SampleNoise | None = None,
     ) -> list[list[GeneratedText]]:
-        """Decode without trees; greedily unless there are draws."""
+        """Decode without trees; greedily unless there is noise."""
         batches = Batches(self.policy, self.backend, self.level, self.stop, self._costs)
-        tokens = batches.decode(prompts, weights, draws, make_room=self.trees.make_room)
+        tokens = batches.decode(prompts, weights, noise, make_room=self.trees.make_room)
         return [[self._text(response) for response in responses] for responses in tokens]
 
     def _merged(
@@ -310,11 +310,11 @@ class Ensemble:
         prompts: Sequence[str],
         weights: Sequence[float],
         n_samples: int = 1,
-        draws: Draws | None = None,
+        noise: SampleNoise | None = None,
     ) -> list[list[GeneratedText]]:
         with merged_adapter(self.policy, self.members, weights) as name:
             alone = Ensemble(self.policy, (name,), stop=self.stop)
-            return alone._in_batches(prompts, [(1.0,)] * n_samples, draws)
+            return alone._in_batches(prompts, [(1.0,)] * n_samples, noise)
 
     def _text(self, tokens: Sequence[int]) -> GeneratedText:
         return GeneratedText(self.policy.decode(tokens), len(tokens))

@@ -108,7 +108,7 @@ def _scores(
     return scores
 
 
-def larger_atlas(stored: ScoredAtlas | None, found: ScoredAtlas) -> ScoredAtlas:
+def more_complete(stored: ScoredAtlas | None, found: ScoredAtlas) -> ScoredAtlas:
     """Return the atlas that covers more of the weights; the one just found if none does."""
     if stored is None or found.atlas.is_complete:
         return found
@@ -116,7 +116,7 @@ def larger_atlas(stored: ScoredAtlas | None, found: ScoredAtlas) -> ScoredAtlas:
     return stored if stored.atlas.is_complete or is_smaller else found
 
 
-def tighter_proof(
+def merge_certificates(
     stored: tuple[Row, list[Row]] | None, found: tuple[Row, list[Row]]
 ) -> tuple[Row, list[Row]]:
     """Return the certificate of the smaller gap, and the front that is complete or longer.
@@ -155,7 +155,7 @@ def _front_rank(front: Sequence[Row]) -> tuple[bool, int]:
     return bool(front) and all(row["is_complete"] for row in front), len(front)
 
 
-def wrong_cells(
+def mismatched_cells(
     ensemble: Ensemble, prompts: Sequence[str], atlases: Sequence[PromptAtlas]
 ) -> list[tuple[int, int]]:
     """Decode at the middle of every cell, and return the cells whose text comes out different.

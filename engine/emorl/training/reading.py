@@ -17,8 +17,8 @@ from transformers.modeling_outputs import BaseModelOutput
 
 from emorl.decoding.head import head_inputs, shared_head
 from emorl.models.policy import Policy
+from emorl.training.batched_adapters import Extent
 from emorl.training.sampling import SampledResponses
-from emorl.training.side_by_side import Extent
 
 _SCORES_AT_ONCE = {"cpu": 2**22, "cuda": 2**27}
 """Scores of the next token that a loss holds at once. On a CPU, half or twice as many took as

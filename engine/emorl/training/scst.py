@@ -24,11 +24,11 @@ from emorl.errors import ScoresError, TrainingError
 from emorl.models.policy import Policy
 from emorl.records import TrainingSample, TrainingStep, Validation
 from emorl.rewards import RewardTable
+from emorl.training.batched_adapters import BatchedAdapters
 from emorl.training.checkpoint import Checkpoint
 from emorl.training.learner import Learner, Loss
 from emorl.training.reading import ResponseReader
 from emorl.training.sampling import SampledResponses, SampleRequest, sample_responses
-from emorl.training.side_by_side import SideBySide
 
 Record = TrainingStep | tuple[Validation, list[TrainingSample]]
 
@@ -128,10 +128,10 @@ class ScstTrainer:
         requests: Sequence[SampleRequest],
         batches: Sequence[SampledResponses],
     ) -> list[Loss]:
-        beside = SideBySide(self._policy, [one.adapter for one in learners])
+        batched = BatchedAdapters(self._policy, [one.adapter for one in learners])
         noise = [one.dropout_noise() for one in learners]
-        with beside.reading(self._reader.extents(batches), noise):
-            with torch.no_grad(), beside.base_only():
+        with batched.reading(self._reader.extents(batches), noise):
+            with torch.no_grad(), batched.base_only():
                 of_base = self._reader.states(batches)
             of_adapters = self._reader.states(batches)
         return [

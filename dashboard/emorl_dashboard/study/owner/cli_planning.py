@@ -203,7 +203,7 @@ def _seal(options: argparse.Namespace) -> None:
         say(line)
     if options.check:
         return
-    has_warnings = any(finding.weight == "warning" for finding in prepared.findings)
+    has_warnings = any(finding.severity == "warning" for finding in prepared.findings)
     if has_warnings and not options.accept and prepared.can_be_sealed:
         raise StudyError(
             "Nothing was sealed. Mend what the warnings above name, or accept them: `emorl study "

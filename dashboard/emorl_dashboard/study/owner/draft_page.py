@@ -156,7 +156,7 @@ def _checks(artifacts: Path, draft: StudyDraft) -> None:
     for finding in prepared.findings:
         marks = {"stop": ":red-badge[stops]", "warning": ":orange-badge[check]"}
         mark, message = st.columns([1, 13], gap="small")
-        mark.markdown(marks.get(finding.weight, ":gray-badge[note]"))
+        mark.markdown(marks.get(finding.severity, ":gray-badge[note]"))
         message.text(finding.message)
     _preview(prepared)
     _seal(artifacts, draft, prepared)

@@ -212,7 +212,7 @@ def summary_lines(prepared: Prepared) -> list[str]:
             f"{expected} ratings."
         )
     lines += sentences(smallest_found(plan))
-    return [*lines, *(f"{finding.weight}: {finding.message}" for finding in prepared.findings)]
+    return [*lines, *(f"{finding.severity}: {finding.message}" for finding in prepared.findings)]
 
 
 def invite_link(url: str, token: str) -> str:

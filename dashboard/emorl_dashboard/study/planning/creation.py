@@ -28,7 +28,7 @@ class Prepared:
     @property
     def can_be_sealed(self) -> bool:
         """Whether no finding stops it."""
-        return all(finding.weight != "stop" for finding in self.findings)
+        return all(finding.severity != "stop" for finding in self.findings)
 
 
 def prepare(artifacts: Path, draft: StudyDraft) -> Prepared:
@@ -101,7 +101,7 @@ def seal(artifacts: Path, study_id: str, *, expected: str = "") -> StudyPlan:
             "shown. Nothing was sealed: read the checks again, then seal."
         )
     if not prepared.can_be_sealed:
-        reasons = " ".join(f.message for f in prepared.findings if f.weight == "stop")
+        reasons = " ".join(f.message for f in prepared.findings if f.severity == "stop")
         raise StudyError(f"Study {study_id!r} cannot be sealed. {reasons}")
     now = datetime.now(UTC).isoformat(timespec="seconds")
     plan = replace(prepared.plan, created_at=now)

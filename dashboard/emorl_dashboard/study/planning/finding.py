@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-Weight = Literal["stop", "warning", "note"]
+Severity = Literal["stop", "warning", "note"]
 
 MOST_LISTED = 6
 """A sentence names no more; it counts the rest."""
@@ -16,7 +16,7 @@ MOST_LISTED = 6
 class Finding:
     """Something the owner should know."""
 
-    weight: Weight
+    severity: Severity
     message: str
 
 

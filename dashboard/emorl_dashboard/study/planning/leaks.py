@@ -35,7 +35,7 @@ def _in_responses(draft: StudyDraft, chosen: Sequence[SystemText]) -> Iterable[F
                 "rename`)."
             )
             yield Finding(
-                weight="warning",
+                severity="warning",
                 message=f"The name {name!r} stands in {_counted_by_system(where)}: an annotator "
                 f"could learn which system wrote them. {todo}",
             )
@@ -46,14 +46,14 @@ def _in_responses(draft: StudyDraft, chosen: Sequence[SystemText]) -> Iterable[F
         told = f"{stored!r}, which the study calls {label!r}, stands in"
         if _tells_system(where, chosen):
             yield Finding(
-                weight="warning",
+                severity="warning",
                 message=f"{told} {_counted_by_system(where)}: an annotator could learn which "
                 "system wrote them. The new name changes no text: take it out of the texts. If "
                 "the word is ordinary language, accept it.",
             )
         else:
             yield Finding(
-                weight="note",
+                severity="note",
                 message=f"{told} {_counted_by_system(where)}, so it tells no system from another.",
             )
 
@@ -87,7 +87,7 @@ def _beside(draft: StudyDraft, chosen: Sequence[SystemText]) -> Iterable[Finding
         ]
         if places:
             yield Finding(
-                weight="warning",
+                severity="warning",
                 message=f"The name {name!r} stands in {' and in '.join(places)}: annotators read "
                 "it and could learn what is compared. Reword it, or accept it if the word is "
                 "ordinary language.",
@@ -95,7 +95,7 @@ def _beside(draft: StudyDraft, chosen: Sequence[SystemText]) -> Iterable[Finding
         n_prompts = sum(pattern.search(prompt) is not None for prompt in prompts)
         if n_prompts:
             yield Finding(
-                weight="note",
+                severity="note",
                 message=f"The name {name!r} stands in {counted(n_prompts, 'prompt')}: annotators "
                 "read it beside every system's response.",
             )

@@ -56,7 +56,7 @@ def findings(
         *_copies(draft, items),
         *_balance(draft, items),
     ]
-    return sorted(found, key=lambda finding: ("stop", "warning", "note").index(finding.weight))
+    return sorted(found, key=lambda finding: ("stop", "warning", "note").index(finding.severity))
 
 
 def _cannot_work(draft: StudyDraft, items: Sequence[PlanItem]) -> Iterable[Finding]:
@@ -64,13 +64,13 @@ def _cannot_work(draft: StudyDraft, items: Sequence[PlanItem]) -> Iterable[Findi
     names = {system for item in rated for system in (*item.systems, *item.other_systems)}
     if not rated:
         yield Finding(
-            weight="stop",
+            severity="stop",
             message="There is nothing to rate: choose systems that answered the same prompts"
             + (" differently." if draft.mode == "pairwise" else "."),
         )
     elif len(names) < 2:
         yield Finding(
-            weight="stop" if draft.mode == "pairwise" else "warning",
+            severity="stop" if draft.mode == "pairwise" else "warning",
             message=f"There is one system only, {names.pop()}: nothing to compare it with.",
         )
 
@@ -94,7 +94,7 @@ def _not_compared(
     )
     if len(lacking) == len(shared):
         yield Finding(
-            weight="stop",
+            severity="stop",
             message=f"No two systems have a prompt in common, so nothing can be compared. {todo}",
         )
         return
@@ -104,7 +104,7 @@ def _not_compared(
     told = "; ".join(listed(group) for group in apart[:MOST_LISTED])
     split = "" if len(apart) == 1 else f" Nothing compares these groups with each other: {told}."
     yield Finding(
-        weight="warning",
+        severity="warning",
         message=f"Without a common prompt{differently}, and so never compared: {pairs}.{split} "
         f"{todo}",
     )
@@ -115,7 +115,7 @@ def _empty(chosen: Sequence[SystemText]) -> Iterable[Finding]:
     for system, n_empty in sorted(empty.items()):
         is_are = "is" if n_empty == 1 else "are"
         yield Finding(
-            weight="warning",
+            severity="warning",
             message=f"{counted(n_empty, 'response')} of {system} {is_are} empty.",
         )
 
@@ -132,14 +132,14 @@ def _near_duplicates(chosen: Sequence[SystemText]) -> Iterable[Finding]:
     n_equal = len(chosen) - sum(len(texts) for texts in by_prompt.values())
     if n_equal:
         yield Finding(
-            weight="note",
+            severity="note",
             message=f"{counted(n_equal, 'response')} the same as another system's to the same "
             "prompt: such a text is shown once, and its rating counts for every system that gave "
             "it.",
         )
     if n_near:
         yield Finding(
-            weight="note",
+            severity="note",
             message=f"{counted(n_near, 'pair')} of responses to the same prompt with at least "
             f"{100 * NEAR_DUPLICATE:.0f} % of the text in common: expect ties.",
         )
@@ -161,7 +161,7 @@ def _without_variety(chosen: Sequence[SystemText]) -> Iterable[Finding]:
         n_same = max(counts.values())
         if n_same > 1 and n_same > _TOO_COMMON * counts.total():
             yield Finding(
-                weight="warning",
+                severity="warning",
                 message=f"{system} gives one text to {n_same} of {counts.total()} prompts: "
                 "annotators will recognise it.",
             )
@@ -174,7 +174,7 @@ def _lengths(chosen: Sequence[SystemText]) -> Iterable[Finding]:
     means = sorted((mean(counts), system) for system, counts in words.items())
     if len(means) > 1 and means[-1][0] > LENGTH_RATIO * means[0][0]:
         yield Finding(
-            weight="note",
+            severity="note",
             message=f"Responses differ in length: {means[-1][1]} has {means[-1][0]:.1f} words on "
             f"average, {means[0][1]} {means[0][0]:.1f}. Length may give systems away.",
         )
@@ -191,13 +191,13 @@ def _incomplete(
         n_chosen = len({text.prompt_index for text in chosen if text.data_set == data_set})
         if n_lacking:
             yield Finding(
-                weight="warning",
+                severity="warning",
                 message=f"{n_lacking} of {len(answered)} prompts of {data_set} are left out: not "
                 f"all of its {n_systems} systems answered them.",
             )
         if n_chosen < draft.n_items_per_data_set:
             yield Finding(
-                weight="note",
+                severity="note",
                 message=f"{data_set} has {n_chosen} prompts that all its systems answered; "
                 f"{draft.n_items_per_data_set} were asked for.",
             )
@@ -212,7 +212,7 @@ def _copies(draft: StudyDraft, items: Sequence[PlanItem]) -> Iterable[Finding]:
     ):
         if counts[kind] < asked:
             yield Finding(
-                weight="note",
+                severity="note",
                 message=f"{asked} {kind} items were asked for, {counts[kind]} could be made.",
             )
 
@@ -234,4 +234,4 @@ def _balance(draft: StudyDraft, items: Sequence[PlanItem]) -> Iterable[Finding]:
         else f"how often two of them see one system differs by at most {counted(gap, 'item')}"
     )
     n_items = f"{min(sizes)} to {max(sizes)}" if min(sizes) < max(sizes) else f"{max(sizes)}"
-    yield Finding(weight="note", message=f"Each annotator gets {n_items} items; {balance}.")
+    yield Finding(severity="note", message=f"Each annotator gets {n_items} items; {balance}.")

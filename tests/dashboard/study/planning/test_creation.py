@@ -46,7 +46,7 @@ TEXTS = {
 
 def messages(artifacts: Path, **changes: object) -> str:
     prepared = prepare(artifacts, draft_of(**{"sources": system_sources()} | changes))
-    return "\n".join(f"{finding.weight}: {finding.message}" for finding in prepared.findings)
+    return "\n".join(f"{finding.severity}: {finding.message}" for finding in prepared.findings)
 
 
 def test_equal_texts_to_one_prompt_are_one_item_that_counts_for_each_system(

@@ -30,7 +30,7 @@ class Extent:
     adapter were alone."""
 
 
-class SideBySide:
+class BatchedAdapters:
     """Makes the LoRA layers of a policy treat the rows of a batch as those of several adapters."""
 
     def __init__(self, policy: Policy, adapters: Sequence[str]) -> None:

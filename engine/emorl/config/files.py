@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, asdict, fields, is_dataclass, replace
 from importlib import resources
 from pathlib import Path
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, cast, get_args, get_origin, get_type_hints
 
 import tomli_w
 
 from emorl.config import RewardConfig, RunConfig, TrainingConfig
 from emorl.errors import ConfigError
+from emorl.registry import Registry
 
 PRESETS = ("embedded", "pair-embedded", "pair-t5-base", "psych8k-t5-base", "pair-causal")
 """Names that ``preset_text`` knows; each is a commented TOML file of the package."""
@@ -93,8 +94,27 @@ def _apply(table: dict[str, Any], change: str) -> None:
     table[parts[-1]] = value
 
 
+def _build_kind(registry: Registry, table: Mapping[str, Any], prefix: str) -> Any:
+    """Build settings of one of a registry's kinds: the one that ``kind`` names."""
+    name = table.get("kind", registry.default)
+    if not isinstance(name, str):
+        raise ConfigError(f"{prefix}kind must be a text, got {name!r}.")
+    if not name:
+        raise ConfigError(
+            f"{prefix}kind is needed and missing; there are {', '.join(registry.names())}."
+        )
+    try:
+        config = registry.kind(name).Config
+    except ConfigError as error:
+        raise ConfigError(f"{prefix}kind: {error}") from error
+    try:
+        return _build(cast(type, config), {**table, "kind": name}, prefix)
+    except ConfigError as error:
+        raise ConfigError(str(error).replace(f"{registry.noun}.*.", prefix)) from None
+
+
 def _build(kind: type, table: Mapping[str, Any], prefix: str) -> Any:
-    hints = get_type_hints(kind)
+    hints = get_type_hints(kind, include_extras=True)
     unknown = [key for key in table if key not in hints]
     if unknown:
         raise ConfigError(_unknown_key(f"{prefix}{unknown[0]}", table[unknown[0]], sorted(hints)))
@@ -122,6 +142,9 @@ def _convert(hint: Any, value: Any, key: str) -> Any:
         }
     if key == "training_overrides":
         return {name: _overrides(name, inner) for name, inner in _table(value, key).items()}
+    if get_origin(hint) is Annotated:  # a setting of which a registry has the kinds
+        _, registry = get_args(hint)
+        return _build_kind(registry, _table(value, key), f"{key}.")
     if is_dataclass(hint):
         return _build(hint, _table(value, key), f"{key}.")  # type: ignore[arg-type]
     if get_origin(hint) is tuple:

@@ -12,12 +12,15 @@
     │   ├── PromptError       a prompt
     │   ├── MemoryBudgetError a memory budget too small for one response
     │   ├── RunNotFoundError  a run that is not there
+    │   ├── PlugInError       a kind from outside raised, or returned what it must not
     │   └── StudyError        a study, an annotator or a rating
     │       ├── ItemTakenError      an item has all its ratings
     │       └── AnswerChangedError  the answer is not the current one any more
     └── FailureError          something outside broke: exit code 1
         ├── TrainingError     the policy diverged
-        ├── ScoresError       a model's scores are no numbers
+        ├── ScoresError       a model's scores are NaN or infinite
+        ├── WorkerLostError   a worker ended again and again while it did the same work
+        ├── DivergedError     the same work gave other results than those that are stored
         └── StoreError        a database or snapshot cannot be read or written
             ├── RunLockedError      another engine works on the run
             ├── StoreInUseError     another dashboard holds the ratings
@@ -72,6 +75,10 @@ class RunNotFoundError(InputError):
     """There is no run of that name."""
 
 
+class PlugInError(InputError):
+    """A kind that comes from outside the package raised, or returned what it must not."""
+
+
 class StudyError(InputError):
     """A study, an annotator or a rating is unknown or refused."""
 
@@ -93,7 +100,15 @@ class TrainingError(FailureError):
 
 
 class ScoresError(FailureError):
-    """A model's scores of the next token are no numbers."""
+    """A model's scores of the next token are NaN or infinite."""
+
+
+class WorkerLostError(FailureError):
+    """A worker process ended several times while it did the same unit of work."""
+
+
+class DivergedError(FailureError):
+    """A unit of work was done again and gave other results than those that are stored."""
 
 
 class StoreError(FailureError):

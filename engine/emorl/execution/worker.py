@@ -1,0 +1,66 @@
+"""A worker process: ``python -m emorl.execution.worker``, started by ``processes``.
+
+It reads units from its standard input and writes what they yield to its standard output.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import queue
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import IO, Any
+
+from emorl.errors import FailureError
+from emorl.execution.executor import Keep
+from emorl.execution.processes import UnitEnded, messages, send
+from emorl.execution.units import Unit, run_unit
+
+
+def main() -> None:
+    """Run units until the driver is gone."""
+    # Ctrl-C reaches all processes of a terminal; the driver decides when its workers end.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # What libraries print must not come between the messages.
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    units: queue.Queue[Any] = queue.Queue()
+    threading.Thread(target=_receive, args=(sys.stdin.buffer, units), daemon=True).start()
+    worker = Keep()
+    while True:
+        unit, path = units.get()
+        worker.inputs = Path(path).read_bytes() if path else None
+        send(answers, UnitEnded(_run(unit, worker, answers)))
+
+
+def _receive(pipe: IO[bytes], units: queue.Queue[Any]) -> None:
+    for received in messages(pipe):
+        units.put(received)
+    os._exit(0)  # the driver is gone: nobody reads what the running unit would yield
+
+
+def _run(unit: Unit, worker: Keep, answers: IO[bytes]) -> BaseException | None:
+    try:
+        for message in run_unit(unit, worker):
+            send(answers, message)
+    except BrokenPipeError:
+        os._exit(0)
+    except Exception as error:  # noqa: BLE001 - the driver raises it again
+        return _that_travels(error)
+    return None
+
+
+def _that_travels(error: Exception) -> Exception:
+    """Return an error that can be pickled, as errors of libraries cannot always."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:  # noqa: BLE001 - whatever it is, its words travel
+        return FailureError(f"{type(error).__name__}: {error}")
+    return error
+
+
+if __name__ == "__main__":
+    main()

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from torch import nn
 
-from emorl.config import SearchConfig
 from emorl.config.files import PRESETS, config_text, parse_config, preset, preset_text, read_config
 from emorl.errors import ConfigError
 from emorl.names import RESERVED_NAMES
 from emorl.runs.schema import COLUMNS
+from emorl.search import hierarchical
 
 REWARDS = """
 [rewards.calm]
@@ -32,7 +32,7 @@ def test_every_preset_is_commented_and_reads_back_equal(name: str) -> None:
 
 def test_settings_left_out_have_their_defaults() -> None:
     config = parse_config(SMALL)
-    assert config.search == SearchConfig()
+    assert config.search == hierarchical.Config()
     assert config.objectives == ("calm", "bright")
 
 

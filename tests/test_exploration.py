@@ -15,7 +15,7 @@ from emorl.__main__ import main
 from emorl.atlas.cells import PromptAtlas
 from emorl.atlas.field import RewardField
 from emorl.atlas.rows import ScoredAtlas, reward_field, scored_atlases
-from emorl.config import AtlasConfig, RewardConfig, RunConfig, SearchConfig
+from emorl.config import AtlasConfig, RewardConfig, RunConfig
 from emorl.config.files import config_text
 from emorl.decoding.atlas import AtlasBudget
 from emorl.execution.pipeline import execute
@@ -24,6 +24,7 @@ from emorl.records import Weights
 from emorl.runs.folder import RunFolder, run_folder
 from emorl.runs.snapshots import snapshot_rows
 from emorl.runs.summary import summarise
+from emorl.search import hierarchical
 from emorl.search.certified import SearchBudget
 from emorl.systems.ensemble import Ensemble
 from emorl.systems.mapping import (
@@ -322,7 +323,7 @@ def test_a_search_that_finds_the_zero_vector_best_gets_its_proof(tmp_path: Path)
     reward = RewardConfig(kind="callable", target="tests.test_exploration:worthless")
     config = replace(
         config,
-        search=SearchConfig(n_rounds=1, mode="reference"),
+        search=hierarchical.Config(n_rounds=1, mode="reference"),
         rewards=dict.fromkeys(config.objectives, reward),
     )
     folder = run_folder(tmp_path, "zero")

@@ -22,6 +22,10 @@ class Config:
 
 def load(config, unit=""):
     return f"{{config.size}} {{unit}}"
+
+class KIND:
+    Config = Config
+    load = staticmethod(load)
 """
 
 
@@ -81,7 +85,7 @@ def test_an_installed_package_adds_a_kind(registry: Registry) -> None:
 def test_a_kind_can_be_named_by_module_and_attribute(registry: Registry) -> None:
     with pytest.raises(ConfigError, match=r"must have 'Config'.*docs/extending\.md"):
         registry.kind(f"{registry.name}_more:load")
-    assert registry.kind(f"{registry.name}:small").Config().size == 1
+    assert registry.kind(f"{registry.name}_more:KIND").Config().size == 99
 
 
 @pytest.mark.parametrize(

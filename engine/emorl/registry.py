@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import importlib.util
 import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
@@ -63,8 +64,9 @@ class Registry:
             ConfigError: If there is none of that name, or it cannot be imported, or it lacks
                 ``Config`` or ``load``.
         """
-        if name in self._own:
-            return cast(Kind, importlib.import_module(f"{self.package}.{name}"))
+        own = self._own_kind(name)
+        if own is not None:
+            return own
         if name in self._installed:
             return self._checked(name, self._installed[name])
         if name.count(":") == 1 and all(name.split(":")):
@@ -83,14 +85,18 @@ class Registry:
     @cached_property
     def _own(self) -> frozenset[str]:
         package = importlib.import_module(self.package)
-        modules = (
-            importlib.import_module(f"{self.package}.{module.name}")
-            for module in pkgutil.iter_modules(package.__path__)
-            if not module.name.startswith("_")
-        )
-        return frozenset(
-            module.__name__.rpartition(".")[2] for module in modules if _is_kind(module)
-        )
+        names = (module.name for module in pkgutil.iter_modules(package.__path__))
+        return frozenset(name for name in names if self._own_kind(name) is not None)
+
+    def _own_kind(self, name: str) -> Kind | None:
+        """Import the module of this name, and nothing else; None if there is no such kind."""
+        if not name.isidentifier() or name.startswith("_"):
+            return None
+        path = f"{self.package}.{name}"
+        if importlib.util.find_spec(path) is None:
+            return None
+        module = importlib.import_module(path)
+        return cast(Kind, module) if _is_kind(module) else None
 
     @cached_property
     def _installed(self) -> dict[str, EntryPoint]:

@@ -1,14 +1,16 @@
-"""Weights up to scale: greedy ensemble text depends on the direction of the weights only.
+"""Weight vectors: which a system takes, and which of them are one question.
 
-Scaling all weights by c > 0 scales every combined logit by c and moves no argmax (for a head
-without bias), so ``(0.5, 0.25, 0)`` and ``(1, 0.5, 0)`` are one ensemble. The zero vector has no
-direction: all its logits are equal.
+The greedy text of an ensemble depends on the direction of the weights only: scaling all weights
+by c > 0 scales every combined logit by c and moves no argmax (for a head without bias), so
+``(0.5, 0.25, 0)`` and ``(1, 0.5, 0)`` are one ensemble. The zero vector has no direction: all its
+logits are equal.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -19,6 +21,49 @@ ZERO_KEY = "zero"
 """Key of the zero vector, the one weight vector without a direction."""
 
 _KEY_DIGITS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class WeightSpace:
+    """The weights that a system takes, and which of them give the same text."""
+
+    names: tuple[str, ...]
+    """What each weight belongs to, in order: members or objectives. Empty: no weights."""
+    scale_free: bool = True
+    """Whether ``w`` and ``c w`` (c > 0) give the same greedy text; not so for merged parameters,
+    where weights are points and not directions."""
+
+    def check(self, weights: Sequence[float] | None) -> Weights | None:
+        """Return weights as a tuple of floats; None where the system takes none.
+
+        Raises:
+            WeightsError: If there is not one finite number, 0 or above, per name.
+        """
+        if not self.names:
+            if weights is None or len(weights) == 0:
+                return None
+            raise WeightsError(f"This system takes no weights, got {weights!r}. Leave them out.")
+        if weights is None:
+            raise WeightsError(
+                f"This system needs one weight for each of {list(self.names)}, got none."
+            )
+        return check_weights(weights, len(self.names))
+
+    def canonical(self, weights: Weights) -> Weights:
+        """Return the weights that stand for all that give the same text: of sum one, or as is."""
+        return canonical_direction(weights) if self.scale_free and any(weights) else weights
+
+    def key(self, weights: Weights | None) -> str:
+        """Return a text that is equal for weights that give the same text, and for no others.
+
+        It is empty without weights, and ``zero`` for the zero vector where only directions
+        count. Keys of points begin with ``=``: no point has the key of a direction.
+        """
+        if not self.names or weights is None:
+            return ""
+        if self.scale_free:
+            return direction_key(weights)
+        return "=" + ",".join(f"{weight:.{_KEY_DIGITS}g}" for weight in weights)
 
 
 def check_weights(weights: Sequence[float], n_objectives: int) -> Weights:
@@ -78,7 +123,7 @@ def canonical_direction(weights: Weights) -> Weights:
 
 
 def direction_key(weights: Weights) -> str:
-    """Return a text that is the same for all weights on one ray, and ``zero`` for zero."""
+    """Return a key equal for all positive multiples of the weights; ``zero`` for zero."""
     if not any(weights):
         return ZERO_KEY
     return ",".join(f"{part:.{_KEY_DIGITS}g}" for part in canonical_direction(weights))

@@ -23,7 +23,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from emorl.config import SearchConfig
 from emorl.decoding.atlas import AtlasBudget, build_atlases
 from emorl.decoding.backend import Forward
 from emorl.decoding.choice import choose_backend
@@ -31,8 +30,9 @@ from emorl.decoding.forward import HuggingFaceForward
 from emorl.decoding.tree import PrefixTree
 from emorl.models.policy import Policy
 from emorl.records import Measurement, Weights
-from emorl.search.hierarchical import hierarchical_search
-from emorl.weights import canonical_direction
+from emorl.search import hierarchical
+from emorl.search.driver import run_search
+from emorl.weights import WeightSpace, canonical_direction
 from tests.benchmarks.rivals import (
     cached_ensemble,
     merged_copies,
@@ -94,7 +94,9 @@ def search(tree: PrefixTree) -> int:
         texts = tree.decode(np.array([canonical_direction(w) for w in weights]))
         return [_scored(w, texts[place]) for place, w in enumerate(weights)]
 
-    for _ in hierarchical_search(measure, tree.n_members, SearchConfig(directions_per_batch=27)):
+    space = WeightSpace(MEMBERS)
+    searcher = hierarchical.load(hierarchical.Config(), space, seed=0)
+    for _ in run_search(searcher, measure, space, at_once=27):
         pass
     return n_directions
 

@@ -10,7 +10,7 @@ import json
 import sys
 from pathlib import Path
 
-import optuna  # type: ignore[import-not-found]
+import optuna
 import optuna_dashboard  # type: ignore[import-not-found]
 
 

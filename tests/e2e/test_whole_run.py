@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from emorl.config import SearchConfig
 from emorl.config.files import config_text
 from emorl.runs.folder import run_folder
+from emorl.search import hierarchical
 from tests.e2e.conftest import APP, ROOT, OpenPage, serve, wait_until_ready
 from tests.support.tiny_runs import tiny_run
 
@@ -27,7 +27,7 @@ def start_engine(folder: Path, log: Path) -> subprocess.Popen[bytes]:
     config = replace(
         config,
         training=replace(config.training, max_steps=40, validate_every=5),
-        search=SearchConfig(n_rounds=5, directions_per_batch=1),
+        search=hierarchical.Config(n_rounds=5, directions_per_batch=1),
     )
     settings = folder / "watched.toml"
     settings.write_text(config_text(config), encoding="utf-8")

@@ -15,7 +15,7 @@ import numpy as np
 from emorl.atlas.cells import Branch, Cell, PromptAtlas
 from emorl.atlas.polytope import area, split, whole_simplex
 from emorl.atlas.rows import ScoredAtlas
-from emorl.config import DataConfig, RewardConfig, RunConfig, SearchConfig, TrainingConfig
+from emorl.config import DataConfig, RewardConfig, RunConfig, TrainingConfig
 from emorl.config.files import config_text
 from emorl.records import (
     AdapterSummary,
@@ -29,6 +29,7 @@ from emorl.records import (
 )
 from emorl.runs.folder import RunFolder, Status, run_folder
 from emorl.runs.store import RunStore
+from emorl.search import hierarchical
 from emorl.search.certified import SearchBudget
 from tests.support.formula import (
     HOSTILE,
@@ -117,7 +118,7 @@ def config_of(spec: RunSpec) -> RunConfig:
         objectives=spec.objectives,
         data=DataConfig(n_prompts=120),
         training=TrainingConfig(max_steps=spec.n_steps),
-        search=SearchConfig(n_rounds=5),
+        search=hierarchical.Config(n_rounds=5),
         rewards=dict.fromkeys(spec.objectives, reward),
     )
 

@@ -10,9 +10,9 @@ from emorl.config import (
     PolicyConfig,
     RewardConfig,
     RunConfig,
-    SearchConfig,
     TrainingConfig,
 )
+from emorl.search import hierarchical
 from tests.support.tiny_models import save_tiny_t5
 
 OBJECTIVES = ("letters", "brevity", "variety")
@@ -49,7 +49,7 @@ def tiny_run(folder: Path, *, name: str = "tiny", seed: int = 0) -> RunConfig:
             validate_every=2,
             validation_samples=2,
         ),
-        search=SearchConfig(n_rounds=2, directions_per_batch=5),
+        search=hierarchical.Config(n_rounds=2, directions_per_batch=5),
         rewards={
             objective: RewardConfig(
                 kind="callable", target=f"tests.support.formula_rewards:{objective}"

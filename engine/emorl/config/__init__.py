@@ -13,8 +13,6 @@ from emorl.config.settings import (
     RewardKind,
     RunConfig,
     ScoredText,
-    SearchConfig,
-    SearchMode,
     TrainingConfig,
 )
 
@@ -31,7 +29,5 @@ __all__ = [
     "RewardKind",
     "RunConfig",
     "ScoredText",
-    "SearchConfig",
-    "SearchMode",
     "TrainingConfig",
 ]

@@ -7,7 +7,7 @@ project; it is written down here and nowhere else.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from emorl.config.checks import (
     check_at_least,
@@ -16,6 +16,7 @@ from emorl.config.checks import (
     check_not_negative,
     check_positive,
 )
+from emorl.config.kinds import SEARCHERS
 from emorl.errors import ConfigError
 from emorl.names import check_name, check_objective
 
@@ -24,7 +25,6 @@ OnBadRow = Literal["refuse", "skip"]
 RewardKind = Literal["sequence_classifier", "perplexity", "cross_encoder_state_dict", "callable"]
 ClassifierOutput = Literal["sigmoid", "clamp", "expected_level"]
 ScoredText = Literal["pair", "response"]
-SearchMode = Literal["exact", "reference"]
 Precision = Literal["float32", "bfloat16"]
 
 
@@ -200,29 +200,6 @@ class TrainingConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SearchConfig:
-    """Hierarchical grid search over the weights (EMORL, algorithm 1)."""
-
-    n_rounds: int = 5
-    """Times a grid is laid; the box's side halves each time."""
-
-    points_per_axis: int = 3
-    """Grid points along each objective, both ends included; at least 2."""
-
-    mode: SearchMode = "exact"
-    """``exact`` scores each direction once; ``reference`` replays every grid point."""
-
-    directions_per_batch: int = 9
-    """Directions decoded together; results are stored and shown after each batch."""
-
-    def __post_init__(self) -> None:
-        check_at_least("search.n_rounds", self.n_rounds, 1)
-        check_at_least("search.points_per_axis", self.points_per_axis, 2)
-        check_at_least("search.directions_per_batch", self.directions_per_batch, 1)
-        check_choice("search.mode", self.mode, SearchMode)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class AtlasConfig:
     """The atlas: every response that any weights give to the prompts that the search scores."""
 
@@ -294,6 +271,10 @@ class RewardConfig:
         check_at_least("rewards.*.max_tokens", self.max_tokens, 8)
 
 
+def _default_searcher() -> Any:
+    return SEARCHERS.kind(SEARCHERS.default).Config()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunConfig:
     """One run: train every objective, then search the weights."""
@@ -319,7 +300,8 @@ class RunConfig:
     policy: PolicyConfig = field(default_factory=PolicyConfig)
     adapter: AdapterConfig = field(default_factory=AdapterConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
-    search: SearchConfig = field(default_factory=SearchConfig)
+    search: Annotated[Any, SEARCHERS] = field(default_factory=_default_searcher)
+    """How weights are searched: ``[search]`` with a ``kind``."""
     atlas: AtlasConfig = field(default_factory=AtlasConfig)
     rewards: dict[str, RewardConfig] = field(default_factory=dict)
     """One table per objective: ``[rewards.NAME]``."""

@@ -18,7 +18,7 @@ from emorl.decoding.atlas import AtlasBudget
 from emorl.errors import ConfigError, DataError, DiskError
 from emorl.execution.context import Progress, Run
 from emorl.execution.scoring import n_systems, score
-from emorl.execution.searching import INCOMPLETE_WARNING, extend_atlas, prove, search
+from emorl.execution.searching import INCOMPLETE_WARNING, extend_atlas, prove, search, searcher_of
 from emorl.execution.training import is_trained, train, warn_of_low_variety
 from emorl.models.adapters import load_adapters
 from emorl.models.policy import load_policy, resolve_device
@@ -28,7 +28,6 @@ from emorl.runs.folder import RunFolder, write_atomically
 from emorl.runs.publishing import Heartbeat
 from emorl.runs.store import RunStore
 from emorl.search.certified import SearchBudget
-from emorl.search.hierarchical import n_grid_points
 
 Stage = Literal["train", "search"]
 STAGES: tuple[Stage, ...] = ("train", "search")
@@ -184,8 +183,8 @@ def _expected(config: RunConfig, prompts: Sequence[Prompt]) -> dict[str, int]:
     steps = sum(config.training_for(name).max_steps for name in config.objectives)
     return {
         "training_steps": steps,
-        "evaluations": n_grid_points(len(config.objectives), config.search),
-        "rounds": config.search.n_rounds,
+        "evaluations": searcher_of(config).n_expected,
+        "rounds": getattr(config.search, "n_rounds", 1),
         "adapters": len(config.objectives),
         "atlases": sum(p.split == "aggregation" for p in prompts) * config.atlas.enabled,
     }

@@ -8,6 +8,8 @@ from operator import itemgetter
 
 from emorl.atlas.cells import PromptAtlas
 from emorl.atlas.rows import ScoredAtlas, reward_field
+from emorl.config import RunConfig
+from emorl.config.kinds import SEARCHERS
 from emorl.decoding.atlas import AtlasBudget
 from emorl.execution.context import Run
 from emorl.models.adapters import load_adapters
@@ -15,7 +17,9 @@ from emorl.models.policy import Policy, load_policy
 from emorl.records import DataSplit, Prompt, SearchRound, Split, Weights
 from emorl.rewards import RewardTable, load_rewards
 from emorl.search.certified import SearchBudget
-from emorl.search.hierarchical import hierarchical_search, n_grid_points
+from emorl.search.driver import AT_ONCE, run_search
+from emorl.search.protocol import Searcher
+from emorl.seeds import derived_seed
 from emorl.systems.ensemble import BFLOAT16_WARNING, Ensemble
 from emorl.systems.evaluation import Evaluator
 from emorl.systems.mapping import (
@@ -27,6 +31,7 @@ from emorl.systems.mapping import (
     more_complete,
     with_search,
 )
+from emorl.weights import WeightSpace
 
 _log = logging.getLogger(__name__)
 
@@ -43,14 +48,22 @@ def search(run: Run, policy: Policy, rewards: RewardTable) -> Weights:
         _map(run, ensemble, rewards, "aggregation", prompts, _budget(run), partial=True)
     known = run.store.measurements()
     run.heartbeat.say(phase="searching", detail=f"{len(known)} combinations measured before")
-    run.progress.start("search", n_grid_points(len(names), config))
+    searcher = searcher_of(run.config)
+    run.progress.start("search", searcher.n_expected)
     measure = Evaluator(ensemble, rewards, run.texts("aggregation"))
     best: Weights = ()
-    for event in hierarchical_search(measure, len(names), config, known=known):
+    for event in run_search(
+        searcher,
+        measure,
+        WeightSpace(names),
+        known=known,
+        at_once=getattr(config, "directions_per_batch", AT_ONCE),
+        name=config.kind,
+    ):
         if isinstance(event, SearchRound):
             run.store.add_round(event)
             best = event.best_weights
-            run.heartbeat.say(detail=f"round {event.round} of {config.n_rounds} done")
+            run.heartbeat.say(detail=f"round {event.round} done")
             run.progress.advance(0, f"best mean reward {event.best_mean_reward:.3f}")
         else:
             run.store.add_evaluations(event)
@@ -63,6 +76,13 @@ def search(run: Run, policy: Policy, rewards: RewardTable) -> Weights:
     elif run.config.atlas.enabled:
         prove(run, SearchBudget(seconds=run.config.atlas.proof_seconds))
     return best
+
+
+def searcher_of(config: RunConfig) -> Searcher:
+    """Return the searcher that a run's settings name, at its beginning."""
+    seed = derived_seed(config.seed, "search")
+    searcher: Searcher = SEARCHERS.load(config.search, WeightSpace(config.objectives), seed)
+    return searcher
 
 
 def extend_atlas(

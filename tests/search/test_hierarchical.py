@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import product
+from typing import Any
 
 import pytest
 
-from emorl.config import SearchConfig
 from emorl.records import Evaluation, Measurement, SearchRound, Weights
-from emorl.search.hierarchical import hierarchical_search, n_grid_points
-from emorl.weights import direction_key
+from emorl.search import hierarchical
+from emorl.search.driver import run_search
+from emorl.weights import WeightSpace, direction_key
 
 PEAK = (0.5, 0.4, 0.1)
+NAMES = ("a", "b", "c", "d")
 
 
 def measurement(weights: Weights) -> Measurement:
@@ -45,12 +47,21 @@ class Recorder:
         return [vector for batch in self.batches for vector in batch]
 
 
+def search(
+    measure: Recorder, n: int = 3, config: hierarchical.Config | None = None, **known: Any
+) -> Iterator[list[Evaluation] | SearchRound]:
+    config, space = config or hierarchical.Config(), WeightSpace(NAMES[:n])
+    searcher = hierarchical.load(config, space, seed=0)
+    at_once = config.directions_per_batch
+    yield from run_search(searcher, measure, space, at_once=at_once, **known)
+
+
 def events(
-    measure: Recorder, n: int = 3, config: SearchConfig | None = None, **known: object
+    measure: Recorder, n: int = 3, config: hierarchical.Config | None = None, **known: Any
 ) -> tuple[list[Evaluation], list[SearchRound]]:
     evaluations: list[Evaluation] = []
     rounds: list[SearchRound] = []
-    for event in hierarchical_search(measure, n, config or SearchConfig(), **known):  # type: ignore[arg-type]
+    for event in search(measure, n, config, **known):
         if isinstance(event, SearchRound):
             rounds.append(event)
         else:
@@ -65,7 +76,8 @@ def test_every_grid_point_has_its_own_evaluation_each_round() -> None:
         (round_, point) for round_ in range(1, 6) for point in range(27)
     ]
     assert [r.round for r in rounds] == [1, 2, 3, 4, 5]
-    assert n_grid_points(3, SearchConfig()) == 135
+    space = WeightSpace(NAMES[:3])
+    assert hierarchical.load(hierarchical.Config(), space, 0).n_expected == 135
 
 
 def test_no_direction_is_measured_twice_and_zero_never() -> None:
@@ -78,7 +90,7 @@ def test_no_direction_is_measured_twice_and_zero_never() -> None:
 
 def test_the_first_27_points_have_19_directions() -> None:
     measure = Recorder()
-    evaluations, _ = events(measure, config=SearchConfig(n_rounds=1))
+    evaluations, _ = events(measure, config=hierarchical.Config(n_rounds=1))
     assert len(measure.asked) == 19
     kinds = [e.kind for e in evaluations]
     assert (kinds.count("measured"), kinds.count("shared"), kinds.count("zero")) == (19, 7, 1)
@@ -103,7 +115,7 @@ def test_the_zero_vector_is_shown_and_not_measured() -> None:
 
 def test_reference_mode_measures_all_135_points_zero_included() -> None:
     measure = Recorder()
-    evaluations, _ = events(measure, config=SearchConfig(mode="reference"))
+    evaluations, _ = events(measure, config=hierarchical.Config(mode="reference"))
     assert len(measure.asked) == 135
     assert measure.asked.count((0.0, 0.0, 0.0)) == 1
     assert {e.kind for e in evaluations} == {"measured", "zero"}
@@ -121,14 +133,14 @@ def test_the_box_halves_each_round_and_closes_in_on_the_peak() -> None:
 
 @pytest.mark.parametrize("n", [2, 4])
 def test_any_number_of_objectives_from_two_on(n: int) -> None:
-    evaluations, rounds = events(Recorder(), n, SearchConfig(n_rounds=3))
+    evaluations, rounds = events(Recorder(), n, hierarchical.Config(n_rounds=3))
     assert len(evaluations) == 3 * 3**n
     assert len(rounds) == 3
     assert all(len(e.weights) == n for e in evaluations)
 
 
 def test_the_chosen_sub_box_has_the_best_corners() -> None:
-    evaluations, rounds = events(Recorder(), config=SearchConfig(n_rounds=1))
+    evaluations, rounds = events(Recorder(), config=hierarchical.Config(n_rounds=1))
     rewards = {e.weights: e.measurement.mean_reward for e in evaluations if e.measurement}
 
     def corner_mean(lower: Weights) -> float:
@@ -148,13 +160,13 @@ def test_the_chosen_sub_box_has_the_best_corners() -> None:
 def test_a_resumed_search_measures_nothing_twice_and_ends_the_same(
     mode: str, stopped_after: int
 ) -> None:
-    config = SearchConfig(mode=mode)  # type: ignore[arg-type]
+    config = hierarchical.Config(mode=mode)  # type: ignore[arg-type]
     undisturbed = Recorder()
     expected = events(undisturbed, config=config)
     first = Recorder()
     known: dict[tuple[int, int], Measurement] = {}
     batches = 0
-    for event in hierarchical_search(first, 3, config):
+    for event in search(first, 3, config):
         if isinstance(event, SearchRound):
             continue
         known |= {
@@ -172,5 +184,5 @@ def test_a_resumed_search_measures_nothing_twice_and_ends_the_same(
 
 def test_batches_are_no_larger_than_asked_for() -> None:
     measure = Recorder()
-    events(measure, config=SearchConfig(directions_per_batch=4))
+    events(measure, config=hierarchical.Config(directions_per_batch=4))
     assert max(len(batch) for batch in measure.batches) == 4

@@ -1,0 +1,8 @@
+"""The registries that settings refer to: which kinds there are is known only when one is used."""
+
+from __future__ import annotations
+
+from emorl.registry import Registry
+
+SEARCHERS = Registry("searchers", "emorl.search", "searcher", default="hierarchical")
+"""Weight searches: ``load(config, space, seed) -> search.protocol.Searcher``."""

@@ -1,0 +1,225 @@
+"""Runs any searcher on any system: measures in batches, shares, resumes, and stops the endless."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from emorl.errors import EmorlError, PlugInError, WeightsError
+from emorl.records import Evaluation, EvaluationKind, Measurement, SearchRound, Weights
+from emorl.search.protocol import Result, Searcher, Trial, Utility, mean_reward
+from emorl.weights import WeightSpace
+
+Measure = Callable[[Sequence[Weights]], Sequence[Measurement]]
+"""Scores weight vectors, in order."""
+
+Known = Mapping[tuple[int, int], Measurement]
+"""Measurements of an earlier, interrupted search, by (round, position in the round)."""
+
+AT_ONCE = 9
+"""Weight vectors that are measured, and stored, together."""
+
+MOST_IDLE = 1_000
+"""Trials in a row that may bring nothing new to measure: a searcher that asks on asks for ever."""
+
+
+def run_search(
+    searcher: Searcher,
+    measure: Measure,
+    space: WeightSpace,
+    *,
+    utility: Utility = mean_reward,
+    known: Known | None = None,
+    at_once: int = AT_ONCE,
+    name: str = "searcher",
+) -> Iterator[list[Evaluation] | SearchRound]:
+    """Search, and yield what happens as it happens.
+
+    Weights that are one question (``space.key``) are measured once, and share the measurement;
+    the zero vector of a scale-free space is no ensemble and is not measured. Trials that are
+    ``is_fresh`` are measured whatever they are.
+
+    Args:
+        searcher: Chooses the weights.
+        measure: Scores the weight vectors of one batch.
+        space: The weights that the system takes.
+        utility: What the search maximises.
+        known: What an interrupted search has measured already; never measured again. The resumed
+            search yields the same records as an undisturbed one.
+        at_once: Most weight vectors of one batch.
+        name: The searcher's kind, for messages.
+
+    Yields:
+        A list of evaluations after each measured batch, to be stored together, and a
+        ``SearchRound`` at the end of each round.
+
+    Raises:
+        PlugInError: If the searcher raises, asks for something that are no weights, or asks for
+            ever; what was yielded before is complete.
+    """
+    run = _Run(measure, space, utility, known or {}, at_once)
+    first, n_idle = 0, 0
+    while trials := _checked(name, searcher, space, first):
+        first += len(trials)
+        before = run.n_measured
+        results: list[Result] = []
+        for evaluations in run.evaluate(trials):
+            results += [run.result(evaluation) for evaluation in evaluations]
+            yield [evaluation for _, evaluation in evaluations]
+        yield from _call(name, "tell", searcher.tell, results)
+        n_idle = 0 if run.n_measured > before else n_idle + len(trials)
+        if n_idle > MOST_IDLE:
+            raise PlugInError(
+                f"The searcher {name!r} asked for {n_idle} weight vectors in a row that are "
+                "measured already, and goes on. It must end by returning no trials from ask()."
+            )
+
+
+@dataclass
+class _Run:
+    """What is measured so far."""
+
+    measure: Measure
+    space: WeightSpace
+    utility: Utility
+    known: Known
+    at_once: int
+    n_measured: int = 0
+    _memo: dict[str, Measurement] = field(default_factory=dict)
+    _n_of_round: dict[int, int] = field(default_factory=dict)
+
+    def evaluate(self, trials: Sequence[Trial]) -> Iterator[list[tuple[Trial, Evaluation]]]:
+        """Yield trials with their evaluations, batch by batch.
+
+        First those that need no measurement; then groups of those that share one.
+        """
+        points = {trial.number: self._point(trial) for trial in trials}
+        ready, groups = self._plan(trials)
+        if ready:
+            yield [
+                (trial, self._evaluation(trial, points, kind, measurement))
+                for trial, kind, measurement in ready
+            ]
+        for batch in _batches(groups, self.at_once):
+            measured = self._measured([leader for leader, *_ in batch], points)
+            evaluations = []
+            for (leader, *followers), measurement in zip(batch, measured, strict=True):
+                kind: EvaluationKind = "measured" if self._is_mix(leader) else "zero"
+                evaluations.append((leader, self._evaluation(leader, points, kind, measurement)))
+                evaluations += [
+                    (trial, self._evaluation(trial, points, "shared", measurement))
+                    for trial in followers
+                ]
+                if not leader.is_fresh:
+                    self._memo[self.space.key(leader.weights)] = measurement
+            yield evaluations
+
+    def result(self, pair: tuple[Trial, Evaluation]) -> Result:
+        """Return what a searcher is told of an evaluation."""
+        trial, evaluation = pair
+        if evaluation.measurement is None:
+            return Result(trial, evaluation.kind)
+        means = evaluation.measurement.means
+        return Result(trial, evaluation.kind, means, self.utility(means))
+
+    def _plan(
+        self, trials: Sequence[Trial]
+    ) -> tuple[list[tuple[Trial, EvaluationKind, Measurement | None]], list[list[Trial]]]:
+        """Split trials into those that need no measurement and groups led by one that does."""
+        ready: list[tuple[Trial, EvaluationKind, Measurement | None]] = []
+        groups: dict[str, list[Trial]] = {}
+        for trial in trials:
+            key = self.space.key(trial.weights)
+            if trial.is_fresh:
+                groups[f"{key} {trial.number}"] = [trial]
+            elif not self._is_mix(trial):
+                ready.append((trial, "zero", None))
+            elif key in self._memo:
+                ready.append((trial, "shared", self._memo[key]))
+            else:
+                groups.setdefault(key, []).append(trial)
+        return ready, list(groups.values())
+
+    def _is_mix(self, trial: Trial) -> bool:
+        return any(trial.weights) or not self.space.scale_free
+
+    def _measured(self, trials: Sequence[Trial], points: Mapping[int, int]) -> list[Measurement]:
+        places = {trial.number: (trial.round, points[trial.number]) for trial in trials}
+        missing = [trial for trial in trials if places[trial.number] not in self.known]
+        new = iter(self.measure([trial.weights for trial in missing]) if missing else ())
+        self.n_measured += len(trials)
+        return [
+            self.known[place] if (place := places[trial.number]) in self.known else next(new)
+            for trial in trials
+        ]
+
+    def _point(self, trial: Trial) -> int:
+        point = self._n_of_round.get(trial.round, 0)
+        self._n_of_round[trial.round] = point + 1
+        return point
+
+    def _evaluation(
+        self,
+        trial: Trial,
+        points: Mapping[int, int],
+        kind: EvaluationKind,
+        measurement: Measurement | None,
+    ) -> Evaluation:
+        n = len(self.space.names)
+        lower, upper = trial.box or ((0.0,) * n, (1.0,) * n)
+        return Evaluation(
+            round=trial.round,
+            point=points[trial.number],
+            weights=trial.weights,
+            kind=kind,
+            box_lower=lower,
+            box_upper=upper,
+            measurement=measurement,
+        )
+
+
+def _batches(groups: Sequence[list[Trial]], size: int) -> Iterator[Sequence[list[Trial]]]:
+    for start in range(0, len(groups), size):
+        yield groups[start : start + size]
+
+
+def _checked(name: str, searcher: Searcher, space: WeightSpace, first: int) -> list[Trial]:
+    """Ask for trials, and make sure that they are some."""
+    asked: Any = _call(name, "ask", searcher.ask)
+    try:
+        trials = list(asked)
+    except TypeError:
+        trials = [asked]
+    for place, trial in enumerate(trials):
+        if not isinstance(trial, Trial):
+            raise PlugInError(
+                f"The searcher {name!r} must return a sequence of Trial from ask(), got "
+                f"{trial!r} in it. See docs/extending.md."
+            )
+        if trial.number != first + place:
+            raise PlugInError(
+                f"The searcher {name!r} must number its trials from 0 without gaps: expected "
+                f"{first + place}, got {trial.number}."
+            )
+        try:
+            space.check(trial.weights)
+        except WeightsError as error:
+            raise PlugInError(
+                f"The searcher {name!r} asked for trial {trial.number} with weights that the "
+                f"system does not take. {error}"
+            ) from error
+    return trials
+
+
+def _call(name: str, method: str, function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a searcher; what it raises that is no error of this project names it."""
+    try:
+        return function(*arguments)
+    except EmorlError:
+        raise
+    except Exception as error:
+        raise PlugInError(
+            f"The searcher {name!r} failed in {method}(): {type(error).__name__}: {error}. What "
+            "was measured before is stored; mend the searcher, and the same command goes on."
+        ) from error

@@ -48,11 +48,13 @@ class TrainingStep:
     """Training time so far, validation not counted."""
     loss: float
     reward: float
-    """Mean of the adapter's own objective over the step's samples, in [0, 1]."""
+    """Mean over the step's samples of what the adapter is trained for, in [0, 1]."""
     kl: float
     """KL to the base, mean over samples, in nats per response."""
     gradient_norm: float
     """Before clipping."""
+    weights_now: Weights | None = None
+    """What a scalarizer with a state weighs the objectives with; None without a state."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,9 @@ from torch import Tensor
 
 from emorl.config import PolicyConfig, RewardConfig, RunConfig, TrainingConfig
 from emorl.models.policy import Policy
+from emorl.policies import PolicySpec
 from emorl.rewards import load_rewards
+from emorl.scalarizers import single
 from emorl.training.losses import group_advantages, log_rewards
 from emorl.training.scst import ScstTrainer
 from tests.benchmarks.shapes import MEMBERS, SHAPES, Numbers, Shape, build_policy
@@ -77,11 +79,13 @@ def turns(case: Case, adapters: Sequence[str]) -> Callable[[], Any]:
     )
     trainer = ScstTrainer(
         case.policy,
-        dict.fromkeys(adapters, config),
+        {
+            name: PolicySpec(label=name, scalarizer=single.Config(objective=name), training=config)
+            for name in adapters
+        },
         load_rewards(RunConfig(objectives=MEMBERS, rewards=rewards), device="cpu"),
         train_prompts=case.texts,
         validation_prompts=case.texts[:1],
-        seed=0,
     )
     going_on = trainer.run()
     next(going_on)  # the first validation

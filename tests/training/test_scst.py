@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from emorl.config import AdapterConfig, PolicyConfig, RewardConfig, RunConfig, TrainingConfig
 from emorl.decoding.forward import HuggingFaceForward
-from emorl.errors import TrainingError
+from emorl.errors import ConfigError, PlugInError, TrainingError
 from emorl.models.adapters import add_adapter
 from emorl.models.policy import Policy, load_policy
+from emorl.policies import PolicySpec
 from emorl.records import TrainingStep, Validation
 from emorl.rewards import load_rewards
+from emorl.scalarizers import log_sum, single
 from emorl.training.checkpoint import Checkpoint
 from emorl.training.sampling import SampledResponses, SampleRequest, sample_responses
 from emorl.training.scst import ScstTrainer
+from tests.support import tilting
 from tests.support.policies import FAMILIES, PROMPTS, tiny_policy
 from tests.support.tiny_models import save_tiny_granite, save_tiny_llama
 
@@ -46,24 +51,33 @@ def base(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return BASES[request.param](tmp_path / "base")
 
 
+def spec_of(
+    name: str, config: TrainingConfig = CONFIG, seed: int = 0, **changes: Any
+) -> PolicySpec:
+    spec = PolicySpec(
+        label=name, scalarizer=single.Config(objective=name), training=config, seed=seed
+    )
+    return replace(spec, **changes)
+
+
 def trainer(
     base: Path,
     config: TrainingConfig = CONFIG,
     seed: int = 0,
     adapters: Sequence[str] = ("letters",),
+    specs: Mapping[str, PolicySpec] | None = None,
 ) -> ScstTrainer:
     policy = load_policy(PolicyConfig(model=str(base), max_new_tokens=8, device="cpu"))
-    for name in adapters:
-        own_seed = seed + OBJECTIVES.index(name)
+    for place, name in enumerate(specs or adapters):
+        own_seed = seed + (place if specs else OBJECTIVES.index(name))
         policy = add_adapter(policy, name, AdapterConfig(rank=4), seed=own_seed)
     run = RunConfig(objectives=OBJECTIVES, rewards=REWARDS)
     return ScstTrainer(
         policy,
-        dict.fromkeys(adapters, config),
+        specs or {name: spec_of(name, config, seed) for name in adapters},
         load_rewards(run, device="cpu"),
         train_prompts=PROMPTS,
         validation_prompts=PROMPTS[:3],
-        seed=seed,
     )
 
 
@@ -179,3 +193,79 @@ def test_samples_end_with_the_end_token_or_at_the_limit(tmp_path: Path) -> None:
         assert not ends & set(tokens[:-1])
         assert tokens[-1] in ends or len(tokens) == policy.config.max_new_tokens
     assert len(lengths) > 1
+
+
+def adapters_of(training: ScstTrainer, name: str) -> list[torch.Tensor]:
+    return [
+        parameter.detach().clone()
+        for key, parameter in training._policy.model.named_parameters()
+        if f".{name}." in key
+    ]
+
+
+def test_what_a_policy_is_called_changes_nothing_that_it_learns(base: Path) -> None:
+    config = replace(CONFIG, max_steps=3, validate_every=2)
+    trained = []
+    for name in ("letters", "p_of_another_name"):
+        training = trainer(base, specs={name: spec_of("letters", config, label=name)})
+        steps, validations = records(training)
+        taken = [replace(step, adapter="") for step in steps]
+        judged = [replace(validation, adapter="") for validation in validations]
+        trained.append(((taken, judged), adapters_of(training, name)))
+    assert trained[0][0] == trained[1][0]
+    for one, other in zip(trained[0][1], trained[1][1], strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=0)
+
+
+def test_one_policy_on_the_sum_of_log_rewards_raises_their_product(base: Path) -> None:
+    spec = PolicySpec(label="uniform", scalarizer=log_sum.Config(), training=CONFIG)
+    steps, validations = records(trainer(base, specs={"uniform": spec}))
+    first, last = validations[0].means, validations[-1].means
+    assert np.prod(last) > 1.05 * np.prod(first)
+    # What people watch is the mean over both objectives.
+    assert steps[-1].reward > steps[0].reward
+
+
+def test_the_state_of_a_scalarizer_is_logged_checkpointed_and_restored(base: Path) -> None:
+    config = replace(CONFIG, max_steps=4, validate_every=1)
+    spec = spec_of("policy", config, scalarizer=tilting.Config())
+    undisturbed, _ = records(trainer(base, specs={"policy": spec}))
+    logged = [step.weights_now for step in undisturbed]
+    assert len(set(logged)) == len(logged)  # each validation moves the weights
+    stopped = trainer(base, specs={"policy": spec})
+    turns = stopped.run()
+    for _ in range(3):  # a first validation, and two steps
+        next(turns)
+    resumed = trainer(base, specs={"policy": spec})
+    resumed.restore(stopped.checkpoint())
+    again, _ = records(resumed)
+    assert again == undisturbed[2:]
+
+
+def test_a_state_that_does_not_load_is_refused_in_words(base: Path) -> None:
+    config = replace(CONFIG, max_steps=2, validate_every=1)
+    stateful = trainer(
+        base, specs={"policy": spec_of("policy", config, scalarizer=tilting.Config())}
+    )
+    next(stateful.run())
+    checkpoint = stateful.checkpoint()
+    other = trainer(base, specs={"policy": spec_of("letters", config)})
+    with pytest.raises(ConfigError, match=r"has no state, got one with \['weights'\]"):
+        other.restore(checkpoint)
+    checkpoint.state["policy"]["scalarizer"] = {"weights": None}
+    with pytest.raises(ConfigError, match=r"cannot be loaded: TypeError.*delete the run's"):
+        stateful.restore(checkpoint)
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("shape", r"one number per response, shape \(4, 8\), got float64 of shape \(3, 8\)"),
+        ("nan", "returned NaN or infinity"),
+        ("raises", "failed: ZeroDivisionError"),
+    ],
+)
+def test_a_scalarizer_that_fails_is_named(base: Path, fault: str, words: str) -> None:
+    spec = spec_of("policy", scalarizer=tilting.Config(fault=fault))
+    with pytest.raises(PlugInError, match=words):
+        list(trainer(base, specs={"policy": spec}).run())

@@ -13,8 +13,10 @@ import torch
 from emorl.config import AdapterConfig, PolicyConfig, RewardConfig, RunConfig, TrainingConfig
 from emorl.models.adapters import add_adapter
 from emorl.models.policy import load_policy
+from emorl.policies import PolicySpec
 from emorl.records import TrainingStep, Validation
 from emorl.rewards import load_rewards
+from emorl.scalarizers import single
 from emorl.training.scst import ScstTrainer
 from tests.support.policies import FAMILIES, PROMPTS
 from tests.support.tiny_models import save_tiny_granite, save_tiny_llama
@@ -52,11 +54,13 @@ def trained(
     )
     trainer = ScstTrainer(
         policy,
-        configs,
+        {
+            name: PolicySpec(label=name, scalarizer=single.Config(objective=name), training=config)
+            for name, config in configs.items()
+        },
         load_rewards(run, device="cpu"),
         train_prompts=PROMPTS,
         validation_prompts=PROMPTS[:3],
-        seed=0,
     )
     found: dict[str, list[TrainingStep | Validation]] = {name: [] for name in configs}
     for turn in trainer.run():

@@ -6,3 +6,9 @@ from emorl.registry import Registry
 
 SEARCHERS = Registry("searchers", "emorl.search", "searcher", default="hierarchical")
 """Weight searches: ``load(config, space, seed) -> search.protocol.Searcher``."""
+
+SCALARIZERS = Registry("scalarizers", "emorl.scalarizers", "scalarizer")
+"""Rewards of policies: ``load(config, objectives) -> scalarizers.protocol.Scalarizer``."""
+
+RULES = Registry("rules", "emorl.rules", "rule", default="fixed")
+"""Where weights come from: ``load(config, n_objectives) -> rules.protocol.WeightRule``."""

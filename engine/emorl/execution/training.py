@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from emorl.execution.context import Run
 from emorl.models.adapters import add_adapter, save_adapter
 from emorl.models.policy import Policy, load_policy
+from emorl.policies import policies_of_objectives
 from emorl.records import AdapterSummary, TrainingStep
 from emorl.rewards import RewardTable
 from emorl.seeds import derived_seed
@@ -33,14 +34,14 @@ def train(run: Run, rewards: RewardTable, objectives: Sequence[str]) -> None:
     for objective in objectives:
         seed = derived_seed(config.seed, objective)
         policy = add_adapter(policy, objective, config.adapter, seed=seed)
-    configs = {objective: config.training_for(objective) for objective in objectives}
+    training = [config.training_for(objective) for objective in objectives]
+    specs = policies_of_objectives(objectives, training, config.adapter, config.seed)
     trainer = ScstTrainer(
         policy,
-        configs,
+        dict(zip(objectives, specs, strict=True)),
         rewards,
         train_prompts=run.texts("train"),
         validation_prompts=run.texts("aggregation"),
-        seed=config.seed,
     )
     path = run.folder.checkpoints / f"{'+'.join(objectives)}.safetensors"
     checkpoint = Checkpoint.read(path)
@@ -49,7 +50,7 @@ def train(run: Run, rewards: RewardTable, objectives: Sequence[str]) -> None:
     names = ", ".join(objectives)
     done = sum(trainer.learner(name).progress.step for name in objectives)
     run.heartbeat.say(phase="training", detail=names)
-    run.progress.start(f"train {names}", sum(one.max_steps for one in configs.values()), done)
+    run.progress.start(f"train {names}", sum(one.max_steps for one in training), done)
     for turn in trainer.run():
         _keep(run, turn)
         if any(not isinstance(record, TrainingStep) for record in turn):

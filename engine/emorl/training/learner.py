@@ -1,4 +1,4 @@
-"""One adapter that learns: its prompts, its loss, its optimiser, and what it reports.
+"""One policy that learns: its prompts, its reward, its loss, its optimiser, and what it reports.
 
 A learner calls no model: it is handed responses and what the head reads of them, so that several
 of them can share a forward (``scst``).
@@ -15,11 +15,21 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from emorl.config import TrainingConfig
+from emorl.config.kinds import RULES, SCALARIZERS
 from emorl.errors import TrainingError
 from emorl.models.policy import Policy
+from emorl.policies import PolicySpec
 from emorl.records import TrainingSample, TrainingStep, Validation
 from emorl.rewards import RewardTable
+from emorl.rules.protocol import WeightRule
+from emorl.scalarizers.protocol import (
+    Feedback,
+    Floats,
+    GroupScores,
+    Scalarizer,
+    checked_reward,
+    restored,
+)
 from emorl.seeds import derived_seed
 from emorl.statistics import mean_and_error
 from emorl.training.checkpoint import Checkpoint
@@ -59,34 +69,35 @@ class Loss:
     total: Tensor
     """A scalar with a gradient."""
     kl: Tensor
-    rewards: Tensor
-    """``(N,)``."""
+    reward: float
+    """Mean over the responses of what the scalarizer is about, in [0, 1]."""
 
 
 class Learner:
-    """The training of one adapter; prompts and samples depend on (seed, adapter, step) only."""
+    """The training of one policy; prompts and samples depend on its spec and the step only."""
 
     def __init__(
         self,
         policy: Policy,
         adapter: str,
         rewards: RewardTable,
-        config: TrainingConfig,
+        spec: PolicySpec,
         *,
         train_prompts: Sequence[str],
         validation_prompts: Sequence[str],
-        seed: int,
     ) -> None:
         """Prepare the training of ``adapter``; see ``ScstTrainer``."""
         self.adapter = adapter
-        self.config = config
+        self.config = config = spec.training
         self.progress = TrainingProgress()
         self._policy = policy
         self._rewards = rewards
         self._train_prompts = list(train_prompts)
         self._validation_prompts = list(validation_prompts)
-        self._seed = seed
-        self._own = rewards.objectives.index(adapter)
+        self._spec = spec
+        self._scalarizer: Scalarizer = SCALARIZERS.load(spec.scalarizer, rewards.objectives)
+        self._signals = self._scalarizer.signals()
+        self._rule: WeightRule = RULES.load(spec.preferences, len(self._signals))
         self._validation_means: list[float] = []
         self._parameters = {
             name: parameter
@@ -148,11 +159,8 @@ class Learner:
         """
         config, mask = self.config, responses.mask
         k = len(responses.texts) // len(request.prompts)
-        repeated = [prompt for prompt in request.prompts for _ in range(k)]
-        rewards = torch.from_numpy(
-            self._rewards.score_objective(self.adapter, repeated, responses.texts)
-        ).float()
-        advantages = group_advantages(log_rewards(rewards.reshape(-1, k))).flatten()
+        reward, figure = self._reward(request.prompts, responses.texts, k)
+        advantages = group_advantages(reward).flatten()
         sampled = SampledTokens(
             responses.tokens[mask],
             advantages.to(mask.device).repeat_interleave(mask.sum(dim=1)),
@@ -163,7 +171,25 @@ class Learner:
         total, kl = training_loss(
             sampled, states, reference_states, reader.head, tokens_at_once=reader.tokens_at_once
         )
-        return Loss(total, kl, rewards)
+        return Loss(total, kl, figure)
+
+    def _reward(
+        self, prompts: Sequence[str], texts: Sequence[str], k: int
+    ) -> tuple[Tensor, float]:
+        """Score k responses to each prompt: rewards ``(P, k)``, and one figure in [0, 1]."""
+        repeated = [prompt for prompt in prompts for _ in range(k)]
+        columns = [self._rewards.score_objective(name, repeated, texts) for name in self._signals]
+        values = torch.from_numpy(np.stack(columns, axis=-1)).float().view(len(prompts), k, -1)
+        weights = self._weights("weights", self.progress.step + 1, prompts)
+        scores = GroupScores(values.numpy(), log_rewards(values).numpy())
+        reward = checked_reward(self._spec.scalarizer.kind, self._scalarizer, scores, weights)
+        means = np.array([float(values[..., place].mean()) for place in range(len(columns))])
+        figure = self._scalarizer.progress(means, weights.mean(axis=0))
+        return torch.from_numpy(np.ascontiguousarray(reward, dtype=np.float32)), figure
+
+    def _weights(self, purpose: str, step: int, prompts: Sequence[str]) -> Floats:
+        rng = np.random.default_rng(self._seed_of(purpose, step))
+        return self._rule.weights(prompts, rng)
 
     def step(self, loss: Loss, responses: SampledResponses, seconds: float) -> TrainingStep:
         """Take the step whose gradients ``loss`` has left behind, and report it.
@@ -184,6 +210,7 @@ class Learner:
         done.samples += len(responses.texts)
         done.tokens += responses.n_tokens
         done.seconds += seconds
+        self._scalarizer.observe(Feedback(done.step))
         return TrainingStep(
             adapter=self.adapter,
             step=done.step,
@@ -192,9 +219,10 @@ class Learner:
             tokens=done.tokens,
             seconds=done.seconds,
             loss=total,
-            reward=float(loss.rewards.mean()),
+            reward=loss.reward,
             kl=loss.kl.item(),
             gradient_norm=norm,
+            weights_now=self._scalarizer.weights_now(),
         )
 
     def validation(self, responses: SampledResponses) -> tuple[Validation, list[TrainingSample]]:
@@ -204,8 +232,11 @@ class Learner:
         scores = self._rewards.score(repeated, responses.texts)
         per_prompt = scores.reshape(len(prompts), config.validation_samples, -1).mean(axis=1)
         means, errors = mean_and_error(per_prompt)
-        self._validation_means.append(means[self._own])
         done = self.progress
+        weights = self._weights("validation weights", done.step, prompts).mean(axis=0)
+        signals = [self._rewards.objectives.index(name) for name in self._signals]
+        self._validation_means.append(self._scalarizer.progress(np.array(means)[signals], weights))
+        self._scalarizer.observe(Feedback(done.step, means))
         done.converged = has_converged(
             self._validation_means, config.convergence_window, config.convergence_threshold
         )
@@ -238,6 +269,7 @@ class Learner:
         state: dict[str, Any] = {
             **asdict(self.progress),
             "validation_means": self._validation_means,
+            "scalarizer": self._scalarizer.state(),
         }
         return Checkpoint.of(self._parameters, self._optimizer, {self.adapter: state})
 
@@ -245,6 +277,8 @@ class Learner:
         """Go on from a checkpoint that holds this adapter, with the same settings."""
         state = dict(checkpoint.state[self.adapter])
         self._validation_means = list(state.pop("validation_means"))
+        # Checkpoints of the first release have none.
+        restored(self._spec.scalarizer.kind, self._scalarizer, state.pop("scalarizer", {}))
         self.progress = TrainingProgress(**state)
         checkpoint.load_into(self._parameters, self._optimizer)
 
@@ -267,4 +301,4 @@ class Learner:
         return [int(orders[position // total][position % total]) for position in wanted]
 
     def _seed_of(self, purpose: str, index: int) -> int:
-        return derived_seed(self._seed, self.adapter, purpose, index)
+        return derived_seed(self._spec.seed, self._spec.stream, purpose, index)

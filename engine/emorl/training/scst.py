@@ -19,9 +19,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import torch
 
-from emorl.config import TrainingConfig
 from emorl.errors import ScoresError, TrainingError
 from emorl.models.policy import Policy
+from emorl.policies import PolicySpec
 from emorl.records import TrainingSample, TrainingStep, Validation
 from emorl.rewards import RewardTable
 from emorl.training.batched_adapters import BatchedAdapters
@@ -34,7 +34,7 @@ Record = TrainingStep | tuple[Validation, list[TrainingSample]]
 
 
 class ScstTrainer:
-    """Trains adapters of a policy, each to earn its own objective.
+    """Trains adapters of a policy, each by a specification of its own.
 
     Iterate over ``run``; the caller stores what it yields and saves a ``checkpoint`` when it
     likes. A trainer that starts from a checkpoint yields the same records as an undisturbed one
@@ -44,22 +44,20 @@ class ScstTrainer:
     def __init__(
         self,
         policy: Policy,
-        configs: Mapping[str, TrainingConfig],
+        specs: Mapping[str, PolicySpec],
         rewards: RewardTable,
         *,
         train_prompts: Sequence[str],
         validation_prompts: Sequence[str],
-        seed: int,
     ) -> None:
         """Prepare the training.
 
         Args:
             policy: The base with the adapters on it.
-            configs: Settings by adapter; an adapter has the name of its objective.
+            specs: What each adapter is trained for, by its name on the policy.
             rewards: Scores of all objectives.
             train_prompts: Training split.
             validation_prompts: Aggregation split.
-            seed: Seed of the run.
         """
         self._policy = policy
         self._reader = ResponseReader(policy)
@@ -68,12 +66,11 @@ class ScstTrainer:
                 policy,
                 adapter,
                 rewards,
-                config,
+                spec,
                 train_prompts=train_prompts,
                 validation_prompts=validation_prompts,
-                seed=seed,
             )
-            for adapter, config in configs.items()
+            for adapter, spec in specs.items()
         }
 
     def run(self) -> Iterator[list[Record]]:

@@ -1,0 +1,1 @@
+"""Weight rules: where weights come from, in training and in answering."""

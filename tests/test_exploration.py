@@ -25,14 +25,10 @@ from emorl.runs.folder import RunFolder, run_folder
 from emorl.runs.snapshots import snapshot_rows
 from emorl.runs.summary import summarise
 from emorl.search import hierarchical
+from emorl.search.certificates import certificate_rows, merge_certificates
 from emorl.search.certified import SearchBudget
 from emorl.systems.ensemble import Ensemble
-from emorl.systems.mapping import (
-    certificate_rows,
-    map_prompts,
-    merge_certificates,
-    mismatched_cells,
-)
+from emorl.systems.mapping import map_prompts, mismatched_cells
 from tests.benchmarks.lookups import agreement, random_weights
 from tests.support.atlas_fields import fake_atlases
 from tests.support.atlas_fields import scored as random_scores

@@ -11,8 +11,8 @@ from emorl.atlas.rows import ScoredAtlas
 from emorl.records import Evaluation, Measurement, Response
 from emorl.runs.folder import RunFolder
 from emorl.runs.store import RunStore
+from emorl.search.certificates import certificate_rows
 from emorl.search.certified import SearchBudget
-from emorl.systems.mapping import certificate_rows
 from emorl.weights import canonical_direction
 from tests.support.atlas_fields import fake_atlases, scored
 from tests.support.formula import OBJECTIVES, RunSpec

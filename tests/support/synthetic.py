@@ -243,7 +243,7 @@ def _score_systems(store: RunStore, spec: RunSpec) -> None:
 def _map_responses(store: RunStore, spec: RunSpec) -> None:
     """Two responses to each prompt: one where the first weight is the larger, one elsewhere."""
     # Torch comes along with it; processes that tests start are there sooner without.
-    from emorl.systems.mapping import certificate_rows
+    from emorl.search.certificates import certificate_rows
 
     n = len(spec.objectives)
     vectors = np.zeros((2, n))

@@ -16,21 +16,14 @@ from emorl.models.adapters import load_adapters
 from emorl.models.policy import Policy, load_policy
 from emorl.records import DataSplit, Prompt, SearchRound, Split, Weights
 from emorl.rewards import RewardTable, load_rewards
+from emorl.search.certificates import Row, certificate_rows, merge_certificates, with_search
 from emorl.search.certified import SearchBudget
 from emorl.search.driver import AT_ONCE, run_search
 from emorl.search.protocol import Searcher
 from emorl.seeds import derived_seed
 from emorl.systems.ensemble import BFLOAT16_WARNING, Ensemble
 from emorl.systems.evaluation import Evaluator
-from emorl.systems.mapping import (
-    Row,
-    certificate_rows,
-    map_prompts,
-    merge_certificates,
-    mismatched_cells,
-    more_complete,
-    with_search,
-)
+from emorl.systems.mapping import map_prompts, mismatched_cells, more_complete
 from emorl.weights import WeightSpace
 
 _log = logging.getLogger(__name__)

@@ -132,11 +132,11 @@ def test_an_atlas_that_meets_its_budget_is_told_and_completed_later(
     status = folder.read_status()
     assert status is not None
     assert not any("Not all atlases" in warning for warning in status.warnings)
-    assert main(["search", "short", "--method", "certified", "--artifacts", str(tmp_path)]) == 0
+    assert main(["search", "short", "--searcher", "certified", "--artifacts", str(tmp_path)]) == 0
     assert "(gap 0.0000)" in capsys.readouterr().out
     assert snapshot_rows(folder, "certificates")[0]["gap"] == 0.0
     # The settings file names the run as well; changed settings are refused, not left out.
-    certify = ["search", str(settings), "--method", "certified", "--artifacts", str(tmp_path)]
+    certify = ["search", str(settings), "--searcher", "certified", "--artifacts", str(tmp_path)]
     assert main(certify) == 0
     assert "(gap 0.0000)" in capsys.readouterr().out
     before = snapshot_rows(folder, "certificates")
@@ -186,7 +186,7 @@ def test_a_smaller_budget_does_not_replace_a_better_proof(
         row |= {"gap": 0.25, "upper_bound": row["mean_reward"] + 0.25}
         return row, [one | {"is_complete": False} for one in front]
 
-    command = ["search", folder.run_id, "--method", "certified", "--quiet"]
+    command = ["search", folder.run_id, "--searcher", "certified", "--quiet"]
     command += ["--artifacts", str(folder.root.parent.parent)]
     with monkeypatch.context() as patched:
         patched.setattr("emorl.execution.searching.certificate_rows", stopped)
@@ -341,7 +341,7 @@ def test_open_atlases_are_certified_with_what_the_search_measures(
     command = ["--quiet", "--artifacts", str(tmp_path)]
     assert main(["train", str(settings), *command]) == 0
     # Proven before the search, from open atlases alone.
-    assert main(["search", "open", "--method", "certified", *command]) == 0
+    assert main(["search", "open", "--searcher", "certified", *command]) == 0
     (blind,) = snapshot_rows(folder, "certificates")
     assert blind["regret"] is None
     assert summarise(folder)["atlas"]["certificate"]["radius"] is None
@@ -355,7 +355,7 @@ def test_open_atlases_are_certified_with_what_the_search_measures(
     assert proof["regret"] == pytest.approx(0.0)
     # Proving once more, and the same in one go, come to the same.
     capsys.readouterr()
-    assert main(["search", "open", "--method", "certified", *command[1:]]) == 0
+    assert main(["search", "open", "--searcher", "certified", *command[1:]]) == 0
     told = capsys.readouterr().out
     assert f"mean reward at least {best:.4f}, and none has more" in told
     assert "How far they may move is not known" in told
@@ -491,8 +491,8 @@ def test_a_prompt_of_ones_own_gets_an_atlas(
         (["atlas", "nowhere"], "nowhere"),
         (["atlas", "tiny", "--prompt", "  "], "The prompt is empty"),
         (["atlas", "tiny", "--prompt", "word " * 500], "tokens"),
-        (["search", "nowhere", "--method", "certified"], "nowhere"),
-        (["search", "tiny", "--seconds", "5"], "it needs --method certified"),
+        (["search", "nowhere", "--searcher", "certified"], "nowhere"),
+        (["search", "tiny", "--seconds", "5"], "it needs --searcher certified"),
         (["atlas", "tiny", "--prompt", "Hi.", "--split", "inference"], "Leave one of them out"),
         (["atlas", "tiny", "--prompt", "\udcff bad"], "no Unicode text"),
     ],

@@ -11,6 +11,9 @@ from typing import Literal
 Weights = tuple[float, ...]
 """One number per objective, in [0, 1] when searched; only their direction matters."""
 
+OWN_SEARCH = "hierarchical"
+"""Name of the search that a run does by itself; others are run on it afterwards."""
+
 DataSplit = Literal["train", "aggregation", "inference"]
 Split = DataSplit | Literal["own"]
 """``own``: prompts that a person asked for an atlas of; not of the data set."""
@@ -134,18 +137,20 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
-    """One grid point of a search."""
+    """One trial of a search."""
 
     round: int
     """From 1."""
     point: int
-    """Position in the round's grid."""
+    """Position in the round."""
     weights: Weights
     kind: EvaluationKind
     box_lower: Weights
     box_upper: Weights
     measurement: Measurement | None
-    """None for the zero vector in ``exact`` mode."""
+    """None for a zero vector that is not measured."""
+    search: str = OWN_SEARCH
+    """Name of the search."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import pickle
 from collections.abc import Iterator, Sequence
 from math import comb
@@ -225,6 +226,8 @@ GOOD = [Trial(0, (1.0, 0.0))]
     [
         (Scripted(GOOD, ValueError("my own bug")), r"failed in ask\(\): ValueError: my own bug"),
         (Scripted(GOOD, told=KeyError("x")), r"failed in tell\(\): KeyError"),
+        (Scripted(GOOD, told=[1]), r"must return a sequence of SearchRound from tell\(\)"),
+        (Scripted(GOOD, told=None), r"must return a sequence of SearchRound from tell\(\)"),
         (Scripted(GOOD, [Trial(1, (1.0,))]), "Need one weight per objective"),
         (Scripted(GOOD, [Trial(1, (float("nan"), 1.0))]), "must be finite and 0 or above"),
         (Scripted(GOOD, [Trial(1, (-1.0, 1.0))]), "must be finite and 0 or above"),
@@ -247,7 +250,27 @@ def test_what_a_searcher_does_wrong_is_named_and_earlier_results_are_kept(
     assert len(seen) == 1
 
 
-def test_a_searcher_that_asks_for_ever_is_stopped() -> None:
+def test_a_searcher_that_asks_for_ever_new_weights_is_stopped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("emorl.search.driver.MOST_TRIALS", 50)
+    space = SPACES["2 directions"]
+    at_once = Scripted(Trial(number, (1.0, float(number))) for number in itertools.count())
+    in_turns = Scripted(*([Trial(number, (1.0, float(number)))] for number in range(100)))
+    for endless in (at_once, in_turns):
+        measure = Recorder()
+        with pytest.raises(PlugInError, match="asked for more than 50 weight vectors"):
+            list(run_search(endless, measure, space, name="mine"))
+        assert len(measure.measured) <= 50
+
+
+def test_a_utility_that_is_no_number_is_refused() -> None:
+    searcher = random.load(random.Config(max_evaluations=3), SPACES["2 directions"], 0)
+    with pytest.raises(PlugInError, match="nothing can be best"):
+        list(run_search(searcher, Recorder(), SPACES["2 directions"], utility=lambda _: np.nan))
+
+
+def test_a_searcher_that_asks_for_what_is_known_for_ever_is_stopped() -> None:
     endless = Scripted(*([Trial(number, (2.0, 2.0))] for number in range(10 * MOST_IDLE)))
     with pytest.raises(PlugInError, match="in a row that are measured already"):
         for _ in run_search(endless, Recorder(), SPACES["2 directions"], name="mine"):

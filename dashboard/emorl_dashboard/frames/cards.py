@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from emorl.runs.cost import SEARCH, Cost, Usage
+from emorl.records import OWN_SEARCH
+from emorl.runs.cost import Cost, Usage
 from emorl_dashboard.frames.numbers import duration_text, score_text, weight_text
 from emorl_dashboard.frames.weight_space import MEAN_REWARD, Point, best_point, evaluation_frame
 
@@ -53,7 +54,7 @@ def history(evaluations: pd.DataFrame) -> tuple[float, ...]:
     Returns:
         At most ``HISTORY_POINTS`` values, first and last among them.
     """
-    own = evaluations[evaluations["search"] == SEARCH]
+    own = evaluations[evaluations["search"] == OWN_SEARCH]
     ordered = own.sort_values(["round", "point"])[MEAN_REWARD].dropna()
     best = ordered.cummax().to_numpy()
     if len(best) > HISTORY_POINTS:

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from emorl_dashboard.frames.weight_space import HIERARCHICAL, MEAN_REWARD
+from emorl.records import OWN_SEARCH
+from emorl_dashboard.frames.weight_space import MEAN_REWARD
 
 Floats = NDArray[np.float64]
 Booleans = NDArray[np.bool_]
@@ -41,7 +42,7 @@ def shown_points(frame: pd.DataFrame, filters: Filters) -> pd.DataFrame:
 
     The zero vector has no score: it passes only while no score is asked for.
     """
-    keeps = (frame["round"] <= filters.up_to_round) | (frame["search"] != HIERARCHICAL)
+    keeps = (frame["round"] <= filters.up_to_round) | (frame["search"] != OWN_SEARCH)
     keeps &= frame["kind"].isin(list(filters.kinds))
     if filters.searches is not None:
         keeps &= frame["search"].isin(list(filters.searches))

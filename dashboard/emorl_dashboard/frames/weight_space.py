@@ -9,13 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from emorl.records import Weights
+from emorl.records import OWN_SEARCH, Weights
 from emorl.weights import direction_key
 from emorl_dashboard.frames.numbers import counted, score_text, spread, weight_text, weights_text
 
 MEAN_REWARD = "mean_reward"
-HIERARCHICAL = "hierarchical"
-"""The search that has rounds and boxes, in the column ``search``."""
 SAME_RAY_DEGREES = 1e-4
 """Directions closer than this are one ray; what is left is rounding."""
 
@@ -73,7 +71,7 @@ def evaluation_frame(evaluations: pd.DataFrame, objectives: Sequence[str]) -> pd
         axis=1,
     )
     frame["weights_text"] = [weights_text(row) for row in weights.to_numpy().tolist()]
-    frame["is_other"] = frame["search"] != HIERARCHICAL
+    frame["is_other"] = frame["search"] != OWN_SEARCH
     ordered = frame.sort_values(["is_other", "search", "round", "point"], ignore_index=True)
     return ordered.drop(columns="is_other")
 
@@ -85,7 +83,7 @@ def distinct_points(frame: pd.DataFrame) -> pd.DataFrame:
 
 def best_path(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the hierarchical search's best point at the end of each round, the earlier of two."""
-    scored = frame[frame[MEAN_REWARD].notna() & (frame["search"] == HIERARCHICAL)]
+    scored = frame[frame[MEAN_REWARD].notna() & (frame["search"] == OWN_SEARCH)]
     rows = []
     for round_ in sorted(scored["round"].unique()):
         seen = scored[scored["round"] <= round_]
@@ -96,7 +94,7 @@ def best_path(frame: pd.DataFrame) -> pd.DataFrame:
 def boxes(evaluations: pd.DataFrame, rounds: pd.DataFrame, *, up_to_round: int) -> list[Box]:
     """Return the box of every round laid so far and the sub-box each finished round chose."""
     found = []
-    own = evaluations[evaluations["search"] == HIERARCHICAL]
+    own = evaluations[evaluations["search"] == OWN_SEARCH]
     for row in own.drop_duplicates("round").to_dict("records"):
         box = Box(row["round"], tuple(row["box_lower"]), tuple(row["box_upper"]), False)
         found.append(box)
@@ -216,7 +214,7 @@ def angle_between(one: Sequence[float], other: Sequence[float]) -> float:
 
 def last_round(frame: pd.DataFrame) -> int:
     """Return the last round of the hierarchical search that has points; 0 without one."""
-    rounds = frame.loc[frame["search"] == HIERARCHICAL, "round"]
+    rounds = frame.loc[frame["search"] == OWN_SEARCH, "round"]
     return 0 if rounds.empty else int(rounds.max())
 
 

@@ -266,7 +266,7 @@ def _best_region(run: Run, proof: Proof | None) -> Section:
     if proof is None:
         return Section(
             "Best region",
-            [f"Not proven yet: `emorl search {run.run_id} --method certified` does it."],
+            [f"Not proven yet: `emorl search {run.run_id} --searcher certified` does it."],
         )
     if not proof.has_region:
         return Section(

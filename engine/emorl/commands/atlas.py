@@ -1,4 +1,4 @@
-"""``emorl atlas``, and the certified method of ``emorl search``."""
+"""``emorl atlas``, and the certified search of ``emorl search``."""
 
 from __future__ import annotations
 

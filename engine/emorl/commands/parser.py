@@ -89,10 +89,20 @@ def _runs(commands: _Commands[argparse.ArgumentParser]) -> None:
         )
         if name == "search":
             parser.add_argument(
-                "--method",
-                choices=("hierarchical", "certified"),
-                default="hierarchical",
-                help="the paper's grid, or branch and bound over the atlas, with a proof",
+                "--searcher",
+                default=None,
+                metavar="KIND",
+                help="hierarchical (the paper's grid: a run's own search, the default), grid, "
+                "random, bayesian, or your own as module:attribute: another search of a trained "
+                "run, stored beside its own; or certified: branch and bound over the atlas, with "
+                "a proof",
+            )
+            parser.add_argument(
+                "--as",
+                default=None,
+                dest="search_name",
+                metavar="NAME",
+                help="what another search is called in the results; default: its kind",
             )
             parser.add_argument(
                 "--seconds",

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 from emorl.commands.progress import Bars, quieten_transformers
 from emorl.config import RunConfig
-from emorl.config.files import read_config
+from emorl.config.files import read_config, searcher_settings
 from emorl.errors import ConfigError
+from emorl.names import check_name
+from emorl.records import OWN_SEARCH
 from emorl.runs.folder import RunFolder, existing_run, run_folder
 
 if TYPE_CHECKING:
@@ -28,8 +30,8 @@ def train(options: argparse.Namespace) -> int:
 
 
 def search(options: argparse.Namespace) -> int:
-    """Search with the adapters that are there, on a grid or by branch and bound."""
-    if options.method == "certified":
+    """Search with the adapters that are there: the run's own search, another, or a proof."""
+    if options.searcher == "certified":
         from emorl.commands.atlas import certify
         from emorl.search.certified import SearchBudget
 
@@ -39,10 +41,39 @@ def search(options: argparse.Namespace) -> int:
         return certify(_trained(options), proof, quiet=options.quiet)
     if options.seconds is not None:
         raise ConfigError(
-            "--seconds is the time for a proof: it needs --method certified. The grid of the "
-            "method hierarchical is of a fixed size (--set search.n_rounds=...)."
+            "--seconds is the time for a proof: it needs --searcher certified. The others have a "
+            "number of evaluations (--set search.max_evaluations=..., search.n_rounds=...)."
+        )
+    if options.searcher is not None:
+        return _search_again(options)
+    if options.search_name is not None:
+        raise ConfigError(
+            "--as names another search than the run's own: it needs --searcher KIND as well."
         )
     return execute_stages(*_chosen(options), ("search",), quiet=options.quiet)
+
+
+def _search_again(options: argparse.Namespace) -> int:
+    """Do another search of a run that is trained, with the settings of the command line."""
+    if Path(options.config).suffix == ".toml" or options.seed is not None or options.name:
+        raise ConfigError(
+            "--searcher does another search of a stored run: give the run's name, without --name "
+            "and --seed; --as names the search."
+        )
+    folder = existing_run(options.artifacts, options.config)
+    settings = searcher_settings(options.searcher, options.changes)
+    name = options.search_name or options.searcher.rpartition(":")[2]
+    check_name("--as", name)
+    if name in (OWN_SEARCH, "certified"):
+        raise ConfigError(f"{name!r} is the name of another search. Choose one with --as NAME.")
+    from emorl.execution.pipeline import search_with
+
+    quieten_transformers()
+    best, value = search_with(folder, Bars(quiet=options.quiet), settings, name)
+    if not options.quiet:
+        weights = ", ".join(f"{weight:.4f}" for weight in best)
+        print(f"Search {name!r}: best weights {weights}; mean reward {value:.4f}.")
+    return 0
 
 
 def execute_stages(

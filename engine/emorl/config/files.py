@@ -13,6 +13,7 @@ from typing import Annotated, Any, cast, get_args, get_origin, get_type_hints
 import tomli_w
 
 from emorl.config import RewardConfig, RunConfig, TrainingConfig
+from emorl.config.kinds import SEARCHERS
 from emorl.errors import ConfigError
 from emorl.registry import Registry
 
@@ -57,6 +58,26 @@ def parse_config(
     except ConfigError as error:
         raise ConfigError(f"{source}: {error}") from None
     return config
+
+
+def searcher_settings(kind: str, changes: Sequence[str] = ()) -> Any:
+    """Return the settings of a searcher, its defaults but for ``search.key=value`` changes.
+
+    Raises:
+        ConfigError: If there is no such kind, or a change does not fit it.
+    """
+    table: dict[str, Any] = {}
+    for change in changes:
+        _apply(table, change)
+    others = sorted(set(table) - {"search"})
+    if others:
+        raise ConfigError(
+            f"A stored run is searched again with its own settings; only search.* can be set, "
+            f"got {others[0]!r}."
+        )
+    return _build_kind(
+        SEARCHERS, {**_table(table.get("search", {}), "search"), "kind": kind}, "search."
+    )
 
 
 def config_text(config: RunConfig) -> str:

@@ -324,6 +324,12 @@ class RunConfig:
                 f"Need one [rewards.NAME] table per objective {list(self.objectives)}, got "
                 f"{sorted(self.rewards)}. Add what is missing, remove what is not an objective."
             )
+        if self.search.kind != SEARCHERS.default:
+            raise ConfigError(
+                f"search.kind must be {SEARCHERS.default!r}, which a run does by itself, got "
+                f"{self.search.kind!r}. Others are done on a run that is trained: "
+                f"`emorl search RUN --searcher {self.search.kind}`."
+            )
         unknown = set(self.training_overrides) - set(self.objectives)
         if unknown:
             raise ConfigError(

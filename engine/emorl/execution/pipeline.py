@@ -6,28 +6,38 @@ run that was stopped anywhere goes on with what is there, and ends as if undistu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Literal
 
 import torch
 
 from emorl.config import RunConfig
 from emorl.config.files import config_text, read_config
+from emorl.config.kinds import SEARCHERS
 from emorl.data import load_prompts
 from emorl.decoding.atlas import AtlasBudget
 from emorl.errors import ConfigError, DataError, DiskError
 from emorl.execution.context import Progress, Run
 from emorl.execution.scoring import n_systems, score
-from emorl.execution.searching import INCOMPLETE_WARNING, extend_atlas, prove, search, searcher_of
+from emorl.execution.searching import (
+    INCOMPLETE_WARNING,
+    extend_atlas,
+    prove,
+    search,
+    search_again,
+)
 from emorl.execution.training import is_trained, train, warn_of_low_variety
 from emorl.models.adapters import load_adapters
 from emorl.models.policy import load_policy, resolve_device
-from emorl.records import DataSplit, Prompt
+from emorl.records import DataSplit, Prompt, Weights
 from emorl.rewards import load_rewards
 from emorl.runs.folder import RunFolder, write_atomically
 from emorl.runs.publishing import Heartbeat
 from emorl.runs.store import RunStore
 from emorl.search.certified import SearchBudget
+from emorl.search.protocol import Searcher
+from emorl.weights import WeightSpace, direction_key
 
 Stage = Literal["train", "search"]
 STAGES: tuple[Stage, ...] = ("train", "search")
@@ -87,6 +97,46 @@ def explore(
         PromptError: If a prompt of one's own is blank or too long.
         RunLockedError: If another engine works on the run.
     """
+    with _opened(folder, progress) as run:
+        run.heartbeat.forget(INCOMPLETE_WARNING)
+        extend_atlas(run, own_prompts, split, budget, check=check)
+        if proof is not None:
+            prove(run, proof)
+        if len(run.store.finished_systems()) < n_systems(run.config):
+            _pause(run, "search")
+
+
+def search_with(
+    folder: RunFolder, progress: Progress, settings: Any, name: str
+) -> tuple[Weights, float]:
+    """Do another search of the weights of a run; what is stored is kept, and goes on.
+
+    Args:
+        folder: A run whose adapters are trained.
+        progress: Receives progress.
+        settings: Of a kind of ``SEARCHERS``.
+        name: What the search is called in the store.
+
+    Returns:
+        The best weights that it found, and their mean reward.
+
+    Raises:
+        ConfigError: If the run has a search of that name with other settings.
+        ModelError: If an adapter is not trained yet.
+        PlugInError: If the searcher fails; what was measured before is stored.
+        RunLockedError: If another engine works on the run.
+    """
+    with _opened(folder, progress) as run:
+        best = search_again(run, settings, name)
+        means = run.store.measured()[direction_key(best)].mean_reward
+        if len(run.store.finished_systems()) < n_systems(run.config):
+            _pause(run, "search")
+    return best, means
+
+
+@contextmanager
+def _opened(folder: RunFolder, progress: Progress) -> Iterator[Run]:
+    """Open a run that is there, and let its heart beat."""
     config = read_config(folder.config)
     data = load_prompts(config.data, seed=config.seed)
     torch.set_num_threads(config.threads)
@@ -95,15 +145,9 @@ def explore(
     try:
         with Heartbeat(store, folder, _expected(config, data.prompts)) as heartbeat:
             if before is not None:
-                old = [text for text in before.warnings if not text.startswith(INCOMPLETE_WARNING)]
-                heartbeat.say(warnings=tuple(old))
+                heartbeat.say(warnings=before.warnings)
             _keep_prompts(store, data.prompts)
-            run = Run(config, folder, store, heartbeat, progress, data.prompts)
-            extend_atlas(run, own_prompts, split, budget, check=check)
-            if proof is not None:
-                prove(run, proof)
-            if len(store.finished_systems()) < n_systems(config):
-                _pause(run, "search")
+            yield Run(config, folder, store, heartbeat, progress, data.prompts)
     finally:
         store.close()
 
@@ -183,8 +227,14 @@ def _expected(config: RunConfig, prompts: Sequence[Prompt]) -> dict[str, int]:
     steps = sum(config.training_for(name).max_steps for name in config.objectives)
     return {
         "training_steps": steps,
-        "evaluations": searcher_of(config).n_expected,
+        "evaluations": _n_evaluations(config),
         "rounds": getattr(config.search, "n_rounds", 1),
         "adapters": len(config.objectives),
         "atlases": sum(p.split == "aggregation" for p in prompts) * config.atlas.enabled,
     }
+
+
+def _n_evaluations(config: RunConfig) -> int:
+    space = WeightSpace(config.objectives)
+    searcher: Searcher = SEARCHERS.load(config.search, space, seed=config.seed)
+    return searcher.n_expected

@@ -2,29 +2,39 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Sequence
+from dataclasses import asdict
 from operator import itemgetter
+from typing import Any
 
 from emorl.atlas.cells import PromptAtlas
 from emorl.atlas.rows import ScoredAtlas, reward_field
-from emorl.config import RunConfig
 from emorl.config.kinds import SEARCHERS
 from emorl.decoding.atlas import AtlasBudget
 from emorl.execution.context import Run
 from emorl.models.adapters import load_adapters
 from emorl.models.policy import Policy, load_policy
-from emorl.records import DataSplit, Prompt, SearchRound, Split, Weights
+from emorl.records import (
+    OWN_SEARCH,
+    DataSplit,
+    Measurement,
+    Prompt,
+    SearchRound,
+    Split,
+    Weights,
+)
 from emorl.rewards import RewardTable, load_rewards
 from emorl.search.certificates import Row, certificate_rows, merge_certificates, with_search
 from emorl.search.certified import SearchBudget
-from emorl.search.driver import AT_ONCE, run_search
+from emorl.search.driver import AT_ONCE, Measure, run_search
 from emorl.search.protocol import Searcher
 from emorl.seeds import derived_seed
 from emorl.systems.ensemble import BFLOAT16_WARNING, Ensemble
 from emorl.systems.evaluation import Evaluator
 from emorl.systems.mapping import map_prompts, mismatched_cells, more_complete
-from emorl.weights import WeightSpace
+from emorl.weights import WeightSpace, direction_key
 
 _log = logging.getLogger(__name__)
 
@@ -33,36 +43,12 @@ INCOMPLETE_WARNING = "Not all atlases are complete: "
 
 
 def search(run: Run, policy: Policy, rewards: RewardTable) -> Weights:
-    """Search, and return the best weights of the last round."""
-    config, names = run.config.search, run.config.objectives
+    """Do the run's own search, and return the best weights of the last round."""
     ensemble = _ensemble(run, policy)
     if run.config.atlas.enabled:
         prompts = run.texts("aggregation")
         _map(run, ensemble, rewards, "aggregation", prompts, _budget(run), partial=True)
-    known = run.store.measurements()
-    run.heartbeat.say(phase="searching", detail=f"{len(known)} combinations measured before")
-    searcher = searcher_of(run.config)
-    run.progress.start("search", searcher.n_expected)
-    measure = Evaluator(ensemble, rewards, run.texts("aggregation"))
-    best: Weights = ()
-    for event in run_search(
-        searcher,
-        measure,
-        WeightSpace(names),
-        known=known,
-        at_once=getattr(config, "directions_per_batch", AT_ONCE),
-        name=config.kind,
-    ):
-        if isinstance(event, SearchRound):
-            run.store.add_round(event)
-            best = event.best_weights
-            run.heartbeat.say(detail=f"round {event.round} done")
-            run.progress.advance(0, f"best mean reward {event.best_mean_reward:.3f}")
-        else:
-            run.store.add_evaluations(event)
-            run.progress.advance(len(event))
-        run.heartbeat.check()
-    run.progress.end()
+    best = _search(run, ensemble, rewards, run.config.search, OWN_SEARCH)
     stored = _stored_proof(run)
     if stored is not None:
         _add_search(run, *stored)
@@ -71,11 +57,70 @@ def search(run: Run, policy: Policy, rewards: RewardTable) -> Weights:
     return best
 
 
-def searcher_of(config: RunConfig) -> Searcher:
-    """Return the searcher that a run's settings name, at its beginning."""
-    seed = derived_seed(config.seed, "search")
-    searcher: Searcher = SEARCHERS.load(config.search, WeightSpace(config.objectives), seed)
-    return searcher
+def search_again(run: Run, settings: Any, name: str) -> Weights:
+    """Do another search with the ensemble of a run, and return the best weights it found.
+
+    What any search of the run has measured is not measured again.
+
+    Args:
+        run: Whose adapters are trained.
+        settings: Of a kind of ``SEARCHERS``.
+        name: What the search is called in the store; a search of that name goes on.
+    """
+    run.store.claim_search(name, json.dumps(asdict(settings), sort_keys=True))
+    folders = {name: run.folder.adapters / name for name in run.config.objectives}
+    policy = load_adapters(load_policy(run.config.policy), folders)
+    rewards = load_rewards(run.config, device=str(policy.device))
+    return _search(run, _ensemble(run, policy), rewards, settings, name)
+
+
+def _search(
+    run: Run, ensemble: Ensemble, rewards: RewardTable, settings: Any, name: str
+) -> Weights:
+    space = WeightSpace(run.config.objectives)
+    searcher: Searcher = SEARCHERS.load(settings, space, derived_seed(run.config.seed, "search"))
+    known = run.store.measurements(name)
+    run.heartbeat.say(phase="searching", detail=f"{len(known)} combinations measured before")
+    run.progress.start("search" if name == OWN_SEARCH else f"search {name}", searcher.n_expected)
+    evaluator = Evaluator(ensemble, rewards, run.texts("aggregation"))
+    events = run_search(
+        searcher,
+        evaluator if name == OWN_SEARCH else _of_other_searches(run, evaluator),
+        space,
+        known=known,
+        at_once=getattr(settings, "directions_per_batch", AT_ONCE),
+        name=settings.kind,
+        search=name,
+    )
+    best: Weights = ()
+    for event in events:
+        if isinstance(event, SearchRound):
+            best = event.best_weights
+            if name == OWN_SEARCH:
+                run.store.add_round(event)
+            run.heartbeat.say(detail=f"round {event.round} done")
+            run.progress.advance(0, f"best mean reward {event.best_mean_reward:.3f}")
+        else:
+            run.store.add_evaluations(event)
+            run.progress.advance(len(event))
+        run.heartbeat.check()
+    run.progress.end()
+    return best
+
+
+def _of_other_searches(run: Run, evaluator: Evaluator) -> Measure:
+    """Return a measure that looks first for what other searches have measured."""
+    stored = run.store.measured()
+
+    def measure(weights: Sequence[Weights]) -> list[Measurement]:
+        missing = [vector for vector in weights if direction_key(vector) not in stored]
+        stored.update(
+            (direction_key(vector), measured)
+            for vector, measured in zip(missing, evaluator(missing), strict=True)
+        )
+        return [stored[direction_key(vector)] for vector in weights]
+
+    return measure
 
 
 def extend_atlas(

@@ -11,8 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-SEARCH = "hierarchical"
-"""The search that a run does by itself; others, run to compare methods, are not its cost."""
+from emorl.records import OWN_SEARCH
 
 Rows = Iterable[Mapping[Any, Any]]
 
@@ -95,7 +94,7 @@ def count_cost(
             max(before.seconds, float(row["seconds"])),
         )
     measured = [
-        row for row in evaluations if row["kind"] == "measured" and row["search"] == SEARCH
+        row for row in evaluations if row["kind"] == "measured" and row["search"] == OWN_SEARCH
     ]
     keys = {row["direction_key"] for row in measured}
     mapped = [row for row in atlases if row["split"] == "aggregation"]

@@ -96,6 +96,12 @@ class Heartbeat:
             if text not in self._status.warnings:
                 self._status = replace(self._status, warnings=(*self._status.warnings, text))
 
+    def forget(self, beginning: str) -> None:
+        """Take warnings back that begin so."""
+        with self._lock:
+            kept = [text for text in self._status.warnings if not text.startswith(beginning)]
+            self._status = replace(self._status, warnings=tuple(kept))
+
     def check(self) -> None:
         """Raise in the thread that works what a beat has met, or Ctrl-C if it was dropped."""
         interruption.check()

@@ -33,7 +33,7 @@ def evaluation_row(evaluation: Evaluation) -> Row:
     """Return a row of ``evaluations``."""
     measured = evaluation.measurement
     return {
-        "search": "hierarchical",
+        "search": evaluation.search,
         "round": evaluation.round,
         "point": evaluation.point,
         "weights": evaluation.weights,

@@ -16,7 +16,9 @@ from typing import Any
 import pyarrow as pa
 
 from emorl.atlas.rows import ScoredAtlas, atlas_rows, scored_atlases
+from emorl.errors import ConfigError
 from emorl.records import (
+    OWN_SEARCH,
     AdapterSummary,
     Evaluation,
     Measurement,
@@ -40,6 +42,7 @@ from emorl.runs.rows import (
     system_row,
 )
 from emorl.runs.schema import COLUMNS, PUBLISHED
+from emorl.weights import direction_key
 
 Row = Mapping[str, Any]
 
@@ -160,8 +163,40 @@ class RunStore:
             for split, index, prompt, reference in rows
         }
 
-    def measurements(self) -> dict[tuple[int, int], Measurement]:
-        """Return what is measured, by (round, point): a resumed search starts from it."""
+    def claim_search(self, name: str, settings: str) -> None:
+        """Give a name to a search with settings, unless it has it already.
+
+        Raises:
+            ConfigError: If a search with other settings has the name.
+        """
+        key = f"search {name}"
+        with self._lock, our_errors(self.path):
+            self._connection.execute(
+                "INSERT INTO meta VALUES (?, ?) ON CONFLICT DO NOTHING", [key, settings]
+            )
+            [(stored,)] = self._connection.execute(
+                "SELECT value FROM meta WHERE key = ?", [key]
+            ).fetchall()
+        if stored != settings:
+            raise ConfigError(
+                f"The run has a search {name!r} with other settings ({stored}). Give the new one "
+                "another name (--as NAME)."
+            )
+
+    def measurements(self, search: str = OWN_SEARCH) -> dict[tuple[int, int], Measurement]:
+        """Return what a search has measured, by (round, point): it goes on from there."""
+        return {
+            (round_, point): measured
+            for (name, round_, point), measured in self._measurements().items()
+            if name == search
+        }
+
+    def measured(self) -> dict[str, Measurement]:
+        """Return what any search has measured, by the key of its direction."""
+        found = self._measurements().values()
+        return {direction_key(one.direction): one for one in found if any(one.direction)}
+
+    def _measurements(self) -> dict[tuple[str, int, int], Measurement]:
         responses: dict[str, list[Response]] = {}
         for key, index, text, n_tokens, scores in self._rows(
             "SELECT direction_key, prompt_index, text, n_tokens, scores FROM responses "
@@ -171,16 +206,17 @@ class RunStore:
                 Response(prompt_index=index, text=text, n_tokens=n_tokens, scores=tuple(scores))
             )
         return {
-            (round_, point): Measurement(
+            (search, round_, point): Measurement(
                 direction=tuple(direction),
                 means=tuple(means),
                 standard_errors=tuple(errors),
                 responses=tuple(responses.get(key, ())),
                 seconds=seconds,
             )
-            for round_, point, key, direction, means, errors, seconds in self._rows(
-                "SELECT round, point, direction_key, direction, means, standard_errors, seconds "
-                "FROM evaluations WHERE means IS NOT NULL AND kind <> 'shared'"
+            for search, round_, point, key, direction, means, errors, seconds in self._rows(
+                "SELECT search, round, point, direction_key, direction, means, standard_errors, "
+                "seconds FROM evaluations WHERE means IS NOT NULL AND kind <> 'shared' "
+                "ORDER BY search, round, point"
             )
         }
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from emorl.errors import EmorlError, PlugInError, WeightsError
-from emorl.records import Evaluation, EvaluationKind, Measurement, SearchRound, Weights
+from emorl.records import OWN_SEARCH, Evaluation, EvaluationKind, Measurement, SearchRound, Weights
 from emorl.search.protocol import Result, Searcher, Trial, Utility, mean_reward
 from emorl.weights import WeightSpace
 
@@ -19,6 +21,9 @@ Known = Mapping[tuple[int, int], Measurement]
 
 AT_ONCE = 9
 """Weight vectors that are measured, and stored, together."""
+
+MOST_TRIALS = 1_000_000
+"""Trials of one search: one that asks for more asks for ever."""
 
 MOST_IDLE = 1_000
 """Trials in a row that may bring nothing new to measure: a searcher that asks on asks for ever."""
@@ -33,6 +38,7 @@ def run_search(
     known: Known | None = None,
     at_once: int = AT_ONCE,
     name: str = "searcher",
+    search: str = OWN_SEARCH,
 ) -> Iterator[list[Evaluation] | SearchRound]:
     """Search, and yield what happens as it happens.
 
@@ -49,6 +55,7 @@ def run_search(
             search yields the same records as an undisturbed one.
         at_once: Most weight vectors of one batch.
         name: The searcher's kind, for messages.
+        search: Name of the search, for its evaluations.
 
     Yields:
         A list of evaluations after each measured batch, to be stored together, and a
@@ -58,7 +65,7 @@ def run_search(
         PlugInError: If the searcher raises, asks for something that are no weights, or asks for
             ever; what was yielded before is complete.
     """
-    run = _Run(measure, space, utility, known or {}, at_once)
+    run = _Run(measure, space, utility, known or {}, at_once, search)
     first, n_idle = 0, 0
     while trials := _checked(name, searcher, space, first):
         first += len(trials)
@@ -67,7 +74,7 @@ def run_search(
         for evaluations in run.evaluate(trials):
             results += [run.result(evaluation) for evaluation in evaluations]
             yield [evaluation for _, evaluation in evaluations]
-        yield from _call(name, "tell", searcher.tell, results)
+        yield from _rounds(name, _call(name, "tell", searcher.tell, results))
         n_idle = 0 if run.n_measured > before else n_idle + len(trials)
         if n_idle > MOST_IDLE:
             raise PlugInError(
@@ -85,6 +92,7 @@ class _Run:
     utility: Utility
     known: Known
     at_once: int
+    search: str
     n_measured: int = 0
     _memo: dict[str, Measurement] = field(default_factory=dict)
     _n_of_round: dict[int, int] = field(default_factory=dict)
@@ -121,7 +129,13 @@ class _Run:
         if evaluation.measurement is None:
             return Result(trial, evaluation.kind)
         means = evaluation.measurement.means
-        return Result(trial, evaluation.kind, means, self.utility(means))
+        value = self.utility(means)
+        if not math.isfinite(value):
+            raise PlugInError(
+                f"The utility of the means {list(means)} is {value}, and nothing can be best "
+                "among such values. It must be a finite number for means in [0, 1]."
+            )
+        return Result(trial, evaluation.kind, means, value)
 
     def _plan(
         self, trials: Sequence[Trial]
@@ -176,6 +190,7 @@ class _Run:
             box_lower=lower,
             box_upper=upper,
             measurement=measurement,
+            search=self.search,
         )
 
 
@@ -188,9 +203,14 @@ def _checked(name: str, searcher: Searcher, space: WeightSpace, first: int) -> l
     """Ask for trials, and make sure that they are some."""
     asked: Any = _call(name, "ask", searcher.ask)
     try:
-        trials = list(asked)
+        trials = list(islice(asked, MOST_TRIALS - first + 1))
     except TypeError:
         trials = [asked]
+    if first + len(trials) > MOST_TRIALS:
+        raise PlugInError(
+            f"The searcher {name!r} asked for more than {MOST_TRIALS:,} weight vectors. It must "
+            "end by returning no trials from ask()."
+        )
     for place, trial in enumerate(trials):
         if not isinstance(trial, Trial):
             raise PlugInError(
@@ -210,6 +230,17 @@ def _checked(name: str, searcher: Searcher, space: WeightSpace, first: int) -> l
                 f"system does not take. {error}"
             ) from error
     return trials
+
+
+def _rounds(name: str, told: Any) -> list[SearchRound]:
+    """Return the rounds that a searcher has ended, if they are some."""
+    rounds = list(told) if isinstance(told, Sequence) else [told]
+    if not all(isinstance(one, SearchRound) for one in rounds):
+        raise PlugInError(
+            f"The searcher {name!r} must return a sequence of SearchRound from tell(), empty "
+            f"where no round ended, got {told!r}."
+        )
+    return rounds
 
 
 def _call(name: str, method: str, function: Callable[..., Any], *arguments: Any) -> Any:

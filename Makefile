@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
 
-.PHONY: install chromium demo app check test clean
+.PHONY: install chromium demo app check test docs clean
 
 install: $(VENV)/.installed
 
@@ -39,5 +39,9 @@ test: check chromium
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not browser"
 	$(BIN)/pytest -n 2 --dist loadfile -m browser
 
+# The documentation as a site, in site/.
+docs: install
+	$(BIN)/mkdocs build --quiet
+
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) site .pytest_cache .mypy_cache .ruff_cache

@@ -16,10 +16,11 @@ from safetensors.torch import load_file, save_file
 from emorl.__main__ import main
 from emorl.config import RunConfig
 from emorl.config.files import config_text
+from emorl.execution.context import NoProgress
 from emorl.execution.pipeline import execute
 from emorl.runs.folder import run_folder
 from tests.support.tiny_models import save_tiny_t5
-from tests.support.tiny_runs import Silent, tiny_run, write_prompts
+from tests.support.tiny_runs import tiny_run, write_prompts
 
 Capture = pytest.CaptureFixture[str]
 
@@ -63,7 +64,7 @@ def _reward(bench: Bench, **settings: Any) -> int:
 
 def _trained(bench: Bench, spoil: Callable[[Path], object]) -> int:
     folder = run_folder(bench.root / "artifacts", "run1")
-    execute(bench.config, folder, Silent(), ("train",))
+    execute(bench.config, folder, NoProgress(), ("train",))
     spoil(folder.root)
     return bench.main("search", "run1")
 

@@ -18,6 +18,7 @@ from emorl.atlas.rows import ScoredAtlas, reward_field, scored_atlases
 from emorl.config import AtlasConfig, RewardConfig, RunConfig
 from emorl.config.files import config_text
 from emorl.decoding.atlas import AtlasBudget
+from emorl.execution.context import NoProgress
 from emorl.execution.pipeline import execute
 from emorl.inference import load_ensemble, load_run_models
 from emorl.records import Weights
@@ -32,7 +33,7 @@ from emorl.systems.mapping import map_prompts, mismatched_cells
 from tests.benchmarks.lookups import agreement, random_weights
 from tests.support.atlas_fields import fake_atlases
 from tests.support.atlas_fields import scored as random_scores
-from tests.support.tiny_runs import Silent, tiny_run
+from tests.support.tiny_runs import tiny_run
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +41,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunConfig, RunFo
     root = tmp_path_factory.mktemp("explored")
     config = tiny_run(root)
     folder = run_folder(root, config.name)
-    execute(config, folder, Silent())
+    execute(config, folder, NoProgress())
     return config, folder
 
 
@@ -323,7 +324,7 @@ def test_a_search_that_finds_the_zero_vector_best_gets_its_proof(tmp_path: Path)
         rewards=dict.fromkeys(config.objectives, reward),
     )
     folder = run_folder(tmp_path, "zero")
-    execute(config, folder, Silent())
+    execute(config, folder, NoProgress())
     (proof,) = snapshot_rows(folder, "certificates")
     assert not any(proof["searched_weights"])
     assert proof["regret"] == proof["gap"] == proof["mean_reward"] == 0.0
@@ -481,7 +482,7 @@ def test_a_prompt_of_ones_own_gets_an_atlas(
     ensemble = load_ensemble(folder.root)
     again = ensemble.atlases(["My own words."])[0]
     assert [cell.text for cell in again.cells] == [cell.text for cell in scored[0].atlas.cells]
-    execute(config, folder, Silent())  # a run with prompts of one's own still goes on
+    execute(config, folder, NoProgress())  # a run with prompts of one's own still goes on
     assert len(stored(folder)) == len(prompts(folder, "aggregation"))
 
 

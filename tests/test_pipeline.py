@@ -23,13 +23,14 @@ from emorl.errors import (
     RewardError,
     WeightsError,
 )
+from emorl.execution.context import NoProgress
 from emorl.execution.pipeline import execute
 from emorl.inference import load_run_models
 from emorl.runs.folder import RunFolder, run_folder
 from emorl.runs.schema import COLUMNS
 from emorl.runs.store import RunStore
 from emorl.runs.summary import summarise
-from tests.support.tiny_runs import OBJECTIVES, Silent, tiny_run, write_prompts
+from tests.support.tiny_runs import OBJECTIVES, tiny_run, write_prompts
 
 TIMES = {"seconds", "stored_at"}
 """Columns that differ between two runs of one seed."""
@@ -53,7 +54,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def finished(root: Path) -> tuple[RunConfig, RunFolder]:
     config = tiny_run(root)
     folder = run_folder(root, config.name)
-    execute(config, folder, Silent())
+    execute(config, folder, NoProgress())
     return config, folder
 
 
@@ -123,13 +124,15 @@ def test_two_runs_with_one_seed_are_equal(
 ) -> None:
     _, folder = finished
     again = tiny_run(root, name="again")
-    execute(again, run_folder(root, "again"), Silent())
+    execute(again, run_folder(root, "again"), NoProgress())
     assert results(run_folder(root, "again")) == results(folder)
 
 
 def test_another_seed_gives_another_run(finished: tuple[RunConfig, RunFolder], root: Path) -> None:
     _, folder = finished
-    execute(tiny_run(root, name="other", seed=1), run_folder(root, "other"), Silent(), ("train",))
+    execute(
+        tiny_run(root, name="other", seed=1), run_folder(root, "other"), NoProgress(), ("train",)
+    )
     other = rows(run_folder(root, "other"), "training_steps")
     assert other != rows(folder, "training_steps")
 
@@ -139,19 +142,19 @@ def test_training_first_and_searching_later_is_the_same_run(
 ) -> None:
     config = tiny_run(root, name="parts")
     folder = run_folder(root, "parts")
-    execute(config, folder, Silent(), ("train",))
+    execute(config, folder, NoProgress(), ("train",))
     status = folder.read_status()
     assert status is not None
     assert status.state() == "paused"
     assert "emorl search parts" in status.message
-    execute(config, folder, Silent(), ("search",))
+    execute(config, folder, NoProgress(), ("search",))
     assert results(folder) == results(finished[1])
 
 
 def test_a_finished_run_is_not_repeated(finished: tuple[RunConfig, RunFolder]) -> None:
     config, folder = finished
     before = folder.published.joinpath("evaluations.parquet").read_bytes()
-    execute(config, folder, Silent())
+    execute(config, folder, NoProgress())
     assert folder.published.joinpath("evaluations.parquet").read_bytes() == before
     status = folder.read_status()
     assert status is not None
@@ -163,7 +166,7 @@ def test_a_run_keeps_its_settings_and_refuses_others(
 ) -> None:
     config, folder = finished
     with pytest.raises(ConfigError, match="exists with other settings"):
-        execute(replace(config, seed=5), folder, Silent())
+        execute(replace(config, seed=5), folder, NoProgress())
 
 
 def test_a_first_try_without_results_can_be_mended_under_the_same_name(root: Path) -> None:
@@ -171,8 +174,8 @@ def test_a_first_try_without_results_can_be_mended_under_the_same_name(root: Pat
     folder = run_folder(root, "mended")
     nowhere = replace(config, policy=replace(config.policy, model=str(root / "none")))
     with pytest.raises(ModelError):
-        execute(nowhere, folder, Silent())
-    execute(config, folder, Silent(), ("train",))
+        execute(nowhere, folder, NoProgress())
+    execute(config, folder, NoProgress(), ("train",))
     assert read_config(folder.config) == config
 
 
@@ -181,11 +184,11 @@ def test_a_resumed_run_refuses_other_prompts(root: Path, tmp_path: Path) -> None
     config = tiny_run(root, name="moved")
     config = replace(config, data=replace(config.data, path=str(data)))
     folder = run_folder(root, "moved")
-    execute(config, folder, Silent(), ("train",))
+    execute(config, folder, NoProgress(), ("train",))
     lines = data.read_text(encoding="utf-8").splitlines()
     data.write_text("\n".join([lines[0], *lines[:0:-1]]) + "\n", encoding="utf-8")
     with pytest.raises(DataError, match="The data changed since this run began"):
-        execute(config, folder, Silent())
+        execute(config, folder, NoProgress())
 
 
 def test_a_deleted_adapter_is_trained_again(
@@ -193,9 +196,9 @@ def test_a_deleted_adapter_is_trained_again(
 ) -> None:
     config = tiny_run(root, name="deleted")
     folder = run_folder(root, "deleted")
-    execute(config, folder, Silent(), ("train",))
+    execute(config, folder, NoProgress(), ("train",))
     shutil.rmtree(folder.adapters / "brevity")
-    execute(config, folder, Silent())
+    execute(config, folder, NoProgress())
     assert results(folder) == results(finished[1])
 
 
@@ -208,7 +211,7 @@ def test_a_run_whose_tables_cannot_be_published_still_says_why(
     monkeypatch.setattr(RunStore, "publish", refuse)
     folder = run_folder(root, "full")
     with pytest.raises(DiskError):
-        execute(tiny_run(root, name="full"), folder, Silent())
+        execute(tiny_run(root, name="full"), folder, NoProgress())
     status = folder.read_status()
     assert status is not None
     assert status.state() == "failed"
@@ -221,7 +224,7 @@ def test_a_failed_run_says_why_and_goes_on_when_mended(root: Path) -> None:
     broken = replace(config, rewards=config.rewards | {"letters": bad})
     folder = run_folder(root, "failing")
     with pytest.raises(RewardError, match="letters"):
-        execute(broken, folder, Silent())
+        execute(broken, folder, NoProgress())
     status = folder.read_status()
     assert status is not None
     assert status.state() == "failed"

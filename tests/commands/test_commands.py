@@ -18,9 +18,10 @@ import pytest
 
 from emorl.__main__ import main
 from emorl.config.files import PRESETS, config_text
+from emorl.execution.context import NoProgress
 from emorl.execution.pipeline import execute
 from emorl.runs.folder import RunFolder, Status, run_folder
-from tests.support.tiny_runs import OBJECTIVES, Silent, tiny_run
+from tests.support.tiny_runs import OBJECTIVES, tiny_run
 from tests.test_pipeline import results
 
 ROOT = Path(__file__).parents[2]
@@ -31,7 +32,7 @@ PATIENCE_SECONDS = 60.0
 def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("artifacts")
     config = tiny_run(folder, name="done")
-    execute(config, run_folder(folder, "done"), Silent())
+    execute(config, run_folder(folder, "done"), NoProgress())
     return folder
 
 
@@ -165,7 +166,7 @@ def test_a_summary_of_a_run_that_only_trained_says_what_is_missing(
     artifacts: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = tiny_run(artifacts, name="half")
-    execute(config, run_folder(artifacts, "half"), Silent(), ("train",))
+    execute(config, run_folder(artifacts, "half"), NoProgress(), ("train",))
     assert main(["summary", "half", "--artifacts", str(artifacts)]) == 0
     assert "not scored yet" in capsys.readouterr().out
 

@@ -10,10 +10,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from emorl.__main__ import main
+from emorl.execution.context import NoProgress
 from emorl.execution.pipeline import execute
 from emorl.runs.folder import RunFolder, run_folder
 from emorl.runs.schema import COLUMNS
-from tests.support.tiny_runs import Silent, tiny_run
+from tests.support.tiny_runs import tiny_run
 
 TIMES = {"seconds", "stored_at"}
 
@@ -34,7 +35,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     root = tmp_path_factory.mktemp("runs")
     config = tiny_run(root)
     folder = run_folder(root, config.name)
-    execute(config, folder, Silent())
+    execute(config, folder, NoProgress())
     return folder
 
 

@@ -16,11 +16,12 @@ from typing import Any
 
 import torch
 
+from emorl.execution.context import NoProgress
 from emorl.execution.pipeline import execute
 from emorl.runs.folder import RunFolder, run_folder
 from emorl.runs.schema import KEYS
 from emorl.runs.store import RunStore
-from tests.support.tiny_runs import Silent, tiny_run
+from tests.support.tiny_runs import tiny_run
 
 
 def main(folder: Path, n_kills: int, seed: int) -> dict[str, Any]:
@@ -120,7 +121,7 @@ def _run_and_acknowledge(folder: Path, name: str) -> None:
     RunStore._insert = acknowledged_insert  # type: ignore[method-assign, assignment]
     failed = True
     try:
-        execute(config, run, Silent())
+        execute(config, run, NoProgress())
         failed = False
     finally:
         os._exit(failed)  # a forked child must not run its parent's clean-up

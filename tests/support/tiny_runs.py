@@ -57,16 +57,3 @@ def tiny_run(folder: Path, *, name: str = "tiny", seed: int = 0) -> RunConfig:
             for objective in OBJECTIVES
         },
     )
-
-
-class Silent:
-    """Progress that nobody looks at."""
-
-    def start(self, what: str, total: int, done: int = 0) -> None:
-        """Nothing."""
-
-    def advance(self, n: int, note: str = "") -> None:
-        """Nothing."""
-
-    def end(self) -> None:
-        """Nothing."""

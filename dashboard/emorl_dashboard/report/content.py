@@ -13,8 +13,8 @@ import pandas as pd
 import plotly
 from numpy.typing import NDArray
 
-from emorl import __version__
 from emorl.runs.schema import SCHEMA_VERSION
+from emorl.version import __version__
 from emorl_dashboard.data import queries, stored_atlases
 from emorl_dashboard.data import run_cards as cards
 from emorl_dashboard.data.queries import Run

@@ -10,10 +10,10 @@ import tempfile
 from importlib import metadata, util
 from pathlib import Path
 
-from emorl import __version__
 from emorl.embedded import EMBEDDED_NAMES, embedded_path
 from emorl.errors import StoreError
 from emorl.runs.folder import list_runs
+from emorl.version import __version__
 
 _PACKAGES = (
     "torch",

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
-from emorl import __version__
+from emorl.version import __version__
 
 Command = Callable[[argparse.Namespace], int]
 

@@ -14,7 +14,7 @@ from emorl.runs.store import RunStore
 
 
 class Progress(Protocol):
-    """Told how far the run is; the command line draws bars of it."""
+    """Receives progress; the command line shows bars."""
 
     def start(self, what: str, total: int, done: int = 0) -> None:
         """A part of the run begins; ``done`` of ``total`` is there from an earlier try."""
@@ -24,6 +24,19 @@ class Progress(Protocol):
 
     def end(self) -> None:
         """The part is over."""
+
+
+class NoProgress:
+    """Progress that nobody watches."""
+
+    def start(self, what: str, total: int, done: int = 0) -> None:
+        """Nothing."""
+
+    def advance(self, n: int, note: str = "") -> None:
+        """Nothing."""
+
+    def end(self) -> None:
+        """Nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
 
-.PHONY: install chromium demo app check test docs clean
+.PHONY: install chromium demo app check static types unit test test-all docs clean
 
 install: $(VENV)/.installed
 
@@ -28,16 +28,35 @@ demo: install
 app: install
 	$(BIN)/emorl dashboard
 
+# Format, lint, types, import rules and unit tests: below a minute and a half on two cores.
 check: install
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	+$(MAKE) --jobs=2 --output-sync=target types unit
+
+static: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	+$(MAKE) types
+
+types: install
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+unit: install
+	$(BIN)/pytest -n 2 --dist loadfile -m "not slow and not browser"
+
 # Two files at a time. Browsers have a turn of their own: beside other tests they wait for frames.
-test: check chromium
+test: static chromium
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not browser"
 	$(BIN)/pytest -n 2 --dist loadfile -m browser
+
+# All that, and what takes minutes by itself: twenty kills, rebuilding a scorer, more examples.
+test-all: test
+	EMORL_TESTS=all $(BIN)/pytest -n 2 --dist loadfile \
+	  -m nightly tests
+	EMORL_TESTS=all $(BIN)/pytest -n 2 --dist loadfile \
+	  tests/test_survival.py tests/atlas tests/search tests/test_weights.py
 
 # The documentation as a site, in site/.
 docs: install

@@ -20,9 +20,13 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 torch.set_num_threads(1)
 
 
+ALL_TESTS = os.environ.get("EMORL_TESTS") == "all"
+"""Whether nightly tests run too, and tests of many cases have more of them; ``make test-all``."""
+
 # A busy machine takes long for an example now and then, which is no failure.
 settings.register_profile("any speed", deadline=None)
-settings.load_profile("any speed")
+settings.register_profile("all", deadline=None, max_examples=400)
+settings.load_profile("all" if ALL_TESTS else "any speed")
 
 
 @pytest.fixture(scope="session")
@@ -40,8 +44,15 @@ def pair_file(real_data_folder: Path) -> Path:
     return real_data_folder / "pair" / "topic_clean_umich.csv"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let files with slow tests begin: one at the end would have one core idle beside it."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave nightly tests out of the other tiers; let files with slow tests begin.
+
+    A slow file at the end would leave one core idle.
+    """
+    if not ALL_TESTS:
+        nightly = [item for item in items if item.get_closest_marker("nightly")]
+        config.hook.pytest_deselected(items=nightly)
+        items[:] = [item for item in items if not item.get_closest_marker("nightly")]
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
 

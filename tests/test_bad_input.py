@@ -22,6 +22,8 @@ from emorl.runs.folder import run_folder
 from tests.support.tiny_models import save_tiny_t5
 from tests.support.tiny_runs import tiny_run, write_prompts
 
+pytestmark = pytest.mark.slow
+
 Capture = pytest.CaptureFixture[str]
 
 

@@ -35,6 +35,8 @@ from tests.support.atlas_fields import fake_atlases
 from tests.support.atlas_fields import scored as random_scores
 from tests.support.tiny_runs import tiny_run
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunConfig, RunFolder]:

@@ -32,6 +32,8 @@ from emorl.runs.store import RunStore
 from emorl.runs.summary import summarise
 from tests.support.tiny_runs import OBJECTIVES, tiny_run, write_prompts
 
+pytestmark = pytest.mark.slow
+
 TIMES = {"seconds", "stored_at"}
 """Columns that differ between two runs of one seed."""
 

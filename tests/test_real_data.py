@@ -9,6 +9,8 @@ import pytest
 
 from emorl.__main__ import main
 
+pytestmark = pytest.mark.slow
+
 SHORT = (
     "training.max_steps=2",
     "training.validate_every=2",
@@ -20,7 +22,6 @@ SHORT = (
 
 
 @pytest.mark.data
-@pytest.mark.slow
 def test_a_short_run_on_pair_ends_with_a_full_search_in_the_store(
     pair_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -11,9 +11,12 @@ from typing import Any
 import pytest
 
 from emorl.runs.folder import run_folder
+from tests.conftest import ALL_TESTS
 from tests.test_pipeline import results
 
-N_KILLS = 20
+pytestmark = pytest.mark.slow
+
+N_KILLS = 20 if ALL_TESTS else 6
 
 
 @pytest.fixture(scope="module")
@@ -30,20 +33,17 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, An
     return folder, json.loads(process.stdout)
 
 
-@pytest.mark.slow
-def test_twenty_kills_lose_no_acknowledged_row(killed: tuple[Path, dict[str, Any]]) -> None:
+def test_kills_lose_no_acknowledged_row(killed: tuple[Path, dict[str, Any]]) -> None:
     _, found = killed
     assert found["kills"] >= N_KILLS
     assert found["lost"] == 0
 
 
-@pytest.mark.slow
 def test_kills_hit_training_and_search(killed: tuple[Path, dict[str, Any]]) -> None:
     _, found = killed
     assert {"training", "searching"} <= set(found["phases"])
 
 
-@pytest.mark.slow
 def test_killed_and_resumed_runs_equal_the_undisturbed_one(
     killed: tuple[Path, dict[str, Any]],
 ) -> None:

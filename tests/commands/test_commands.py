@@ -24,6 +24,8 @@ from emorl.runs.folder import RunFolder, Status, run_folder
 from tests.support.tiny_runs import OBJECTIVES, tiny_run
 from tests.test_pipeline import results
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 60.0
 
@@ -74,7 +76,6 @@ def long_run(folder: Path, name: str) -> Path:
     return path
 
 
-@pytest.mark.slow
 def test_ctrl_c_keeps_what_is_there_and_the_same_command_goes_on(artifacts: Path) -> None:
     settings = long_run(artifacts, "stopped")
     folder = run_folder(artifacts, "stopped")
@@ -92,7 +93,6 @@ def test_ctrl_c_keeps_what_is_there_and_the_same_command_goes_on(artifacts: Path
     assert results(folder) == results(run_folder(artifacts, "done"))
 
 
-@pytest.mark.slow
 def test_a_second_engine_on_the_same_run_is_refused(artifacts: Path) -> None:
     settings = long_run(artifacts, "busy")
     folder = run_folder(artifacts, "busy")
@@ -107,7 +107,6 @@ def test_a_second_engine_on_the_same_run_is_refused(artifacts: Path) -> None:
         assert first.poll() is None
 
 
-@pytest.mark.slow
 def test_the_dashboard_answers_and_ends_with_ctrl_c(tmp_path: Path) -> None:
     with emorl("dashboard", "--artifacts", str(tmp_path)) as process:
         assert process.stdout is not None

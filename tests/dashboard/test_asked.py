@@ -7,6 +7,8 @@ from streamlit.testing.v1 import AppTest
 
 from tests.dashboard.test_pages import run_page
 
+pytestmark = pytest.mark.slow
+
 
 def errors(page: AppTest) -> str:
     assert not page.exception

@@ -13,6 +13,8 @@ from tests.dashboard.test_pages import run_page, said
 from tests.support.dashboard_atlases import halves
 from tests.support.synthetic import SPECS, write_run
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.usefixtures("served")
 @pytest.mark.parametrize("name", ["atlas", "compare"])

@@ -24,6 +24,8 @@ from tests.support.formula import HOSTILE, OBJECTIVES
 from tests.support.formula_models import UNMAPPABLE, FormulaModels
 from tests.support.synthetic import SPECS, write_run
 
+pytestmark = pytest.mark.slow
+
 BEST = (0.9375, 0.75, 0.3125)
 
 

@@ -18,6 +18,8 @@ from emorl_dashboard.data import queries
 from emorl_dashboard.data import run_cards as cards
 from tests.support.synthetic import SPECS, write_run
 
+pytestmark = pytest.mark.slow
+
 PAGES = ("overview", "training", "weight_space", "live")
 WITHOUT_MODELS = ("overview", "training", "weight_space")
 

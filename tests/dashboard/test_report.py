@@ -15,6 +15,8 @@ from emorl_dashboard.figures import palette
 from emorl_dashboard.report.__main__ import main
 from emorl_dashboard.report.page import Section, page_text, table_html
 
+pytestmark = pytest.mark.slow
+
 TITLES = [
     "Summary",
     "Base, single objectives and best ensemble",

@@ -14,6 +14,8 @@ from emorl_dashboard.study.protocol.plan import PlanItem, PlanSystem, StudyPlan,
 from tests.dashboard.study.analysis.studies import plan_for, write_ratings, write_study
 from tests.dashboard.test_pages import said
 
+pytestmark = pytest.mark.slow
+
 TINY = Truth(
     systems={"secret-one": -0.5, "secret-two": 0.5},
     criteria=("empathy",),

@@ -13,6 +13,8 @@ from emorl_dashboard.live import models as live
 from tests.e2e import served_app
 from tests.support.states import write_states
 
+pytestmark = pytest.mark.slow
+
 PAGES = sorted(app.RUN_PAGES | app.STUDY_PAGES)
 """The views that the app shows: a page that is added is tested."""
 

@@ -13,6 +13,8 @@ from tests.benchmarks.dashboard_runs import trade_offs, write_study
 from tests.support.formula import RunSpec
 from tests.support.synthetic import write_run
 
+pytestmark = pytest.mark.slow
+
 VIEWS = ["Map", "Triangle", "Slices", "Trade-off", "Parallel", "Effects", "History"]
 
 

@@ -164,7 +164,7 @@ def test_the_tokenizer_gives_any_text_back(text: str) -> None:
     assert ids[-1] == tokenizer.eos_token_id == 1
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_seeded_command_rebuilds_the_fluency_scorer(tmp_path: Path) -> None:
     n_threads = torch.get_num_threads()
     build(tmp_path, names=["fluency"])

@@ -28,6 +28,8 @@ from emorl.systems.ensemble import Ensemble
 from emorl.weights import canonical_direction
 from tests.support.policies import ADAPTERS, FAMILIES, PROMPTS, tiny_policy
 
+pytestmark = pytest.mark.slow
+
 N_TOKENS = 24
 NEAR_TIE = 2e-5
 """Relative gap of the two largest scores below which rounding may decide."""
@@ -140,7 +142,6 @@ def asked(
     return [[[int(token) for token in text.text.split()] for text in row] for row in written]
 
 
-@pytest.mark.slow
 def test_all_ways_to_decode_agree_with_the_oracle_token_for_token(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,6 +21,8 @@ from emorl.models.policy import Policy
 from emorl.systems.ensemble import Ensemble, base_alone
 from tests.support.policies import ADAPTERS, FAMILIES, PROMPTS, tiny_policy
 
+pytestmark = pytest.mark.slow
+
 MIXED = ((0.5, 0.5, 0.2), (1.0, 0.25, 0.75), (0.0, 1.0, 1.0), (0.3, 0.1, 0.9))
 
 

@@ -19,6 +19,8 @@ from emorl.systems.ensemble import Ensemble
 from tests.support.policies import ADAPTERS, FAMILIES, PROMPTS, tiny_policy
 from tests.support.tiny_models import save_tiny_gpt2
 
+pytestmark = pytest.mark.slow
+
 WEIGHTS = (0.5, 0.3, 0.2)
 
 

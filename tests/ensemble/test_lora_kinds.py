@@ -19,6 +19,8 @@ from emorl.models.policy import Policy
 from emorl.systems.ensemble import Ensemble
 from tests.support.policies import ADAPTERS, FAMILIES, PROMPTS, tiny_policy
 
+pytestmark = pytest.mark.slow
+
 MEMBERS = ("warm", BASE, "dora")
 MIXED = [(0.5, 0.2, 0.3), (0.2, 0.2, 0.6), (0.6, 0.3, 0.1)]
 

@@ -30,6 +30,8 @@ from emorl.systems.ensemble import Ensemble
 from tests.support.policies import ADAPTERS, FAMILIES, PROMPTS, tiny_policy
 from tests.support.tiny_models import save_tiny_llama, save_tiny_t5
 
+pytestmark = pytest.mark.slow
+
 MIXED = [(1.0, 0.1 * k, 0.05 * k) for k in range(40)]
 # A prompt of one token takes 3 (keys and values) + 7 + 1 bytes while it is read; a text takes
 # 3 x 5 x 3 bytes of keys and values, 2 x 5 x 2 of states, 7 while it is read, and 3 x 2 x 4 of

@@ -11,6 +11,8 @@ from tests.benchmarks.memory import Case, measure
 from tests.support.policies import ADAPTERS, FAMILIES, PROMPTS, tiny_policy
 from tests.support.tiny_models import save_tiny_t5
 
+pytestmark = pytest.mark.slow
+
 _OF_THE_LIBRARY = 24
 """MiB that the mathematical library may keep for itself, for products of these sizes."""
 

@@ -16,6 +16,8 @@ from emorl.runs.folder import RunFolder, run_folder
 from emorl.runs.schema import COLUMNS
 from tests.support.tiny_runs import tiny_run
 
+pytestmark = pytest.mark.slow
+
 TIMES = {"seconds", "stored_at"}
 
 

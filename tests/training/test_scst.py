@@ -28,6 +28,8 @@ from tests.support import tilting
 from tests.support.policies import FAMILIES, PROMPTS, tiny_policy
 from tests.support.tiny_models import save_tiny_granite, save_tiny_llama
 
+pytestmark = pytest.mark.slow
+
 # With its usual small weights a random tiny Llama is all but uniform, whatever its adapter does.
 BASES = FAMILIES | {"decoder-only": partial(save_tiny_llama, initializer_range=0.2)}
 CONFIG = TrainingConfig(

@@ -21,6 +21,8 @@ from emorl.training.scst import ScstTrainer
 from tests.support.policies import FAMILIES, PROMPTS
 from tests.support.tiny_models import save_tiny_granite, save_tiny_llama
 
+pytestmark = pytest.mark.slow
+
 OBJECTIVES = ("letters", "brevity")
 CONFIG = TrainingConfig(
     prompts_per_step=3,

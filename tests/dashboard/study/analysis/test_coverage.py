@@ -20,6 +20,8 @@ from emorl_dashboard.study.analysis.cells import resamples_of, study_ratings
 from emorl_dashboard.study.analysis.simulation import Truth, simulate_study
 from emorl_dashboard.study.analysis.systems import comparisons, system_means
 
+pytestmark = pytest.mark.slow
+
 N_STUDIES = 200
 N_PROMPTS = 64
 SYSTEMS = {"base": -0.4, "best": 0.4}

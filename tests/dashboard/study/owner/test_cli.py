@@ -34,6 +34,8 @@ from emorl_dashboard.study.reporting.material import system_weights
 from tests.dashboard.study.samples import SYSTEMS, rating, write_finished_run
 from tests.support.synthetic import SPECS, write_run
 
+pytestmark = pytest.mark.slow
+
 TEXTS = {
     system: [f"Answer {n} has some words", f"Reply {n} has others"]
     for n, system in enumerate(SYSTEMS)

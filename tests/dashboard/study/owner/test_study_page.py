@@ -39,6 +39,8 @@ from tests.dashboard.study.samples import (
 )
 from tests.support.synthetic import SPECS, write_run
 
+pytestmark = pytest.mark.slow
+
 TEXTS = {
     system: [f"Answer {n} has some words", f"Reply {n} has others"]
     for n, system in enumerate(SYSTEMS)

@@ -20,6 +20,8 @@ from emorl_dashboard.study.records.store import AnnotationStore
 from tests.dashboard.study.samples import SYSTEMS, sealed, system_sources, write_finished_run
 from tests.support.synthetic import HOSTILE
 
+pytestmark = pytest.mark.slow
+
 TEXTS = {system: [f"Answer {n}", f"Reply {n}"] for n, system in enumerate(SYSTEMS)}
 WORDS_OF_SYSTEMS = re.compile(r"adapter|\bbase\b|\bbest\b|0\.9375|0\.59375|0\.1234|greedy")
 

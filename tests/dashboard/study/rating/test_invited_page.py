@@ -18,6 +18,8 @@ from emorl_dashboard.study.rating.progress import COMPLETE_RULE
 from emorl_dashboard.study.reporting.status import status
 from tests.dashboard.study.samples import SYSTEMS, sealed, write_finished_run
 
+pytestmark = pytest.mark.slow
+
 APP = str(Path(__file__).resolve().parents[4] / "dashboard" / "emorl_dashboard" / "app.py")
 TEXTS = {
     system: [f"Answer {n} has some words", f"Reply {n} has others"]

@@ -12,6 +12,8 @@ import pytest
 from emorl.errors import StoreError
 from emorl_dashboard.study.records.store import AnnotationStore
 
+pytestmark = pytest.mark.slow
+
 OPEN = """
 import sys
 from pathlib import Path

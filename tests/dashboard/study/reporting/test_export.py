@@ -43,6 +43,8 @@ from emorl_dashboard.study.reporting.material import ratings_path, read_material
 from tests.dashboard.study.analysis.studies import plan_for, write_ratings, write_study
 from tests.dashboard.study.samples import GUIDELINES, rating, shared_plan
 
+pytestmark = pytest.mark.slow
+
 TRUTH = Truth(
     systems={"base": -0.4, "best": 0.4},
     criteria=("reflection",),

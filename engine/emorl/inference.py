@@ -13,10 +13,9 @@ import torch
 
 from emorl.atlas.rows import ScoredAtlas
 from emorl.config import PolicyConfig
-from emorl.config.checks import check_choice
 from emorl.config.files import read_config
 from emorl.decoding.atlas import AtlasBudget
-from emorl.decoding.levels import Level
+from emorl.decoding.levels.protocol import load_level
 from emorl.errors import ConfigError, ModelError, RunNotFoundError
 from emorl.models.adapters import load_adapters
 from emorl.models.policy import Policy, load_policy
@@ -140,12 +139,13 @@ class RunModels:
         return str(self.policy.tokenizer.convert_ids_to_tokens(token))
 
 
-def load_ensemble(run: Path | str, level: Level = "hidden_state") -> Ensemble:
+def load_ensemble(run: Path | str, level: str = "hidden_state") -> Ensemble:
     """Load the ensemble of a run, to generate and to map; no reward is loaded.
 
     Args:
         run: The run's folder, e.g. ``artifacts/runs/demo``.
-        level: How the adapters decide a token.
+        level: How the adapters decide a token: ``hidden_state``, ``logit``, ``probability``,
+            ``parameter``, or your own as ``module:attribute``.
 
     Raises:
         RunNotFoundError: If the folder holds no run.
@@ -163,7 +163,7 @@ def load_ensemble(run: Path | str, level: Level = "hidden_state") -> Ensemble:
 
 
 def make_ensemble(
-    policy: PolicyConfig, adapters: Mapping[str, Path | str], level: Level = "hidden_state"
+    policy: PolicyConfig, adapters: Mapping[str, Path | str], level: str = "hidden_state"
 ) -> Ensemble:
     """Put an ensemble together from a base model and LoRA folders in PEFT's layout.
 
@@ -194,7 +194,7 @@ def make_ensemble(
         check_objective(name)
         if not isinstance(folder, str | os.PathLike):
             raise ModelError(f"The folder of adapter {name!r} must be a path, got {folder!r}.")
-    check_choice("level", level, Level)
+    load_level(level)  # refused before models are loaded
     _warn_if_not_exact(policy)
     folders = {name: Path(folder) for name, folder in adapters.items()}
     return Ensemble(load_adapters(load_policy(policy), folders), tuple(folders), level)

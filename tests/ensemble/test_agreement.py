@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from emorl.decoding.backend import Forward
 from emorl.decoding.choice import Backend
 from emorl.decoding.forward import HuggingFaceForward
-from emorl.decoding.levels import hidden_state_scores, logit_scores
+from emorl.decoding.levels.hidden_state import hidden_state_scores
+from emorl.decoding.levels.logit import logit_scores
 from emorl.decoding.loop import Aggregate, StopRule, decode
 from emorl.decoding.screen import Screen
 from emorl.decoding.stacked import stacked_forward

@@ -14,7 +14,7 @@ from emorl.atlas.cells import Floats
 from emorl.decoding.atlas import AtlasBudget, build_atlases
 from emorl.decoding.atlas_parts import build_by_part
 from emorl.decoding.attribution import attribute
-from emorl.decoding.levels import hidden_state_scores
+from emorl.decoding.levels.hidden_state import hidden_state_scores
 from emorl.decoding.loop import decode
 from emorl.decoding.memory import BYTES_OF_RECORDS
 from emorl.decoding.tree import PrefixTree

@@ -131,11 +131,19 @@ def test_overlong_prompts_are_refused_unless_they_are_to_be_cut(policy: Policy) 
     assert len(cutting.generate(overlong, [WEIGHTS])[0]) == 2
 
 
-@pytest.mark.parametrize("setting", ["level", "stop", "backend", "overlong"])
+@pytest.mark.parametrize("setting", ["stop", "backend", "overlong"])
 def test_an_unknown_choice_names_those_there_are(policy: Policy, setting: str) -> None:
     settings: dict[str, Any] = {setting: "bogus"}
     with pytest.raises(ConfigError, match=rf"{setting} must be one of \['.*got 'bogus'"):
         Ensemble(policy, ADAPTERS, **settings)
+
+
+def test_an_unknown_level_names_those_there_are(policy: Policy) -> None:
+    with pytest.raises(ConfigError, match=r"no level of kind 'logits'\. Did you mean 'logit'"):
+        Ensemble(policy, ADAPTERS, "logits")
+    level: Any = 5
+    with pytest.raises(ConfigError, match=r"level must be the name of a level.*got 5"):
+        Ensemble(policy, ADAPTERS, level)
 
 
 @pytest.mark.parametrize("members", [(), "warm", None, 5, [1, 2], [["warm"], "plain"]])
@@ -204,7 +212,7 @@ def test_an_ensemble_needs_adapters_whose_names_fit(
     with pytest.raises(ModelError, match=r"got \[.*Give \{name: folder\}"):
         make_ensemble(policy.config, unnamed)
     bogus: Any = "bogus"
-    with pytest.raises(ConfigError, match="level must be one of"):
+    with pytest.raises(ConfigError, match="no level of kind 'bogus'"):
         make_ensemble(policy.config, folders, bogus)
 
 

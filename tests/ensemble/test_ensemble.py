@@ -13,7 +13,7 @@ import torch
 from peft import PeftModel
 
 from emorl.decoding.forward import HuggingFaceForward
-from emorl.decoding.levels import LEVELS
+from emorl.decoding.levels.hidden_state import hidden_state_scores
 from emorl.decoding.loop import decode
 from emorl.decoding.tree import PrefixTree
 from emorl.errors import ModelError, PromptError, WeightsError
@@ -182,7 +182,7 @@ def test_nodes_are_shared_where_prefixes_are(policy: Policy) -> None:
 
     decode(
         Counting(policy, ADAPTERS),
-        LEVELS["hidden_state"],
+        hidden_state_scores,
         *policy.encode(PROMPTS),
         torch.tensor([MIXED[0]] * 5),
         max_new_tokens=8,

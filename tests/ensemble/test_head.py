@@ -19,7 +19,7 @@ from transformers import (
 from emorl.config import AdapterConfig, PolicyConfig
 from emorl.decoding.choice import choose_backend
 from emorl.decoding.head import shared_head
-from emorl.decoding.levels import probability_scores
+from emorl.decoding.levels.probability import probability_scores
 from emorl.errors import ModelError
 from emorl.models.adapters import add_adapter
 from emorl.models.policy import Policy, load_policy

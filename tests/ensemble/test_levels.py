@@ -11,7 +11,7 @@ import torch
 from emorl.config import PolicyConfig
 from emorl.decoding.choice import choose_backend
 from emorl.decoding.forward import BASE, HuggingFaceForward
-from emorl.decoding.levels import probability_scores
+from emorl.decoding.levels.probability import probability_scores
 from emorl.decoding.merging import merged_adapter
 from emorl.errors import ModelError, PromptError, WeightsError
 from emorl.models.policy import Policy, load_policy

@@ -11,7 +11,7 @@ from peft import LoraConfig, PeftModel
 from peft.tuners.lora import LoraLayer
 
 from emorl.decoding.forward import BASE, HuggingFaceForward
-from emorl.decoding.levels import hidden_state_scores
+from emorl.decoding.levels.hidden_state import hidden_state_scores
 from emorl.decoding.loop import decode
 from emorl.decoding.merging import merged_adapter
 from emorl.errors import ModelError

@@ -74,12 +74,12 @@ def pairs_at_once(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
 def test_costs_are_those_counted_by_hand() -> None:
     assert COSTS.prompt(1) == 11
     assert COSTS.prompt(2) == 2 * 10 + 4
-    assert COSTS.text(1, "hidden_state") == 72 + 24
-    assert COSTS.text(1, "hidden_state", is_drawn=True) == 72 + 48
+    assert COSTS.text(1, needs_logits=False) == 72 + 24
+    assert COSTS.text(1, needs_logits=False, is_drawn=True) == 72 + 48
     # Two more kinds of scores that all three members have.
-    assert COSTS.text(1, "probability") == 72 + (3 + 9) * 8
+    assert COSTS.text(1, needs_logits=True) == 72 + (3 + 9) * 8
     # Two copies of the prompt, while one is made longer.
-    assert replace(COSTS, is_generic=True).text(4, "hidden_state") == 72 + 2 * 4 * 3 + 24
+    assert replace(COSTS, is_generic=True).text(4, needs_logits=False) == 72 + 2 * 4 * 3 + 24
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emorl.atlas.cells import Floats
-from emorl.decoding.levels import hidden_state_scores
+from emorl.decoding.levels.hidden_state import hidden_state_scores
 from emorl.decoding.loop import decode
 from emorl.decoding.memory import BYTES_OF_RECORDS
 from emorl.decoding.nodes import NodeStore, NoRoomError

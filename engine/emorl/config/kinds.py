@@ -12,3 +12,6 @@ SCALARIZERS = Registry("scalarizers", "emorl.scalarizers", "scalarizer")
 
 RULES = Registry("rules", "emorl.rules", "rule", default="fixed")
 """Where weights come from: ``load(config, n_objectives) -> rules.protocol.WeightRule``."""
+
+LEVELS = Registry("levels", "emorl.decoding.levels", "level", default="hidden_state")
+"""How members decide a token: ``load(config) -> decoding.levels.protocol.Level``."""

@@ -6,10 +6,9 @@ import itertools
 from collections.abc import Callable, Sequence
 
 import torch
-from torch import Tensor, nn
 
 from emorl.decoding.choice import ChosenBackend
-from emorl.decoding.levels import LEVELS, Level
+from emorl.decoding.levels.protocol import Level, checked_scores
 from emorl.decoding.loop import StopRule, decode, most_likely
 from emorl.decoding.memory import Costs
 from emorl.decoding.sample_noise import SampleNoise
@@ -39,7 +38,7 @@ class Batches:
         """Say what decodes; see ``Ensemble``."""
         self._policy = policy
         self._backend = backend
-        self._level: Level = level
+        self._level = level
         self._stop = stop
         self._costs = costs
 
@@ -72,10 +71,9 @@ class Batches:
             of_weights = slice(first, first + n_weights)
             of_prompts = slice(start, start + n_prompts)
             input_ids, attention_mask = self._policy.encode(prompts[of_prompts])
-            aggregate: Callable[[Tensor, Tensor, nn.Module], Tensor] = LEVELS[self._level]
             part = decode(
                 self._backend.make(),
-                aggregate,
+                checked_scores(self._level),
                 input_ids,
                 attention_mask,
                 torch.tensor(weights[of_weights], dtype=torch.float64).to(torch.float32),
@@ -99,7 +97,7 @@ class Batches:
         costs = self._costs
         length = self._policy.encode(prompts)[0].shape[1]
         prompt = costs.prompt(length)
-        text = costs.text(length, self._level, is_drawn=is_drawn)
+        text = costs.text(length, needs_logits=self._level.needs_logits, is_drawn=is_drawn)
         # Under the rule "reference" responses depend on the other prompts of the batch.
         together = self._stop == "reference"
         most_weights = min(n_weights, _MAX_PAIRS)

@@ -9,7 +9,7 @@ from typing import Literal
 from emorl.decoding.backend import Forward
 from emorl.decoding.forward import HuggingFaceForward, check_members
 from emorl.decoding.head import Scores, shared_head
-from emorl.decoding.levels import Level
+from emorl.decoding.levels.protocol import Level
 from emorl.decoding.stacked import stacked_forward, unsupported_reason
 from emorl.errors import ModelError
 from emorl.models.policy import Policy
@@ -37,7 +37,7 @@ class ChosenBackend:
         Raises:
             ModelError: If they are not.
         """
-        if level == "parameter" or self.scores == "logits":
+        if level.merges or self.scores == "logits":
             return  # merged members write as one, with the model's own logits
         if self.scores == "other":
             raise ModelError(
@@ -45,8 +45,8 @@ class ChosenBackend:
                 "capped alike for all tokens; this model changes them in another way behind its "
                 "head. Use the level 'parameter', or one member."
             )
-        if sampling or level != "hidden_state":
-            wanted = "sampling" if sampling else f"the level {level!r}"
+        if sampling or not level.mixes_states:
+            wanted = "sampling" if sampling else f"the level {level.name!r}"
             raise ModelError(
                 f"For several members {wanted} needs the size of the logits, but this model "
                 "bends them behind its head (a soft cap such as final_logit_softcapping), which "

@@ -91,7 +91,7 @@ def decode(
 
     Args:
         forward: A fresh back end for the ensemble's members.
-        aggregate: One of ``aggregation.LEVELS``.
+        aggregate: ``Level.scores`` of a level.
         input_ids: Prompts, ``(n_prompts, length)``.
         attention_mask: Same shape.
         weights: ``(n_weights, n_members)``.

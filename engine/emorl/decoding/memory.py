@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from emorl.decoding.backend import Forward
-from emorl.decoding.levels import Level
 from emorl.errors import MemoryBudgetError
 from emorl.models.policy import Policy
 
@@ -75,7 +74,7 @@ class Costs:
         reading = length * self.bytes_read_per_token + length**2 * self.bytes_per_token_pair
         return self.held_by_prompt(length) + reading
 
-    def text(self, length: int, level: Level, *, is_drawn: bool = False) -> int:
+    def text(self, length: int, *, needs_logits: bool, is_drawn: bool = False) -> int:
         """One text to a prompt of so many tokens: its longest response and its scores."""
         tokens = _NODE_COPIES * self.max_new_tokens
         states = _STATE_COPIES * self.max_new_tokens * self.bytes_of_state
@@ -83,7 +82,7 @@ class Costs:
         if self.is_generic:
             tokens += 2 * length  # while one is made longer, there are two
         n_scores = _SCORES_DRAWN if is_drawn else _SCORES_COPIED
-        if level in ("logit", "probability"):
+        if needs_logits:
             n_scores += _SCORES_COPIED * self.n_members
         scores = n_scores * self.vocabulary * _BYTES_PER_SCORE
         return tokens * self.bytes_per_node + states + scores
@@ -94,7 +93,7 @@ class Costs:
         Args:
             longest_prompt: In tokens.
         """
-        text = self.text(longest_prompt, "logit", is_drawn=True)
+        text = self.text(longest_prompt, needs_logits=True, is_drawn=True)
         return self.bytes_of_adapters + self.prompt(longest_prompt) + text
 
     def check(self, needed: float) -> None:

@@ -113,7 +113,7 @@ class PrefixTreeCache:
         while len(self._kept) >= _MOST_TREES:
             self._drop_one()
         taken = costs.bytes_of_adapters + len(part) * _bytes_of_one(costs, length)
-        text = costs.text(length, "hidden_state")
+        text = costs.text(length, needs_logits=False)
         self.make_room(taken + text, costs.budget)
         copies = 1 if len(part) == 1 else _COPIES_OF_PROMPTS
         fixed = costs.bytes_of_adapters + len(part) * copies * costs.held_by_prompt(length)
@@ -163,7 +163,7 @@ class PrefixTreeCache:
             for start in range(0, len(prompts), PROMPTS_PER_TREE)
         ]
         longest = [self._policy.encode(group)[0].shape[1] for group in groups]
-        texts = [costs.text(length, "hidden_state") for length in longest]
+        texts = [costs.text(length, needs_logits=False) for length in longest]
         costs.check(max(map(operator.add, map(costs.prompt, longest), texts)))
         free = costs.budget - costs.bytes_of_adapters
         parts: list[Part] = []

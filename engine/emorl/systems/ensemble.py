@@ -15,7 +15,7 @@ from emorl.decoding.attribution import TokenAttribution, attribute
 from emorl.decoding.batches import Batches
 from emorl.decoding.choice import Backend, checked_members, choose_backend
 from emorl.decoding.forward import BASE
-from emorl.decoding.levels import Level
+from emorl.decoding.levels.protocol import Level, load_level
 from emorl.decoding.loop import StopRule
 from emorl.decoding.memory import Costs, costs_of
 from emorl.decoding.merging import merged_adapter
@@ -25,7 +25,12 @@ from emorl.decoding.sample_noise import SampleNoise
 from emorl.errors import ModelError, WeightsError
 from emorl.models.policy import Policy
 from emorl.records import GeneratedText
-from emorl.weights import canonical_direction, check_weight_vectors, check_weights
+from emorl.weights import (
+    WeightSpace,
+    canonical_direction,
+    check_weight_vectors,
+    check_weights,
+)
 
 BFLOAT16_WARNING = (
     "policy.precision = 'bfloat16': decoding is faster and not exact, so cells of the atlas and "
@@ -52,7 +57,7 @@ class Ensemble:
         self,
         policy: Policy,
         members: Sequence[str],
-        level: Level = "hidden_state",
+        level: str = "hidden_state",
         *,
         backend: Backend = "auto",
         stop: StopRule = "eos",
@@ -64,7 +69,8 @@ class Ensemble:
             policy: Base model with all member adapters on it. Change its weights only before
                 the first text, or call ``forget`` after it.
             members: Adapter names in the order of the weights.
-            level: How the members decide a token.
+            level: How the members decide a token: a kind of ``LEVELS``, or
+                ``module:attribute``.
             backend: ``stacked`` is fast and knows some families, ``generic`` knows all.
             stop: When a response ends.
             overlong: What happens to prompts that are too long.
@@ -74,7 +80,6 @@ class Ensemble:
             ModelError: If there is no member, one is missing, or the back end asked for does not
                 know the model.
         """
-        check_choice("level", level, Level)
         check_choice("backend", backend, Backend)
         check_choice("stop", stop, StopRule)
         check_choice("overlong", overlong, Overlong)
@@ -85,11 +90,12 @@ class Ensemble:
                 "`emorl.models.policy.load_policy`, or use `emorl.inference.make_ensemble`."
             )
         self.policy = policy
-        self.level = level
+        self.level: Level = load_level(level)
         self.stop = stop
         self.backend = choose_backend(policy, self.members, backend)
-        self.backend.check(level)
+        self.backend.check(self.level)
         self.overlong = overlong
+        self.space = WeightSpace(self.members, self.level.scale_free)
         self.trees = PrefixTreeCache(policy, self.backend)
 
     def generate(
@@ -114,9 +120,9 @@ class Ensemble:
         """
         prompts = checked_prompts(self.policy, prompts, self.overlong)
         checked = check_weight_vectors(weights, len(self.members))
-        if self.level == "parameter":
+        if self.level.merges:
             return [self._merged(prompts, vector)[0] for vector in checked]
-        scaled = [canonical_direction(vector) if any(vector) else vector for vector in checked]
+        scaled = [self.space.canonical(vector) for vector in checked]
         if not self._decodes_in_trees:
             return self._in_batches(prompts, scaled)
         # The zero vector has no place in a tree, where only directions count.
@@ -171,9 +177,9 @@ class Ensemble:
             seed=seed,
             device=self.policy.device,
         )
-        if self.level == "parameter":
+        if self.level.merges:
             return self._merged(prompts, vector, n_samples, noise)
-        return self._in_batches(prompts, [canonical_direction(vector)] * n_samples, noise)
+        return self._in_batches(prompts, [self.space.canonical(vector)] * n_samples, noise)
 
     def atlases(
         self, prompts: Sequence[str], budget: AtlasBudget | None = None
@@ -243,7 +249,7 @@ class Ensemble:
 
     @property
     def _has_trees(self) -> bool:
-        return self.level == "hidden_state" and len(self.members) > 1 and self.stop == "eos"
+        return self.level.mixes_states and len(self.members) > 1 and self.stop == "eos"
 
     @property
     def _decodes_in_trees(self) -> bool:
@@ -251,7 +257,7 @@ class Ensemble:
 
         Soft caps bend the logits before they are combined, so that no tree has their sums.
         """
-        has_same_texts = self.level == "logit" and self.backend.cap is None
+        has_same_texts = self.level.writes_as_states and self.backend.cap is None
         return self._has_trees or (has_same_texts and len(self.members) > 1 and self.stop == "eos")
 
     def _from_trees(
@@ -282,7 +288,7 @@ class Ensemble:
             raise WeightsError(
                 f"{what} needs at least two members, greedy decoding, the stop rule 'eos' and "
                 f"the level hidden_state; this ensemble has {len(self.members)}, {self.stop!r} "
-                f"and {self.level!r}."
+                f"and {self.level.name!r}."
             )
 
     @cached_property

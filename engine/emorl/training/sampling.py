@@ -18,7 +18,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from emorl.decoding.backend import Forward
 from emorl.decoding.forward import BASE, HuggingFaceForward
-from emorl.decoding.levels import hidden_state_scores
+from emorl.decoding.levels.hidden_state import hidden_state_scores
 from emorl.decoding.loop import Choose, decode, drawn
 from emorl.decoding.stacked import stacked_forward, unsupported_reason
 from emorl.models.policy import Policy

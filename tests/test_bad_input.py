@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from emorl.__main__ import main
 from emorl.config import RunConfig
 from emorl.config.files import config_text
+from emorl.config.kinds import REWARDS
 from emorl.execution.context import NoProgress
 from emorl.execution.pipeline import execute
 from emorl.runs.folder import run_folder
@@ -60,7 +61,9 @@ def _policy(bench: Bench, **settings: Any) -> int:
 
 
 def _reward(bench: Bench, **settings: Any) -> int:
-    changed = replace(bench.config.rewards["letters"], **settings)
+    kind = settings.pop("kind", None)
+    before = bench.config.rewards["letters"]
+    changed = REWARDS.config(kind, **settings) if kind else replace(before, **settings)
     return bench.run(replace(bench.config, rewards=bench.config.rewards | {"letters": changed}))
 
 

@@ -97,7 +97,7 @@ BAD = {
     "a target that names no function": (SMALL.replace("module:calm", "module"), "module:function"),
     "an unknown reward kind": (
         SMALL.replace('kind = "callable"', 'kind = "magic"', 1),
-        "rewards.calm.kind must be one of",
+        "rewards.calm.kind: There is no reward of kind 'magic'",
     ),
     "overrides of no objective": (SMALL + "[training_overrides.dark]", "which is no objective"),
     "an unknown override": (

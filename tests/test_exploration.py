@@ -15,8 +15,9 @@ from emorl.__main__ import main
 from emorl.atlas.cells import PromptAtlas
 from emorl.atlas.field import RewardField
 from emorl.atlas.rows import ScoredAtlas, reward_field, scored_atlases
-from emorl.config import AtlasConfig, RewardConfig, RunConfig
+from emorl.config import AtlasConfig, RunConfig
 from emorl.config.files import config_text
+from emorl.config.kinds import REWARDS
 from emorl.decoding.atlas import AtlasBudget
 from emorl.execution.context import NoProgress
 from emorl.execution.pipeline import execute
@@ -319,7 +320,7 @@ def worthless(_prompts: Sequence[str], responses: Sequence[str]) -> list[float]:
 
 def test_a_search_that_finds_the_zero_vector_best_gets_its_proof(tmp_path: Path) -> None:
     config = tiny_run(tmp_path, name="zero")
-    reward = RewardConfig(kind="callable", target="tests.test_exploration:worthless")
+    reward = REWARDS.config("callable", target="tests.test_exploration:worthless")
     config = replace(
         config,
         search=hierarchical.Config(n_rounds=1, mode="reference"),

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emorl.config import PolicyConfig, RewardConfig, RunConfig
+from emorl.config import PolicyConfig, RunConfig
 from emorl.config.files import config_text, preset
+from emorl.config.kinds import REWARDS
 from emorl.errors import ModelError, PromptError, WeightsError
 from emorl.inference import RunModels, load_run_models
 from emorl.rewards import load_rewards
@@ -31,7 +32,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> RunModels:
         objectives=ADAPTERS,
         policy=PolicyConfig(model="tiny"),
         rewards={
-            name: RewardConfig(kind="callable", target=f"tests.support.formula_rewards:{target}")
+            name: REWARDS.config("callable", target=f"tests.support.formula_rewards:{target}")
             for name, target in targets.items()
         },
     )

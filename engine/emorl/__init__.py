@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any
 from emorl.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from emorl.api import results, run, search_weights, summary
+    from emorl.api import results, reward, run, search_weights, summary
     from emorl.atlas.cells import PromptAtlas
     from emorl.config import (
         AdapterConfig,
         AtlasConfig,
         DataConfig,
         PolicyConfig,
-        RewardConfig,
         RunConfig,
         TrainingConfig,
     )
@@ -40,7 +39,6 @@ _HOMES = {
     "GeneratedText": "systems.ensemble",
     "PolicyConfig": "config",
     "PromptAtlas": "atlas.cells",
-    "RewardConfig": "config",
     "RunConfig": "config",
     "RunFolder": "runs.folder",
     "RunModels": "inference",
@@ -51,6 +49,7 @@ _HOMES = {
     "preset": "config.files",
     "read_config": "config.files",
     "results": "api",
+    "reward": "api",
     "run": "api",
     "search_weights": "api",
     "summary": "api",
@@ -67,7 +66,6 @@ __all__ = [
     "GeneratedText",
     "PolicyConfig",
     "PromptAtlas",
-    "RewardConfig",
     "RunConfig",
     "RunFolder",
     "RunModels",
@@ -78,6 +76,7 @@ __all__ = [
     "preset",
     "read_config",
     "results",
+    "reward",
     "run",
     "search_weights",
     "summary",

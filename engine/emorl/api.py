@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from emorl.config import RunConfig
 from emorl.config.files import searcher_settings
+from emorl.config.kinds import REWARDS
 from emorl.errors import ConfigError
 from emorl.names import check_name
 from emorl.records import OWN_SEARCH, Weights
@@ -23,6 +24,20 @@ if TYPE_CHECKING:
 
 ARTIFACTS = Path("artifacts")
 """Where runs are kept, unless another folder is given."""
+
+
+def reward(kind: str, **settings: Any) -> Any:
+    """Return the settings of a reward, for ``RunConfig(rewards={objective: ...})``.
+
+    Args:
+        kind: ``sequence_classifier``, ``perplexity``, ``cross_encoder_state_dict``,
+            ``callable``, or your own as ``module:attribute``.
+        settings: Of the kind, e.g. ``target="my_rewards:brevity"``.
+
+    Raises:
+        ConfigError: If there is no such kind, or a setting is impossible.
+    """
+    return REWARDS.config(kind, **settings)
 
 
 def run(

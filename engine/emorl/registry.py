@@ -16,8 +16,8 @@ import difflib
 import importlib
 import importlib.util
 import pkgutil
-from collections.abc import Callable
-from dataclasses import dataclass, fields, is_dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Protocol, cast
@@ -49,6 +49,9 @@ class Registry:
     """What one of them is called in messages, e.g. ``reward``."""
     default: str = ""
     """Kind of settings that name none; empty: they have to."""
+    retired: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    """Keys that settings of all kinds had in the first release, with their defaults: files of
+    that time hold them for every kind, and they are passed over where they say nothing."""
 
     def names(self) -> tuple[str, ...]:
         """Return the names of all kinds, ours and those of installed packages, sorted."""
@@ -77,6 +80,14 @@ class Registry:
             f"There is no {self.noun} of kind {name!r}.{hint} There are "
             f"{', '.join(self.names())}; your own one is named as 'module:attribute'."
         )
+
+    def config(self, name: str, **settings: Any) -> Any:
+        """Return settings of a kind.
+
+        Raises:
+            ConfigError: If there is no such kind, or a setting is impossible.
+        """
+        return self.kind(name).Config(**settings)
 
     def load(self, config: Any, *arguments: Any, **options: Any) -> Any:
         """Make the thing that settings describe; what is passed along is the owner's affair."""
@@ -124,6 +135,6 @@ def _is_kind(found: object) -> bool:
     return (
         isinstance(config, type)
         and is_dataclass(config)
-        and any(field.name == "kind" for field in fields(config))
+        and any(setting.name == "kind" for setting in fields(config))
         and callable(getattr(found, "load", None))
     )

@@ -21,7 +21,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from emorl.config import PolicyConfig, RewardConfig, RunConfig, TrainingConfig
+from emorl.config import PolicyConfig, RunConfig, TrainingConfig
+from emorl.config.kinds import REWARDS
 from emorl.models.policy import Policy
 from emorl.policies import PolicySpec
 from emorl.rewards import load_rewards
@@ -67,7 +68,7 @@ def build_case(shape: Shape, *, device: str, n_prompts: int, n_tokens: int) -> C
 def turns(case: Case, adapters: Sequence[str]) -> Callable[[], Any]:
     """Return a function that lets ``adapters`` do one step each, together."""
     rewards = {
-        name: RewardConfig(kind="callable", target="tests.support.formula_rewards:letters")
+        name: REWARDS.config("callable", target="tests.support.formula_rewards:letters")
         for name in MEMBERS
     }
     config = TrainingConfig(

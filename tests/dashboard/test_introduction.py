@@ -1,16 +1,16 @@
 from __future__ import annotations
 
-from emorl.config import RewardConfig
 from emorl.config.files import PRESETS, preset
+from emorl.config.kinds import REWARDS
 from emorl_dashboard.frames.introduction import introduction, own_prompt_note
 
 
 def test_each_objective_is_introduced_with_what_it_rewards() -> None:
     rewards = {
-        "warmth": RewardConfig(
-            kind="callable", target="mine:warmth", description="kind words, *really*"
+        "warmth": REWARDS.config(
+            "callable", target="mine:warmth", description="kind words, *really*"
         ),
-        "brevity": RewardConfig(kind="callable", target="mine:brevity"),
+        "brevity": REWARDS.config("callable", target="mine:brevity"),
     }
     told = introduction(("warmth", "brevity"), rewards, ("A", "B"))
     assert r"each objective: A **warmth** (kind words, \*really\*), B **brevity**. The" in told
@@ -24,9 +24,9 @@ def test_every_preset_says_what_its_objectives_reward() -> None:
 
 
 def test_a_description_is_no_part_of_what_makes_settings_the_same() -> None:
-    one = RewardConfig(model="x", description="one")
-    assert one == RewardConfig(model="x", description="another")
-    assert one != RewardConfig(model="y", description="one")
+    one = REWARDS.config("sequence_classifier", model="x", description="one")
+    assert one == REWARDS.config("sequence_classifier", model="x", description="another")
+    assert one != REWARDS.config("sequence_classifier", model="y", description="one")
 
 
 def test_own_prompts_to_the_embedded_policy_are_told_its_topics() -> None:

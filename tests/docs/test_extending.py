@@ -13,8 +13,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from emorl.config.files import config_text
-from emorl.execution.context import NoProgress
-from emorl.execution.pipeline import execute
 from emorl.runs.folder import run_folder
 from tests.support.tiny_runs import tiny_run
 
@@ -52,6 +50,18 @@ print(json.dumps([len(records), RULES.load(spec.preferences, 3).weights(prompts,
 """
 
 
+_DECODE = """
+import sys, emorl
+ensemble = emorl.load_ensemble(sys.argv[1], level="logit_sum")
+hidden = emorl.load_ensemble(sys.argv[1])
+weights = [(0.2, 0.5, 0.3), (1.0, 0.0, 0.0)]
+texts = ensemble.generate(["I have tried to stop."], weights)
+# Logits are linear in the states: here the sum of logits writes what the sum of states writes.
+assert texts == hidden.generate(["I have tried to stop."], weights)
+print(ensemble.level.name, texts)
+"""
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of installed packages that holds the examples, with their entry points."""
@@ -64,11 +74,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert name is not None, block[:60]
         (package / name[1]).write_text(block, encoding="utf-8")
     points = re.findall(r'\[project\.entry-points\."([\w.]+)"\]\n(\w+) = "([\w.]+)"', PAGE)
-    assert [group for group, _, _ in points] == [
-        "emorl.searchers",
-        "emorl.scalarizers",
-        "emorl.rules",
-    ]
+    kinds = ("searchers", "scalarizers", "rules", "rewards", "levels")
+    assert [group for group, _, _ in points] == [f"emorl.{kind}" for kind in kinds]
     installed = folder / "my_package-1.0.dist-info"
     installed.mkdir()
     (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: my-package\nVersion: 1.0\n")
@@ -96,7 +103,16 @@ def test_a_searcher_and_a_reward_of_another_package_run_to_stored_results(
 ) -> None:
     config = tiny_run(tmp_path)
     folder = run_folder(tmp_path, config.name)
-    execute(config, folder, NoProgress())
+    settings = tmp_path / "tiny.toml"
+    text = config_text(config)
+    block = text[text.index("[rewards.letters]") :].split("\n\n")[0]
+    mine = '[rewards.letters]\nkind = "vocabulary"\nwords = "a,e,t"'
+    settings.write_text(text.replace(block, mine), encoding="utf-8")
+    words = ["-m", "emorl", "run", str(settings), "--artifacts", str(tmp_path), "--quiet"]
+    ran = python(site, *words)
+    assert ran.returncode == 0, ran.stderr[-3000:]
+    decoded = python(site, "-c", _DECODE, str(folder.root))
+    assert decoded.stdout.startswith("logit_sum "), decoded.stderr[-3000:]
     words = ["-m", "emorl", "search", config.name, "--searcher", "steepest"]
     done = python(
         site, *words, "--set", "search.n_steps=2", "--artifacts", str(tmp_path), "--quiet"

@@ -115,7 +115,7 @@ def test_commands_run_from_a_wheel(
     assert (tmp_path / "runs" / "embedded" / "published" / "evaluations.parquet").is_file()
 
 
-def test_the_dashboard_of_a_wheel_answers_with_its_theme(
+def test_the_dashboard_of_a_wheel_answers_and_finds_its_settings(
     elsewhere: dict[str, str], installed: Path, tmp_path: Path
 ) -> None:
     process = subprocess.Popen(

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 import torch
 
-from emorl.config import PolicyConfig, RewardConfig, RunConfig
+from emorl.config import PolicyConfig, RunConfig
+from emorl.config.kinds import REWARDS
 from emorl.data.corpus import embedded_prompts, generate_exchanges
 from emorl.decoding.forward import BASE
 from emorl.embedded import EMBEDDED_NAMES, embedded_path
@@ -38,10 +39,10 @@ def shipped_rewards() -> RewardTable:
 
 def rewards_in(folder: Path) -> RewardTable:
     tables = {
-        "reflection": RewardConfig(model=str(folder / "reflection")),
-        "empathy": RewardConfig(model=str(folder / "empathy")),
-        "fluency": RewardConfig(
-            kind="perplexity",
+        "reflection": REWARDS.config("sequence_classifier", model=str(folder / "reflection")),
+        "empathy": REWARDS.config("sequence_classifier", model=str(folder / "empathy")),
+        "fluency": REWARDS.config(
+            "perplexity",
             model=str(folder / "fluency"),
             scored_text="response",
             perplexity_ceiling=CEILING,

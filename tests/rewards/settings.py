@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from emorl.config import RewardConfig
+from emorl.config.kinds import REWARDS
 
 Pairs = tuple[list[str], list[str]]
 """Prompts and responses."""
 
 
-def reward(model: Path | str, **settings: Any) -> RewardConfig:
+def reward(model: Path | str, kind: str = "sequence_classifier", **settings: Any) -> Any:
     """Settings of a reward with a model."""
-    return RewardConfig(model=str(model), **settings)
+    return REWARDS.config(kind, model=str(model), **settings)

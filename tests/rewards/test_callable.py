@@ -5,18 +5,19 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from emorl.config import RewardConfig
+from emorl.config.kinds import REWARDS
 from emorl.errors import RewardError
 from emorl.rewards.callable import CallableScorer, load_callable
 
 
-def _config(target: str) -> RewardConfig:
-    return RewardConfig(kind="callable", target=target)
+def _config(target: str) -> Any:
+    return REWARDS.config("callable", target=target)
 
 
 def test_a_function_in_the_working_directory_is_found(
@@ -27,7 +28,7 @@ def test_a_function_in_the_working_directory_is_found(
     )
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
-    scorer = load_callable("x", _config("my_rewards_here:short"), "cpu")
+    scorer = load_callable("x", _config("my_rewards_here:short"))
     np.testing.assert_allclose(scorer(["p", "p"], ["abc", "a"]), [0.25, 0.5])
 
 
@@ -97,7 +98,7 @@ def test_a_target_that_is_no_function_is_refused(
 ) -> None:
     monkeypatch.setattr(sys, "path", list(sys.path))
     with pytest.raises(RewardError, match=message):
-        load_callable("x", _config(target), "cpu")
+        load_callable("x", _config(target))
 
 
 def test_a_module_that_fails_at_import_is_refused(
@@ -106,4 +107,4 @@ def test_a_module_that_fails_at_import_is_refused(
     (tmp_path / "broken_rewards_here.py").write_text("1 / 0\n")
     monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
     with pytest.raises(RewardError, match=r"cannot import .*ZeroDivisionError: division by zero"):
-        load_callable("x", _config("broken_rewards_here:score"), "cpu")
+        load_callable("x", _config("broken_rewards_here:score"))

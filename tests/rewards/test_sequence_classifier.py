@@ -9,8 +9,8 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from emorl.config import ClassifierOutput
 from emorl.errors import RewardError
+from emorl.rewards.kinds.sequence_classifier import ClassifierOutput
 from emorl.rewards.sequence_classifier import load_sequence_classifier, score_of_logits
 from tests.rewards.settings import Pairs, reward
 from tests.support import tiny_models

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import huggingface_hub.constants
 import numpy as np
 import pytest
 import torch
 
-from emorl.config import RewardConfig, RewardKind, RunConfig
-from emorl.errors import RewardError
+from emorl.config import RunConfig
+from emorl.config.files import config_text, parse_config
+from emorl.config.kinds import REWARDS
+from emorl.errors import ConfigError, RewardError
 from emorl.rewards import RewardTable, load_rewards
-from emorl.rewards.table import LOADERS
 from tests.rewards.settings import Pairs, reward
 from tests.support import tiny_models
 
@@ -22,12 +25,67 @@ def half(prompts: list[str], _responses: list[str]) -> list[float]:
     return [0.5] * len(prompts)
 
 
-def _run_config(**rewards: RewardConfig) -> RunConfig:
+def _run_config(**rewards: Any) -> RunConfig:
     return RunConfig(objectives=tuple(rewards), rewards=rewards)
 
 
-def test_there_is_a_loader_for_every_kind() -> None:
-    assert set(LOADERS) == set(get_args(RewardKind))
+def test_naming_kinds_and_reading_their_settings_loads_no_model_library() -> None:
+    code = (
+        "import sys; from emorl.config.files import preset;"
+        "from emorl.config.kinds import REWARDS;"
+        "preset('pair-t5-base'); print(*REWARDS.names(), sep=',');"
+        "print(*{'torch', 'transformers', 'peft'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    names = "callable,cross_encoder_state_dict,perplexity,sequence_classifier"
+    assert done.stdout == f"{names}\n\n"
+
+
+def test_files_of_the_first_release_hold_every_key_for_every_kind() -> None:
+    every = """
+        description = "how few words it takes"
+        {model}
+        output = "expected_level"
+        scored_text = "{text}"
+        perplexity_ceiling = 50.0
+        batch_size = 64
+        max_tokens = 512
+    """
+    text = 'objectives = ["short", "fluent"]\n[rewards.short]\nkind = "callable"\n'
+    target = 'model = ""\ntarget = "mine:brevity"\nmodule_folder = "/x"'
+    text += every.format(model=target, text="pair")
+    text += '[rewards.fluent]\nkind = "perplexity"\n'
+    text += every.format(model='model = "lm"\ntarget = ""\nmodule_folder = ""', text="response")
+    config = parse_config(text)
+    assert config.rewards["short"] == REWARDS.config(
+        "callable", target="mine:brevity", module_folder="/x"
+    )
+    assert config.rewards["fluent"] == REWARDS.config(
+        "perplexity", model="lm", scored_text="response"
+    )
+    assert parse_config(config_text(config)) == config
+    with pytest.raises(ConfigError, match=r"unknown key 'rewards\.short\.scored_text'"):
+        parse_config(text.replace('scored_text = "pair"', 'scored_text = "response"'))
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"kind": "perplexity"}, r"rewards\.a\.model is needed for kind = 'perplexity'"),
+        ({"kind": "callable"}, r"rewards\.a\.target is needed for kind = 'callable'"),
+        ({"kind": "callable", "target": "x"}, r"rewards\.a\.target must be 'module:function'"),
+        ({"model": "m", "output": "level"}, r"rewards\.a\.output must be one of"),
+        ({"model": "m", "max_tokens": 2}, r"rewards\.a\.max_tokens"),
+        ({"kind": "perplexitie"}, r"rewards\.a\.kind: There is no reward of kind 'perplexitie'"),
+    ],
+)
+def test_impossible_settings_are_named_with_their_key(
+    settings: dict[str, Any], words: str
+) -> None:
+    lines = "".join(f"{key} = {value!r}\n" for key, value in settings.items())
+    text = f'objectives = ["a", "b"]\n[rewards.b]\nmodel = "m"\n[rewards.a]\n{lines}'
+    with pytest.raises(ConfigError, match=words):
+        parse_config(text)
 
 
 def test_scores_of_all_objectives_stand_in_the_order_of_the_settings(
@@ -35,7 +93,7 @@ def test_scores_of_all_objectives_stand_in_the_order_of_the_settings(
 ) -> None:
     rewards = {
         "level": reward(classifier),
-        "halved": RewardConfig(kind="callable", target="tests.rewards.test_table:half"),
+        "halved": REWARDS.config("callable", target="tests.rewards.test_table:half"),
         "fluency": reward(language_model, kind="perplexity", perplexity_ceiling=1e4),
     }
     for order in (("level", "halved", "fluency"), ("fluency", "level", "halved")):
@@ -126,7 +184,7 @@ def _file(folder: Path) -> Path:
 @pytest.mark.parametrize("kind", ["sequence_classifier", "perplexity"])
 @pytest.mark.parametrize("name", UNUSABLE)
 def test_an_unusable_model_is_a_reward_error_that_names_the_objective(
-    name: str, kind: RewardKind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     prepare, message = UNUSABLE[name]

@@ -11,11 +11,19 @@ import pytest
 
 from emorl.config import AdapterConfig, TrainingConfig
 from emorl.config.kinds import RULES, SCALARIZERS
-from emorl.errors import ConfigError, WeightsError
+from emorl.errors import ConfigError, PlugInError, WeightsError
 from emorl.policies import PolicySpec, policies_of_objectives
 from emorl.rules import dirichlet, fixed
+from emorl.rules.protocol import checked_weights
 from emorl.scalarizers import chebyshev, linear, log_sum, single
-from emorl.scalarizers.protocol import Feedback, Floats, GroupScores, Scalarizer
+from emorl.scalarizers.protocol import (
+    Feedback,
+    Floats,
+    GroupScores,
+    OverAll,
+    Scalarizer,
+    checked_progress,
+)
 
 OBJECTIVES = ("calm", "bright", "brief")
 CONFIGS: dict[str, Any] = {
@@ -158,3 +166,50 @@ def test_a_policy_of_one_objective_draws_by_the_objectives_name() -> None:
     assert [spec.stream for spec in specs] == list(OBJECTIVES)
     uniform = PolicySpec(label="u", scalarizer=log_sum.Config())
     assert uniform.stream == uniform.key
+
+
+class _Rule:
+    def __init__(self, given: Any) -> None:
+        self._given = given
+
+    def weights(self, prompts: Any, rng: Any) -> Any:
+        del prompts, rng
+        if isinstance(self._given, Exception):
+            raise self._given
+        return self._given
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ([[1.0]], r"'mine' must return 2 weights for each of 1 prompts, got shape \(1, 1\)"),
+        ([[1.0, float("nan")]], "'mine' must return weights that are finite"),
+        ([[1.0, -1.0]], "0 or above"),
+        ([[0.0, 0.0]], "not all 0"),
+        (ValueError("no"), "'mine' failed: ValueError: no"),
+        ("text", "'mine' failed: ValueError"),
+    ],
+)
+def test_a_rule_that_gives_no_weights_is_named(given: Any, words: str) -> None:
+    with pytest.raises(PlugInError, match=words):
+        checked_weights("mine", _Rule(given), ["x"], np.random.default_rng(0), 2)
+
+
+class _Figure(OverAll):
+    def __init__(self, figure: Any) -> None:
+        super().__init__(OBJECTIVES)
+        self._figure = figure
+
+    def reward(self, scores: GroupScores, weights: Floats) -> Floats:
+        del weights
+        return scores.values[..., 0]
+
+    def progress(self, means: Floats, weights: Floats) -> Any:
+        del means, weights
+        return self._figure
+
+
+@pytest.mark.parametrize("figure", [1.5, -0.1, float("nan"), "much", None])
+def test_a_figure_that_is_none_is_named(figure: Any) -> None:
+    with pytest.raises(PlugInError, match=r"'mine'.*progress\(\)"):
+        checked_progress("mine", _Figure(figure), np.array([0.5]), np.array([1.0]))

@@ -15,8 +15,9 @@ import numpy as np
 from emorl.atlas.cells import Branch, Cell, PromptAtlas
 from emorl.atlas.polytope import area, split, whole_simplex
 from emorl.atlas.rows import ScoredAtlas
-from emorl.config import DataConfig, RewardConfig, RunConfig, TrainingConfig
+from emorl.config import DataConfig, RunConfig, TrainingConfig
 from emorl.config.files import config_text
+from emorl.config.kinds import REWARDS
 from emorl.records import (
     AdapterSummary,
     Prompt,
@@ -112,7 +113,7 @@ def write_artifacts(artifacts: Path, names: Iterable[str] = SPECS) -> Path:
 
 def config_of(spec: RunSpec) -> RunConfig:
     """Return the settings of a synthetic run."""
-    reward = RewardConfig(kind="callable", target="tests.support.formula:scores_of")
+    reward = REWARDS.config("callable", target="tests.support.formula:scores_of")
     return RunConfig(
         name=spec.name,
         objectives=spec.objectives,

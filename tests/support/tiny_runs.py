@@ -8,10 +8,10 @@ from emorl.config import (
     AdapterConfig,
     DataConfig,
     PolicyConfig,
-    RewardConfig,
     RunConfig,
     TrainingConfig,
 )
+from emorl.config.kinds import REWARDS
 from emorl.search import hierarchical
 from tests.support.tiny_models import save_tiny_t5
 
@@ -51,8 +51,8 @@ def tiny_run(folder: Path, *, name: str = "tiny", seed: int = 0) -> RunConfig:
         ),
         search=hierarchical.Config(n_rounds=2, directions_per_batch=5),
         rewards={
-            objective: RewardConfig(
-                kind="callable", target=f"tests.support.formula_rewards:{objective}"
+            objective: REWARDS.config(
+                "callable", target=f"tests.support.formula_rewards:{objective}"
             )
             for objective in OBJECTIVES
         },

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 import torch
 
-from emorl.config import AdapterConfig, PolicyConfig, RewardConfig, RunConfig, TrainingConfig
+from emorl.config import AdapterConfig, PolicyConfig, RunConfig, TrainingConfig
+from emorl.config.kinds import REWARDS
 from emorl.decoding.forward import HuggingFaceForward
 from emorl.errors import ConfigError, PlugInError, TrainingError
 from emorl.models.adapters import add_adapter
@@ -42,8 +43,8 @@ CONFIG = TrainingConfig(
     validation_samples=8,
 )
 OBJECTIVES = ("letters", "brevity")
-REWARDS = {
-    name: RewardConfig(kind="callable", target=f"tests.support.formula_rewards:{name}")
+REWARD_SETTINGS = {
+    name: REWARDS.config("callable", target=f"tests.support.formula_rewards:{name}")
     for name in OBJECTIVES
 }
 
@@ -73,7 +74,7 @@ def trainer(
     for place, name in enumerate(specs or adapters):
         own_seed = seed + (place if specs else OBJECTIVES.index(name))
         policy = add_adapter(policy, name, AdapterConfig(rank=4), seed=own_seed)
-    run = RunConfig(objectives=OBJECTIVES, rewards=REWARDS)
+    run = RunConfig(objectives=OBJECTIVES, rewards=REWARD_SETTINGS)
     return ScstTrainer(
         policy,
         specs or {name: spec_of(name, config, seed) for name in adapters},

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from emorl.config import AdapterConfig, PolicyConfig, RewardConfig, RunConfig, TrainingConfig
+from emorl.config import AdapterConfig, PolicyConfig, RunConfig, TrainingConfig
+from emorl.config.kinds import REWARDS
 from emorl.models.adapters import add_adapter
 from emorl.models.policy import load_policy
 from emorl.policies import PolicySpec
@@ -50,7 +51,7 @@ def trained(
     run = RunConfig(
         objectives=OBJECTIVES,
         rewards={
-            name: RewardConfig(kind="callable", target=f"tests.support.formula_rewards:{name}")
+            name: REWARDS.config("callable", target=f"tests.support.formula_rewards:{name}")
             for name in OBJECTIVES
         },
     )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
-from emorl.config import RewardConfig
 from emorl.data.phrases import TOPICS
 from emorl.embedded import DESCRIPTIONS
 from emorl_dashboard.frames.plain import plain
@@ -13,7 +13,7 @@ _EMBEDDED_POLICY = "embedded:base"
 
 
 def introduction(
-    objectives: Sequence[str], rewards: Mapping[str, RewardConfig], marks: Sequence[str]
+    objectives: Sequence[str], rewards: Mapping[str, Any], marks: Sequence[str]
 ) -> str:
     """Return Markdown that says what each objective rewards and what the weights do.
 
@@ -46,6 +46,8 @@ def own_prompt_note(policy: str) -> str:
     )
 
 
-def _described(name: str, reward: RewardConfig) -> str:
-    what = reward.description or DESCRIPTIONS.get(reward.model, "")
+def _described(name: str, reward: Any) -> str:
+    # Kinds of other packages need have neither.
+    model = getattr(reward, "model", "")
+    what = getattr(reward, "description", "") or DESCRIPTIONS.get(model, "")
     return f"**{plain(name)}** ({plain(what)})" if what else f"**{plain(name)}**"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from emorl.commands.progress import Bars, quieten_transformers
 from emorl.config import RunConfig
@@ -130,20 +130,22 @@ def _trained(options: argparse.Namespace) -> RunFolder:
 
 def _from_anywhere(config: RunConfig) -> RunConfig:
     """Make the paths absolute, so that the dashboard and later commands find the same files."""
-    rewards = {
-        name: replace(
-            reward,
-            model=_absolute(reward.model),
-            module_folder=reward.module_folder or (str(Path.cwd()) if reward.target else ""),
-        )
-        for name, reward in config.rewards.items()
-    }
+    rewards = {name: _reward_from_anywhere(reward) for name, reward in config.rewards.items()}
     return replace(
         config,
         data=replace(config.data, path=_absolute(config.data.path, must_exist=False)),
         policy=replace(config.policy, model=_absolute(config.policy.model)),
         rewards=rewards,
     )
+
+
+def _reward_from_anywhere(reward: Any) -> Any:
+    """Make those paths absolute that a kind of reward has."""
+    if hasattr(reward, "model"):
+        reward = replace(reward, model=_absolute(reward.model))
+    if hasattr(reward, "module_folder"):
+        reward = replace(reward, module_folder=reward.module_folder or str(Path.cwd()))
+    return reward
 
 
 def _absolute(name: str, *, must_exist: bool = True) -> str:

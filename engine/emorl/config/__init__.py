@@ -3,31 +3,23 @@
 from emorl.config.settings import (
     AdapterConfig,
     AtlasConfig,
-    ClassifierOutput,
     DataConfig,
     DataKind,
     OnBadRow,
     PolicyConfig,
     Precision,
-    RewardConfig,
-    RewardKind,
     RunConfig,
-    ScoredText,
     TrainingConfig,
 )
 
 __all__ = [
     "AdapterConfig",
     "AtlasConfig",
-    "ClassifierOutput",
     "DataConfig",
     "DataKind",
     "OnBadRow",
     "PolicyConfig",
     "Precision",
-    "RewardConfig",
-    "RewardKind",
     "RunConfig",
-    "ScoredText",
     "TrainingConfig",
 ]

@@ -12,7 +12,7 @@ from typing import Annotated, Any, cast, get_args, get_origin, get_type_hints
 
 import tomli_w
 
-from emorl.config import RewardConfig, RunConfig, TrainingConfig
+from emorl.config import RunConfig, TrainingConfig
 from emorl.config.kinds import SEARCHERS
 from emorl.errors import ConfigError
 from emorl.registry import Registry
@@ -128,8 +128,14 @@ def _build_kind(registry: Registry, table: Mapping[str, Any], prefix: str) -> An
         config = registry.kind(name).Config
     except ConfigError as error:
         raise ConfigError(f"{prefix}kind: {error}") from error
+    known = {setting.name for setting in fields(cast(Any, config))}
+    kept = {
+        key: value
+        for key, value in table.items()
+        if key in known or key not in registry.retired or value != registry.retired[key]
+    }
     try:
-        return _build(cast(type, config), {**table, "kind": name}, prefix)
+        return _build(cast(type, config), {**kept, "kind": name}, prefix)
     except ConfigError as error:
         raise ConfigError(str(error).replace(f"{registry.noun}.*.", prefix)) from None
 
@@ -156,16 +162,16 @@ def _build(kind: type, table: Mapping[str, Any], prefix: str) -> Any:
 
 
 def _convert(hint: Any, value: Any, key: str) -> Any:
-    if key == "rewards":
-        return {
-            name: _build(RewardConfig, _table(inner, f"{key}.{name}"), f"{key}.{name}.")
-            for name, inner in _table(value, key).items()
-        }
     if key == "training_overrides":
         return {name: _overrides(name, inner) for name, inner in _table(value, key).items()}
     if get_origin(hint) is Annotated:  # a setting of which a registry has the kinds
         _, registry = get_args(hint)
         return _build_kind(registry, _table(value, key), f"{key}.")
+    if get_origin(hint) is dict and get_origin(get_args(hint)[1]) is Annotated:
+        return {
+            name: _convert(get_args(hint)[1], inner, f"{key}.{name}")
+            for name, inner in _table(value, key).items()
+        }
     if is_dataclass(hint):
         return _build(hint, _table(value, key), f"{key}.")  # type: ignore[arg-type]
     if get_origin(hint) is tuple:

@@ -4,6 +4,23 @@ from __future__ import annotations
 
 from emorl.registry import Registry
 
+REWARDS = Registry(
+    "rewards",
+    "emorl.rewards.kinds",
+    "reward",
+    default="sequence_classifier",
+    retired={
+        "model": "",
+        "target": "",
+        "module_folder": "",
+        "output": "expected_level",
+        "scored_text": "pair",
+        "perplexity_ceiling": 50.0,
+        "max_tokens": 512,
+    },
+)
+"""Scorers of one objective: ``load(config, objective, device) -> rewards.scorer.Scorer``."""
+
 SEARCHERS = Registry("searchers", "emorl.search", "searcher", default="hierarchical")
 """Weight searches: ``load(config, space, seed) -> search.protocol.Searcher``."""
 

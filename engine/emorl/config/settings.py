@@ -16,15 +16,12 @@ from emorl.config.checks import (
     check_not_negative,
     check_positive,
 )
-from emorl.config.kinds import SEARCHERS
+from emorl.config.kinds import REWARDS, SEARCHERS
 from emorl.errors import ConfigError
 from emorl.names import check_name, check_objective
 
 DataKind = Literal["embedded", "pair", "psych8k", "jsonl", "csv", "parquet"]
 OnBadRow = Literal["refuse", "skip"]
-RewardKind = Literal["sequence_classifier", "perplexity", "cross_encoder_state_dict", "callable"]
-ClassifierOutput = Literal["sigmoid", "clamp", "expected_level"]
-ScoredText = Literal["pair", "response"]
 Precision = Literal["float32", "bfloat16"]
 
 
@@ -221,56 +218,6 @@ class AtlasConfig:
         check_positive("atlas.proof_seconds", self.proof_seconds)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RewardConfig:
-    """How one objective is scored."""
-
-    kind: RewardKind = "sequence_classifier"
-    """Which scorer; see emorl.rewards."""
-
-    description: str = field(default="", compare=False)
-    """What earns a high score, in a few words for the dashboard: "whether it names a feeling"."""
-
-    model: str = ""
-    """Folder or hub name of the scorer's model (all kinds but callable)."""
-
-    target: str = ""
-    """``module:function`` of a callable ``(prompts, responses) -> scores in [0, 1]``."""
-
-    module_folder: str = ""
-    """Callable only: a folder to look for the module in; empty: where the command was started."""
-
-    output: ClassifierOutput = "expected_level"
-    """Classifier only: ``sigmoid`` of one logit, ``clamp`` of one number, or mean level / top."""
-
-    scored_text: ScoredText = "pair"
-    """Perplexity only: of prompt and response together (the paper), or of the response alone."""
-
-    perplexity_ceiling: float = 50.0
-    """Perplexity only: the score is (ceiling - perplexity) / ceiling, clamped to [0, 1]."""
-
-    batch_size: int = 64
-    """Pairs scored at once."""
-
-    max_tokens: int = 512
-    """Longer texts are cut."""
-
-    def __post_init__(self) -> None:
-        check_choice("rewards.*.kind", self.kind, RewardKind)
-        check_choice("rewards.*.output", self.output, ClassifierOutput)
-        check_choice("rewards.*.scored_text", self.scored_text, ScoredText)
-        needed = "target" if self.kind == "callable" else "model"
-        if not getattr(self, needed):
-            raise ConfigError(
-                f"rewards.*.{needed} is needed for kind = {self.kind!r}, got an empty text."
-            )
-        if self.kind == "callable" and self.target.count(":") != 1:
-            raise ConfigError(f"rewards.*.target must be 'module:function', got {self.target!r}.")
-        check_positive("rewards.*.perplexity_ceiling", self.perplexity_ceiling)
-        check_at_least("rewards.*.batch_size", self.batch_size, 1)
-        check_at_least("rewards.*.max_tokens", self.max_tokens, 8)
-
-
 def _default_searcher() -> Any:
     return SEARCHERS.kind(SEARCHERS.default).Config()
 
@@ -303,7 +250,7 @@ class RunConfig:
     search: Annotated[Any, SEARCHERS] = field(default_factory=_default_searcher)
     """How weights are searched: ``[search]`` with a ``kind``."""
     atlas: AtlasConfig = field(default_factory=AtlasConfig)
-    rewards: dict[str, RewardConfig] = field(default_factory=dict)
+    rewards: dict[str, Annotated[Any, REWARDS]] = field(default_factory=dict)
     """One table per objective: ``[rewards.NAME]``."""
     training_overrides: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Training settings of single objectives: ``[training_overrides.NAME]``."""

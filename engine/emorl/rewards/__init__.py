@@ -1,6 +1,6 @@
 """Rewards: one scorer per objective, all ``(prompts, responses) -> scores in [0, 1]``.
 
-One module per kind of scorer; ``table`` knows them all, ``cache`` stands before each.
+A kind is a file of ``kinds``; ``table`` has the scorers of a run, ``cache`` stands before each.
 """
 
 from emorl.rewards.scorer import Scorer, Scores

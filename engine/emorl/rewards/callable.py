@@ -7,12 +7,28 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
-from emorl.config import RewardConfig
 from emorl.errors import RewardError
 from emorl.rewards.scorer import Scores, checked_scores, described_pair
+
+
+class CallableSettings(Protocol):
+    """What is needed to find a function."""
+
+    @property
+    def target(self) -> str:
+        """``module:function``."""
+
+    @property
+    def module_folder(self) -> str:
+        """A folder to look for the module in; empty: the working directory."""
+
+    @property
+    def batch_size(self) -> int:
+        """Pairs scored at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +62,12 @@ class CallableScorer:
         return checked_scores(self.objective, prompts, responses, raw)
 
 
-def load_callable(objective: str, config: RewardConfig, device: str) -> CallableScorer:
+def load_callable(objective: str, config: CallableSettings) -> CallableScorer:
     """Import ``config.target``; modules in ``config.module_folder`` are found too.
-
-    ``device`` is not used: a function decides for itself where it computes.
 
     Raises:
         RewardError: If the module cannot be imported or holds no such function.
     """
-    del device
     module_name, _, function_name = config.target.partition(":")
     here = config.module_folder or str(Path.cwd())
     if here not in sys.path:

@@ -18,10 +18,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import AutoConfig, RobertaModel
 
-from emorl.config import RewardConfig
 from emorl.errors import RewardError
 from emorl.huggingface import LOAD_ERRORS, first_line, some_of
 from emorl.rewards.batching import PairReader
+from emorl.rewards.kinds.cross_encoder_state_dict import Config
 from emorl.rewards.loading import (
     check_vocabulary,
     load_tokenizer,
@@ -72,7 +72,7 @@ class CrossEncoderScorer:
         return scores
 
 
-def load_cross_encoder(objective: str, config: RewardConfig, device: str) -> CrossEncoderScorer:
+def load_cross_encoder(objective: str, config: Config, device: str) -> CrossEncoderScorer:
     """Load a cross-encoder from a folder with RoBERTa's config and tokenizer and the weights.
 
     ``config.model`` names the folder, or the weights file in it.

@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import AutoModelForCausalLM
 
-from emorl.config import RewardConfig, ScoredText
 from emorl.rewards.batching import batches_by_length
+from emorl.rewards.kinds.perplexity import Config, ScoredText
 from emorl.rewards.loading import (
     check_vocabulary,
     load_model,
@@ -97,7 +97,7 @@ class PerplexityScorer:
         return joined, [len(context) for context in fitting]
 
 
-def load_perplexity(objective: str, config: RewardConfig, device: str) -> PerplexityScorer:
+def load_perplexity(objective: str, config: Config, device: str) -> PerplexityScorer:
     """Load the language model that ``config.model`` names.
 
     Raises:

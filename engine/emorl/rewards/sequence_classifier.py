@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 from transformers import AutoModelForSequenceClassification
 
-from emorl.config import ClassifierOutput, RewardConfig
 from emorl.errors import RewardError
 from emorl.rewards.batching import PairReader
+from emorl.rewards.kinds.sequence_classifier import ClassifierOutput, Config
 from emorl.rewards.loading import (
     check_vocabulary,
     load_model,
@@ -63,7 +63,7 @@ def score_of_logits(logits: Tensor, output: ClassifierOutput) -> Tensor:
 
 
 def load_sequence_classifier(
-    objective: str, config: RewardConfig, device: str
+    objective: str, config: Config, device: str
 ) -> SequenceClassifierScorer:
     """Load the classifier that ``config.model`` names.
 
@@ -88,7 +88,7 @@ def load_sequence_classifier(
     return SequenceClassifierScorer(model, reader, config.output)
 
 
-def _check_labels(objective: str, config: RewardConfig, n_labels: int) -> None:
+def _check_labels(objective: str, config: Config, n_labels: int) -> None:
     if config.output == "expected_level" and n_labels < 2:
         raise RewardError(
             f"Reward {objective!r}: output = 'expected_level' needs at least two ordered labels, "

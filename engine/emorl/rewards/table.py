@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from emorl.config import RewardConfig, RewardKind, RunConfig
+from emorl.config import RunConfig
+from emorl.config.kinds import REWARDS
 from emorl.errors import RewardError
 from emorl.rewards.cache import CachedScorer
-from emorl.rewards.callable import load_callable
-from emorl.rewards.cross_encoder import load_cross_encoder
-from emorl.rewards.perplexity import load_perplexity
 from emorl.rewards.scorer import Scorer, Scores
-from emorl.rewards.sequence_classifier import load_sequence_classifier
-
-LOADERS: dict[RewardKind, Callable[[str, RewardConfig, str], Scorer]] = {
-    "sequence_classifier": load_sequence_classifier,
-    "perplexity": load_perplexity,
-    "cross_encoder_state_dict": load_cross_encoder,
-    "callable": load_callable,
-}
-"""How a scorer of each kind is loaded: ``(objective, settings, device)``."""
 
 
 class RewardTable:
@@ -71,6 +60,5 @@ def load_rewards(config: RunConfig, *, device: str) -> RewardTable:
     """
     scorers = {}
     for name in config.objectives:
-        settings = config.rewards[name]
-        scorers[name] = LOADERS[settings.kind](name, settings, device)
+        scorers[name] = REWARDS.load(config.rewards[name], name, device)
     return RewardTable(scorers)

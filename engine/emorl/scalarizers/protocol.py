@@ -14,6 +14,8 @@ from emorl.records import Weights
 
 Floats = NDArray[np.floating[Any]]
 
+_ROUNDING = 1e-6
+
 
 @dataclass(frozen=True, slots=True)
 class GroupScores:
@@ -142,6 +144,27 @@ def checked_reward(
         raise PlugInError(
             f"The scalarizer {name!r} returned NaN or infinity for scores in [0, 1]. Clip what "
             "it takes a logarithm of or divides by (``scores.logs`` are clipped)."
+        )
+    return found
+
+
+def checked_progress(name: str, scalarizer: Scalarizer, means: Floats, weights: Floats) -> float:
+    """Return the figure of a scalarizer that people watch.
+
+    Raises:
+        PlugInError: If it raises, or returns something outside [0, 1].
+    """
+    try:
+        found = float(scalarizer.progress(means, weights))
+    except EmorlError:
+        raise
+    except Exception as error:
+        raise PlugInError(
+            f"The scalarizer {name!r} failed in progress(): {type(error).__name__}: {error}."
+        ) from error
+    if not -_ROUNDING <= found <= 1 + _ROUNDING:
+        raise PlugInError(
+            f"The scalarizer {name!r} must return a figure in [0, 1] from progress(), got {found}."
         )
     return found
 

@@ -21,12 +21,13 @@ from emorl.models.policy import Policy
 from emorl.policies import PolicySpec
 from emorl.records import TrainingSample, TrainingStep, Validation
 from emorl.rewards import RewardTable
-from emorl.rules.protocol import WeightRule
+from emorl.rules.protocol import WeightRule, checked_weights
 from emorl.scalarizers.protocol import (
     Feedback,
     Floats,
     GroupScores,
     Scalarizer,
+    checked_progress,
     checked_reward,
     restored,
 )
@@ -184,12 +185,17 @@ class Learner:
         scores = GroupScores(values.numpy(), log_rewards(values).numpy())
         reward = checked_reward(self._spec.scalarizer.kind, self._scalarizer, scores, weights)
         means = np.array([float(values[..., place].mean()) for place in range(len(columns))])
-        figure = self._scalarizer.progress(means, weights.mean(axis=0))
+        figure = self._progress(means, weights)
         return torch.from_numpy(np.ascontiguousarray(reward, dtype=np.float32)), figure
 
     def _weights(self, purpose: str, step: int, prompts: Sequence[str]) -> Floats:
         rng = np.random.default_rng(self._seed_of(purpose, step))
-        return self._rule.weights(prompts, rng)
+        kind = self._spec.preferences.kind
+        return checked_weights(kind, self._rule, prompts, rng, len(self._signals))
+
+    def _progress(self, means: Floats, weights: Floats) -> float:
+        name = self._spec.scalarizer.kind
+        return checked_progress(name, self._scalarizer, means, weights.mean(axis=0))
 
     def step(self, loss: Loss, responses: SampledResponses, seconds: float) -> TrainingStep:
         """Take the step whose gradients ``loss`` has left behind, and report it.
@@ -233,9 +239,9 @@ class Learner:
         per_prompt = scores.reshape(len(prompts), config.validation_samples, -1).mean(axis=1)
         means, errors = mean_and_error(per_prompt)
         done = self.progress
-        weights = self._weights("validation weights", done.step, prompts).mean(axis=0)
+        weights = self._weights("validation weights", done.step, prompts)
         signals = [self._rewards.objectives.index(name) for name in self._signals]
-        self._validation_means.append(self._scalarizer.progress(np.array(means)[signals], weights))
+        self._validation_means.append(self._progress(np.array(means)[signals], weights))
         self._scalarizer.observe(Feedback(done.step, means))
         done.converged = has_converged(
             self._validation_means, config.convergence_window, config.convergence_threshold

@@ -59,10 +59,10 @@ def _print_devices() -> None:
         print(f"  CUDA          {', '.join(names)}")
     else:
         print("  CUDA          none; runs use the CPU (policy.device = 'auto')")
-    from emorl.decoding.stacked.support import LLAMA_CLASSES, T5_CLASSES
+    from emorl.decoding.stacked.families import families
 
-    families = ", ".join(name.split("For")[0] for name in (*T5_CLASSES, *LLAMA_CLASSES))
-    print(f"  ensembles     fast (stacked) for {families}; generic for other models")
+    fast = ", ".join(name.split("For")[0] for name in families())
+    print(f"  ensembles     fast (stacked) for {fast}; generic for other models")
 
 
 def _embedded() -> list[str]:

@@ -2,8 +2,8 @@
 
 ``linear`` has the adapters stacked on the base layers (``base_product``: their product),
 ``node_table`` the tree, ``path_cache`` and ``prompt_cache`` the keys and values, ``attention`` the
-sums over them, ``prefill`` the reading of whole prompts; ``t5`` and ``llama`` put them together
-for a family, ``buckets`` keep the sizes of calls few on a GPU, ``support`` says what neither can
+sums over them, ``prefill`` the reading of whole prompts; the files of ``families`` put them
+together, ``buckets`` keep the sizes of calls few on a GPU, ``support`` says what neither can
 read.
 """
 
@@ -13,14 +13,13 @@ from collections.abc import Sequence
 
 from emorl.decoding.backend import Forward
 from emorl.decoding.memory import costs_of
+from emorl.decoding.stacked.families import family_of
 from emorl.decoding.stacked.linear import Members
-from emorl.decoding.stacked.llama import StackedLlama
-from emorl.decoding.stacked.support import T5_CLASSES, unsupported_reason
-from emorl.decoding.stacked.t5 import StackedT5
+from emorl.decoding.stacked.support import unsupported_reason
 from emorl.errors import ModelError
 from emorl.models.policy import Policy
 
-__all__ = ["StackedLlama", "StackedT5", "stacked_forward", "unsupported_reason"]
+__all__ = ["stacked_forward", "unsupported_reason"]
 
 _SHARE_OF_COPIES = (0.25, 0.5)
 """Most of the memory budget that copies of the base's weights may take: the first, where it is
@@ -52,8 +51,9 @@ def stacked_forward(
         tuple(members),
         None if n_prompts is None else tuple(n_prompts),
     )
-    family = StackedT5 if type(policy.base).__name__ in T5_CLASSES else StackedLlama
-    forward = family(policy, those)
+    family = family_of(policy)
+    assert family is not None  # or there was a reason
+    forward = family.load(policy, those)
     # No copy is granted yet: the costs are those of what has to be there.
     costs = costs_of(policy, forward, forward.n_members, is_generic=False)
     spare = costs.budget - costs.longest_response(policy.config.max_prompt_tokens)

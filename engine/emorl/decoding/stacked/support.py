@@ -14,14 +14,10 @@ from peft.utils import AuxiliaryTrainingWrapper
 from torch import nn
 
 from emorl.decoding.forward import BASE
+from emorl.decoding.stacked.families import family_of
 from emorl.models.policy import Policy
 
-T5_CLASSES = ("T5ForConditionalGeneration", "MT5ForConditionalGeneration")
-LLAMA_CLASSES = ("LlamaForCausalLM", "MistralForCausalLM", "Qwen2ForCausalLM", "Qwen3ForCausalLM")
-
 _DTYPES = (torch.float32, torch.bfloat16)
-# The others change their frequencies with the length of the text.
-_ROPE_TYPES = ("default", "linear", "llama3", "yarn")
 
 
 def unsupported_reason(policy: Policy, members: Sequence[str]) -> str | None:
@@ -38,13 +34,12 @@ def unsupported_reason(policy: Policy, members: Sequence[str]) -> str | None:
 
 
 def _reasons(policy: Policy, members: Sequence[str]) -> Iterator[str]:
-    kind = type(policy.base).__name__
-    if kind not in T5_CLASSES + LLAMA_CLASSES:
-        yield f"the architecture {kind} has no fast back end"
+    family = family_of(policy)
+    if family is None:
+        yield f"the architecture {type(policy.base).__name__} has no fast back end"
         return
     yield from _model_reasons(policy.base)
-    if kind in LLAMA_CLASSES:
-        yield from _llama_reasons(policy)
+    yield from family.reasons(policy)
     yield from _adapter_reasons(policy, members)
     for name, module in policy.base.named_modules():
         if isinstance(module, BaseTunerLayer):
@@ -66,21 +61,6 @@ def _model_reasons(base: Any) -> Iterator[str]:
     for part in (base.get_input_embeddings(), base.get_output_embeddings()):
         if type(part) not in (nn.Embedding, nn.Linear):
             yield f"the embeddings or the head are no plain layer ({type(part).__name__})"
-
-
-def _llama_reasons(policy: Policy) -> Iterator[str]:
-    base: Any = policy.base
-    config = base.config
-    window = getattr(config, "sliding_window", None)
-    layer_types = getattr(config, "layer_types", None) or ["sliding_attention"]
-    context = policy.config.max_prompt_tokens + policy.config.max_new_tokens
-    if window is not None and "sliding_attention" in layer_types and window < context:
-        yield f"the sliding window of {window} tokens is shorter than the context of {context}"
-    rotary = base.model.rotary_emb
-    if rotary.rope_type not in _ROPE_TYPES:
-        yield f"rotary positions of type {rotary.rope_type!r} depend on the length of the text"
-    elif 2 * len(rotary.inv_freq) != base.model.layers[0].self_attn.head_dim:
-        yield "the rotary positions cover a part of each head only"
 
 
 def _adapter_reasons(policy: Policy, members: Sequence[str]) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
@@ -25,6 +25,33 @@ from emorl.decoding.stacked.path_cache import PathPart
 from emorl.decoding.stacked.prefill import PromptRows, by_prompt
 from emorl.decoding.stacked.prompt_cache import Groups
 from emorl.models.policy import Policy
+
+CLASSES = ("LlamaForCausalLM", "MistralForCausalLM", "Qwen2ForCausalLM", "Qwen3ForCausalLM")
+"""Model classes of this family."""
+
+# The others change their frequencies with the length of the text.
+_ROPE_TYPES = ("default", "linear", "llama3", "yarn")
+
+
+def reasons(policy: Policy) -> Iterator[str]:
+    """Yield why this policy's base cannot be read; see ``Family``."""
+    base: Any = policy.base
+    config = base.config
+    window = getattr(config, "sliding_window", None)
+    layer_types = getattr(config, "layer_types", None) or ["sliding_attention"]
+    context = policy.config.max_prompt_tokens + policy.config.max_new_tokens
+    if window is not None and "sliding_attention" in layer_types and window < context:
+        yield f"the sliding window of {window} tokens is shorter than the context of {context}"
+    rotary = base.model.rotary_emb
+    if rotary.rope_type not in _ROPE_TYPES:
+        yield f"rotary positions of type {rotary.rope_type!r} depend on the length of the text"
+    elif 2 * len(rotary.inv_freq) != base.model.layers[0].self_attn.head_dim:
+        yield "the rotary positions cover a part of each head only"
+
+
+def load(policy: Policy, members: Members) -> StackedLlama:
+    """Return the back end; see ``Family``."""
+    return StackedLlama(policy, members)
 
 
 class StackedLlama(StackedForward):

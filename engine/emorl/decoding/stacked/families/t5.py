@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -23,6 +24,20 @@ from emorl.decoding.stacked.norm import rms_normed
 from emorl.decoding.stacked.prefill import PromptRows, by_prompt
 from emorl.decoding.stacked.prompt_cache import Groups
 from emorl.models.policy import Policy
+
+CLASSES = ("T5ForConditionalGeneration", "MT5ForConditionalGeneration")
+"""Model classes of this family."""
+
+
+def reasons(policy: Policy) -> Iterator[str]:
+    """Yield nothing: all bases of these classes can be read; see ``Family``."""
+    del policy
+    yield from ()
+
+
+def load(policy: Policy, members: Members) -> StackedT5:
+    """Return the back end; see ``Family``."""
+    return StackedT5(policy, members)
 
 
 class StackedT5(StackedForward):

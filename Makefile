@@ -44,7 +44,7 @@ types: install
 	$(BIN)/lint-imports
 
 unit: install
-	$(BIN)/pytest -n 2 --dist loadfile -m "not slow and not browser"
+	$(BIN)/pytest -n 2 --dist loadfile --ignore=tests/e2e -m "not slow and not browser"
 
 # Two files at a time. Browsers have a turn of their own: beside other tests they wait for frames.
 test: static chromium

@@ -19,6 +19,8 @@ from emorl_dashboard.live.models import GenerationLock
 from tests.support.formula import OBJECTIVES
 from tests.support.formula_models import STEPS_TO_MAP, UNMAPPABLE, FormulaModels
 
+pytestmark = pytest.mark.slow
+
 PATIENCE_SECONDS = 20.0
 
 

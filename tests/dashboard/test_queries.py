@@ -16,6 +16,8 @@ from emorl_dashboard.data import reward_field as landscape
 from emorl_dashboard.server.access import READ_ONLY
 from tests.support.synthetic import SPECS
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def run(artifacts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> queries.Run:

@@ -13,6 +13,8 @@ from emorl.errors import StoreError
 from emorl_dashboard.views import overview
 from emorl_dashboard.widgets import controls
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_dashboard_starts_without_a_deep_learning_library() -> None:
     program = (

@@ -53,6 +53,8 @@ from tests.support.tiny_models import (
     vocabulary_size,
 )
 
+pytestmark = pytest.mark.slow
+
 MEMBERS = ("small", BASE, "large", "queries")
 """Ranks 2, none, 5, and 3 on the queries only."""
 

@@ -173,6 +173,7 @@ def test_even_coordinates_break_a_stick_evenly() -> None:
     np.testing.assert_allclose(drawn.var(axis=0), 3 / 80, atol=0.002)
 
 
+@pytest.mark.slow
 def test_a_gaussian_process_comes_nearer_to_a_smooth_peak_than_random_weights() -> None:
     space = SPACES["3 directions"]
 

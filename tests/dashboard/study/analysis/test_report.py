@@ -21,6 +21,8 @@ from emorl_dashboard.study.analysis.report import (
 from emorl_dashboard.study.analysis.simulation import Truth, simulate_preferences, simulate_study
 from tests.dashboard.study.analysis.studies import SMALL, ratings_of
 
+pytestmark = pytest.mark.slow
+
 
 def texts_of(answers: pd.DataFrame) -> pd.DataFrame:
     """Return a text per prompt and system; the system "base" writes with a habit."""

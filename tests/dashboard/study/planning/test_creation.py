@@ -37,6 +37,8 @@ from tests.dashboard.study.samples import (
 )
 from tests.support.synthetic import SPECS, write_run
 
+pytestmark = pytest.mark.slow
+
 # Prompt 0: all five differ. Prompt 1: base and two adapters agree. Prompt 2: all agree.
 TEXTS = {
     system: [f"Text {n}", "Shared" if n < 3 else f"Own {n}", "Everybody says this"]

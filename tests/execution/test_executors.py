@@ -5,19 +5,32 @@ from __future__ import annotations
 import os
 import pickle
 import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 
-from emorl.errors import ConfigError, DivergedError, TrainingError, WorkerLostError
+from emorl.errors import (
+    ConfigError,
+    DivergedError,
+    PlugInError,
+    TrainingError,
+    WorkerLostError,
+)
 from emorl.execution.driver import drive
 from emorl.execution.executor import Executor
 from emorl.execution.processes import ProcessExecutor
 from emorl.execution.serial import SerialExecutor
 from emorl.execution.units import Output, Unit, content_key, result_digest
 from tests.support.counting import Config, MemoryWriter
+
+ROOT = Path(__file__).parents[2]
 
 MAKERS: dict[str, Callable[[], Executor]] = {
     "serial": SerialExecutor,
@@ -182,3 +195,52 @@ def test_keys_are_of_plain_values_only() -> None:
 def test_a_unit_of_an_unknown_kind_is_refused_in_words(executor: Executor) -> None:
     with pytest.raises(ConfigError, match="There is no unit of work of kind 'nothing'"):
         drive(executor, MemoryWriter(), [Unit(replace(Config(name="u0"), kind="nothing"))])
+
+
+def test_a_unit_that_a_worker_cannot_read_fails_and_nobody_waits_for_ever(
+    processes: ProcessExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = ModuleType("only_the_driver_has_it")
+    settings: Any = dataclass(frozen=True)(
+        type("Settings", (), {"__annotations__": {"kind": str}, "__module__": module.__name__})
+    )
+    vars(module)["Settings"] = settings
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    writer = MemoryWriter()
+    with pytest.raises(PlugInError, match=r"cannot read a unit of work.*only_the_driver_has_it"):
+        drive(processes, writer, [Unit(settings(kind="x")), *units(1)])
+    # The workers are as good as before.
+    drive(processes, writer, units(2))
+    assert writer.counts() == expected(2)
+
+
+def test_workers_end_with_their_driver() -> None:
+    code = (
+        "import os, sys, signal\n"
+        "from emorl.execution.processes import ProcessExecutor\n"
+        "from emorl.execution.units import Unit\n"
+        "from tests.support.counting import Config\n"
+        "executor = ProcessExecutor([{}, {}])\n"
+        "for name in 'ab': executor.submit(Unit(Config(name=name, n=10**6, is_slow=True)))\n"
+        "events = executor.events(); next(events); next(events)\n"
+        "print(*executor.process_ids, flush=True)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    workers = [int(word) for word in done.stdout.split()]
+    assert len(workers) == 2, done.stderr[-2000:]
+    assert all(_ends(worker) for worker in workers)
+
+
+def _ends(process: int) -> bool:
+    for _ in range(200):
+        try:
+            os.kill(process, 0)
+        except ProcessLookupError:
+            return True
+        if Path(f"/proc/{process}/stat").read_text().split()[2] == "Z":
+            return True
+        time.sleep(0.05)
+    return False

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 from emorl.config.checks import check_at_least
+from emorl.errors import PlugInError
 from emorl.execution.executor import Ended, Event, Handle
 from emorl.execution.units import Message, Unit, digest_of
 
@@ -76,8 +77,8 @@ class _WorkerProcess:
         """Read what the process sends, in a thread, until it ends; None comes last."""
 
         def receive() -> None:
-            for value in messages(process.stdout):
-                received.put((worker, value))
+            for content in messages(process.stdout):
+                received.put((worker, _loaded(content)))
             received.put((worker, None))
 
         worker = cls(process, threading.Thread(target=receive, daemon=True))
@@ -205,8 +206,8 @@ def send(pipe: IO[bytes] | None, value: Any) -> None:
     pipe.flush()
 
 
-def messages(pipe: IO[bytes] | None) -> Iterator[Any]:
-    """Yield the values that ``send`` wrote, until the other side has ended."""
+def messages(pipe: IO[bytes] | None) -> Iterator[bytes]:
+    """Yield what ``send`` wrote, still pickled, until the other side has ended."""
     assert pipe is not None
     try:
         while len(head := pipe.read(_LENGTH.size)) == _LENGTH.size:
@@ -214,9 +215,23 @@ def messages(pipe: IO[bytes] | None) -> Iterator[Any]:
             content = pipe.read(length)
             if len(content) < length:
                 return
-            yield pickle.loads(content)
+            yield content
     except (OSError, ValueError):  # closed under us
         return
+
+
+def _loaded(content: bytes) -> Any:
+    """Unpickle what a worker sent; what cannot be read ends its unit."""
+    try:
+        return pickle.loads(content)
+    except Exception as error:  # noqa: BLE001 - classes of plug-ins may raise anything
+        return UnitEnded(
+            PlugInError(
+                f"What a worker sent cannot be read here: {type(error).__name__}: {error}. Rows, "
+                "files and errors of a unit of work must be picklable, of classes that can be "
+                "imported."
+            )
+        )
 
 
 def _import_path() -> dict[str, str]:

@@ -12,9 +12,9 @@ import signal
 import sys
 import threading
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
-from emorl.errors import FailureError
+from emorl.errors import FailureError, PlugInError
 from emorl.execution.executor import Keep
 from emorl.execution.processes import UnitEnded, messages, send
 from emorl.execution.units import Unit, run_unit
@@ -27,23 +27,26 @@ def main() -> None:
     # What libraries print must not come between the messages.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    units: queue.Queue[Any] = queue.Queue()
+    units: queue.Queue[bytes] = queue.Queue()
     threading.Thread(target=_receive, args=(sys.stdin.buffer, units), daemon=True).start()
     worker = Keep()
     while True:
-        unit, path = units.get()
-        worker.inputs = Path(path).read_bytes() if path else None
-        send(answers, UnitEnded(_run(unit, worker, answers)))
+        send(answers, UnitEnded(_run(units.get(), worker, answers)))
 
 
-def _receive(pipe: IO[bytes], units: queue.Queue[Any]) -> None:
-    for received in messages(pipe):
-        units.put(received)
-    os._exit(0)  # the driver is gone: nobody reads what the running unit would yield
-
-
-def _run(unit: Unit, worker: Keep, answers: IO[bytes]) -> BaseException | None:
+def _receive(pipe: IO[bytes], units: queue.Queue[bytes]) -> None:
     try:
+        for received in messages(pipe):
+            units.put(received)
+    finally:
+        os._exit(0)  # the driver is gone: nobody reads what the running unit would yield
+
+
+def _run(content: bytes, worker: Keep, answers: IO[bytes]) -> BaseException | None:
+    """Run a unit that came pickled; return what it raised."""
+    try:
+        unit, path = _unit(content)
+        worker.inputs = Path(path).read_bytes() if path else None
         for message in run_unit(unit, worker):
             send(answers, message)
     except BrokenPipeError:
@@ -51,6 +54,17 @@ def _run(unit: Unit, worker: Keep, answers: IO[bytes]) -> BaseException | None:
     except Exception as error:  # noqa: BLE001 - the driver raises it again
         return _that_travels(error)
     return None
+
+
+def _unit(content: bytes) -> tuple[Unit, str | None]:
+    try:
+        unit, path = pickle.loads(content)
+    except Exception as error:
+        raise PlugInError(
+            f"A worker cannot read a unit of work: {type(error).__name__}: {error}. Its settings "
+            "must be of a class that every worker can import."
+        ) from error
+    return unit, path
 
 
 def _that_travels(error: Exception) -> Exception:

@@ -13,8 +13,7 @@ from emorl.config import RunConfig
 from emorl.config.files import searcher_settings
 from emorl.config.kinds import REWARDS
 from emorl.errors import ConfigError
-from emorl.names import check_name
-from emorl.records import OWN_SEARCH, Weights
+from emorl.records import Weights
 from emorl.runs.folder import RunFolder, existing_run, run_folder
 from emorl.runs.snapshots import read_snapshot
 from emorl.runs.summary import summarise
@@ -99,9 +98,6 @@ def search_weights(
     folder = existing_run(Path(artifacts), run_id)
     changes = [f"search.{key}={value!r}" for key, value in settings.items()]
     chosen = name or searcher.rpartition(":")[2]
-    check_name("name", chosen)
-    if chosen in (OWN_SEARCH, "certified"):
-        raise ConfigError(f"{chosen!r} is the name of another search. Give name=...")
     return search_with(folder, NoProgress(), searcher_settings(searcher, changes), chosen)
 
 

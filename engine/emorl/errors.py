@@ -7,7 +7,7 @@
     │   ├── ConfigError       a setting
     │   ├── DataError         a data file
     │   ├── ModelError        a model or adapter folder
-    │   ├── RewardError       a reward: unknown, not loadable, or a score that is no score
+    │   ├── RewardError       a reward: unknown, not loadable, or a score outside [0, 1]
     │   ├── WeightsError      a weight vector
     │   ├── PromptError       a prompt
     │   ├── MemoryBudgetError a memory budget too small for one response
@@ -56,7 +56,7 @@ class ModelError(InputError):
 
 
 class RewardError(InputError):
-    """A reward is unknown, cannot be loaded, or returned something that is no score in [0, 1]."""
+    """A reward is unknown, cannot be loaded, or returned a value outside [0, 1]."""
 
 
 class WeightsError(InputError):

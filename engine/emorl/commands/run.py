@@ -11,8 +11,6 @@ from emorl.commands.progress import Bars, quieten_transformers
 from emorl.config import RunConfig
 from emorl.config.files import read_config, searcher_settings
 from emorl.errors import ConfigError
-from emorl.names import check_name
-from emorl.records import OWN_SEARCH
 from emorl.runs.folder import RunFolder, existing_run, run_folder
 
 if TYPE_CHECKING:
@@ -63,9 +61,6 @@ def _search_again(options: argparse.Namespace) -> int:
     folder = existing_run(options.artifacts, options.config)
     settings = searcher_settings(options.searcher, options.changes)
     name = options.search_name or options.searcher.rpartition(":")[2]
-    check_name("--as", name)
-    if name in (OWN_SEARCH, "certified"):
-        raise ConfigError(f"{name!r} is the name of another search. Choose one with --as NAME.")
     from emorl.execution.pipeline import search_with
 
     quieten_transformers()

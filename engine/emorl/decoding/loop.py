@@ -63,7 +63,7 @@ def drawn(temperatures: Tensor, draws: Tensor) -> Choose:
         targets = draws[pairs, position] * reached[:, -1]
         if not bool(targets.isfinite().all()):
             raise ScoresError(
-                f"The scores of the next token are no numbers at token {position + 1} of a "
+                f"The scores of the next token are NaN or infinite at token {position + 1} of a "
                 "response: an adapter or the model holds numbers that are too large. Train it "
                 "anew, with a lower training.learning_rate."
             )

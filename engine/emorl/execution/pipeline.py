@@ -30,7 +30,8 @@ from emorl.execution.searching import (
 from emorl.execution.training import is_trained, train, warn_of_low_variety
 from emorl.models.adapters import load_adapters
 from emorl.models.policy import load_policy, resolve_device
-from emorl.records import DataSplit, Prompt, Weights
+from emorl.names import check_name
+from emorl.records import OWN_SEARCH, DataSplit, Prompt, Weights
 from emorl.rewards import load_rewards
 from emorl.runs.folder import RunFolder, write_atomically
 from emorl.runs.publishing import Heartbeat
@@ -121,11 +122,16 @@ def search_with(
         The best weights that it found, and their mean reward.
 
     Raises:
-        ConfigError: If the run has a search of that name with other settings.
+        ConfigError: If the name is taken, or has no form of a name.
         ModelError: If an adapter is not trained yet.
         PlugInError: If the searcher fails; what was measured before is stored.
         RunLockedError: If another engine works on the run.
     """
+    check_name("the name of a search", name)
+    if name in (OWN_SEARCH, "certified"):
+        raise ConfigError(
+            f"{name!r} is the name of another search of every run. Choose one (--as NAME)."
+        )
     with _opened(folder, progress) as run:
         best = search_again(run, settings, name)
         means = run.store.measured()[direction_key(best)].mean_reward

@@ -126,7 +126,7 @@ class Policy:
         check_unicode(prompt)
         stripped = prompt.strip()
         if not stripped:
-            raise PromptError("The prompt is empty. Type what a client could say.")
+            raise PromptError("The prompt is empty. Enter some text.")
         n_tokens = self._n_tokens(self._filled_in(stripped))
         if n_tokens > self.config.max_prompt_tokens:
             raise PromptError(

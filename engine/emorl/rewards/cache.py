@@ -15,7 +15,7 @@ DEFAULT_CAPACITY = 200_000
 
 
 class CachedScorer:
-    """A scorer that remembers, and that refuses what is no score.
+    """Caches scores; rejects invalid ones.
 
     A blank response earns 0.0, on every objective, and never reaches the scorer: an empty answer
     must not be rewarded, and models disagree on what they make of it.

@@ -32,7 +32,7 @@ class RewardTable:
         A blank response earns 0.0 on every objective.
 
         Raises:
-            RewardError: If a scorer returns something that is no score.
+            RewardError: If a scorer returns a value outside [0, 1].
         """
         columns = [self.score_objective(name, prompts, responses) for name in self.objectives]
         return np.stack(columns, axis=1)

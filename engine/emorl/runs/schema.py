@@ -228,7 +228,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "certificates": ("split",),
     "front": ("split", "position"),
 }
-"""Primary key of every table: a row that is there already is never written again."""
+"""Primary key of every table: existing rows are never overwritten."""
 
 _SQL_TYPES = {
     pa.string(): "VARCHAR",

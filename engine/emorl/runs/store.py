@@ -2,8 +2,8 @@
 
 One process, the engine, holds ``run.duckdb`` for the whole run; DuckDB's file lock keeps every
 other process out, readers included. Others read the Parquet snapshots that ``publish`` writes.
-Each ``add_...`` call is one transaction: when it returns, its rows survive a kill. A row that is
-there already stays as it is, so that replaying a run changes nothing.
+Each ``add_...`` call is one transaction: when it returns, its rows survive a kill. Existing
+rows are never overwritten, so that replaying a run changes nothing.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ BFLOAT16_WARNING = (
     "policy.precision = 'bfloat16': decoding is faster and not exact, so cells of the atlas and "
     "what is proven from them are approximate. Use 'float32' for exact ones."
 )
-"""What whoever decodes in this precision has to be told."""
+"""Warning shown when decoding in bfloat16."""
 
 _BYTES_PER_TOKEN = 32
 """What a token takes on its way out of a tree: in an array, and three times in lists."""
@@ -162,7 +162,7 @@ class Ensemble:
             PromptError: If there is no prompt, or one is blank or too long.
             ConfigError: If number, temperature or seed is impossible.
             MemoryBudgetError: If ``policy.memory_mib`` is too small for one response.
-            ScoresError: If the members' scores are no numbers.
+            ScoresError: If the members' scores are NaN or infinite.
         """
         prompts = checked_prompts(self.policy, prompts, self.overlong)
         vector = check_weights(weights, len(self.members))

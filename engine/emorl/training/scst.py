@@ -159,8 +159,8 @@ class ScstTrainer:
     def _culprit(
         self, learners: Sequence[Learner], requests: Sequence[SampleRequest], n_samples: int
     ) -> TrainingError:
-        """Return the error of the adapter whose probabilities are no numbers."""
-        what = "the policy's probabilities are no numbers"
+        """Return the error of the adapter whose probabilities are NaN or infinite."""
+        what = "the policy's probabilities are NaN or infinite"
         for one, request in zip(learners, requests, strict=True):
             try:
                 sample_responses(self._policy, [request], samples_per_prompt=n_samples)

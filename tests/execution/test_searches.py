@@ -118,3 +118,18 @@ def test_a_wrong_search_is_refused_in_words(
     assert main(["search", finished.run_id, *words, "--artifacts", artifacts]) == 2
     assert message in capsys.readouterr().err
     assert results(finished) == before
+
+
+def test_the_runs_own_search_can_be_named_and_another_like_it_gets_a_name(
+    finished: RunFolder, tmp_path: Path
+) -> None:
+    folder = copy_of(finished, tmp_path)
+    before = results(folder)
+    words = ["search", folder.run_id, "--searcher", "hierarchical", "--artifacts", str(tmp_path)]
+    assert main([*words, "--quiet"]) == 0  # it is there already
+    assert results(folder) == before
+    more = [*words, "--as", "finer", "--set", "search.points_per_axis=4", "--quiet"]
+    assert main([*more, "--set", "search.n_rounds=1"]) == 0
+    found = [row for row in results(folder)["evaluations"] if row["search"] == "finer"]
+    assert len(found) == 4**3
+    assert results(folder)["rounds"] == before["rounds"]

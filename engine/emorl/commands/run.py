@@ -11,6 +11,7 @@ from emorl.commands.progress import Bars, quieten_transformers
 from emorl.config import RunConfig
 from emorl.config.files import read_config, searcher_settings
 from emorl.errors import ConfigError
+from emorl.records import OWN_SEARCH
 from emorl.runs.folder import RunFolder, existing_run, run_folder
 
 if TYPE_CHECKING:
@@ -42,7 +43,8 @@ def search(options: argparse.Namespace) -> int:
             "--seconds is the time for a proof: it needs --searcher certified. The others have a "
             "number of evaluations (--set search.max_evaluations=..., search.n_rounds=...)."
         )
-    if options.searcher is not None:
+    names_own = options.searcher == OWN_SEARCH and options.search_name is None
+    if options.searcher is not None and not names_own:
         return _search_again(options)
     if options.search_name is not None:
         raise ConfigError(

@@ -20,13 +20,13 @@ from emorl_dashboard.study.analysis.agreement_table import agreement_table
 from emorl_dashboard.study.analysis.bradley_terry import TIE, bradley_terry
 from emorl_dashboard.study.analysis.cells import resamples_of, study_ratings
 from emorl_dashboard.study.analysis.human_automatic import human_automatic
-from emorl_dashboard.study.analysis.simulation import (
+from emorl_dashboard.study.analysis.systems import comparisons, system_means
+from tests.support.simulated_studies import (
     SimulatedStudy,
     Truth,
     simulate_preferences,
     simulate_study,
 )
-from emorl_dashboard.study.analysis.systems import comparisons, system_means
 
 Estimates = Mapping[str, tuple[float, float, float]]
 

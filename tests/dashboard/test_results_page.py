@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from emorl_dashboard.study.analysis.simulation import Truth, simulate_preferences, simulate_study
 from emorl_dashboard.study.custody.unblinding import log_path, unblind
 from emorl_dashboard.study.protocol.guidelines import guidelines_for
 from emorl_dashboard.study.protocol.plan import PlanItem, PlanSystem, StudyPlan, write_plan
 from tests.dashboard.study.analysis.studies import plan_for, write_ratings, write_study
 from tests.dashboard.test_pages import said
+from tests.support.simulated_studies import Truth, simulate_preferences, simulate_study
 
 pytestmark = pytest.mark.slow
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from emorl_dashboard.study.analysis.simulation import SimulatedStudy, Truth, simulate_study
 from emorl_dashboard.study.custody.unblinding import unblind
 from emorl_dashboard.study.protocol.blinding import text_hash
 from emorl_dashboard.study.protocol.guidelines import guidelines_for
 from emorl_dashboard.study.protocol.plan import PlanItem, PlanSystem, StudyPlan, write_plan
 from emorl_dashboard.study.reporting.material import ratings_path
+from tests.support.simulated_studies import SimulatedStudy, Truth, simulate_study
 
 SMALL = Truth(n_prompts=12, n_gold=6, n_repeats=6)
 

@@ -17,8 +17,8 @@ from emorl_dashboard.study.agreement import krippendorff_alpha
 from emorl_dashboard.study.analysis.agreement_table import agreement_table
 from emorl_dashboard.study.analysis.bootstrap import Resamples
 from emorl_dashboard.study.analysis.cells import resamples_of, study_ratings
-from emorl_dashboard.study.analysis.simulation import Truth, simulate_study
 from emorl_dashboard.study.analysis.systems import comparisons, system_means
+from tests.support.simulated_studies import Truth, simulate_study
 
 pytestmark = pytest.mark.slow
 

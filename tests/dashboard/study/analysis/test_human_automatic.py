@@ -18,8 +18,8 @@ from emorl_dashboard.study.analysis.human_automatic import (
     TAU,
     human_automatic,
 )
-from emorl_dashboard.study.analysis.simulation import Truth, simulate_study
 from tests.dashboard.study.analysis.studies import ratings_of
+from tests.support.simulated_studies import Truth, simulate_study
 
 SYSTEMS = ("a", "b", "c", "d")
 

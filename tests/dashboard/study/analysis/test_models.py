@@ -14,8 +14,8 @@ from emorl_dashboard.study.analysis.bradley_terry import TIE, bradley_terry
 from emorl_dashboard.study.analysis.cells import resamples_of, study_ratings
 from emorl_dashboard.study.analysis.davidson import davidson_strengths
 from emorl_dashboard.study.analysis.ordinal import ordinal_model
-from emorl_dashboard.study.analysis.simulation import Truth, simulate_preferences, simulate_study
 from tests.dashboard.study.analysis.studies import ratings_of
+from tests.support.simulated_studies import Truth, simulate_preferences, simulate_study
 
 STRENGTHS = {"base": -0.9, "best": 0.8, "single": 0.1}
 

@@ -13,7 +13,7 @@ from emorl.errors import StudyError
 from emorl_dashboard.study.analysis.bradley_terry import bradley_terry
 from emorl_dashboard.study.analysis.cells import resamples_of
 from emorl_dashboard.study.analysis.power_pairs import _is_ahead, minimal_detectable_preference
-from emorl_dashboard.study.analysis.simulation import simulate_preferences
+from tests.support.simulated_studies import simulate_preferences
 
 PLAN: dict[str, Any] = {"n_items": 64, "n_annotators_per_item": 2}
 

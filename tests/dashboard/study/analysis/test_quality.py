@@ -9,8 +9,8 @@ from emorl_dashboard.study.agreement import krippendorff_alpha, weighted_kappa
 from emorl_dashboard.study.analysis.agreement_table import ALPHA, KAPPA_QUADRATIC, agreement_table
 from emorl_dashboard.study.analysis.cells import resamples_of, study_ratings
 from emorl_dashboard.study.analysis.quality import drift, gold, marginals, pace, repeats
-from emorl_dashboard.study.analysis.simulation import Truth, simulate_study
 from tests.dashboard.study.analysis.studies import ratings_of
+from tests.support.simulated_studies import Truth, simulate_study
 
 SMALL = Truth(criteria=("c",), data_sets=("set",), n_prompts=40)
 

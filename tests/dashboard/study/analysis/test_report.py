@@ -18,8 +18,8 @@ from emorl_dashboard.study.analysis.report import (
     pairs_as_answers,
     study_tables,
 )
-from emorl_dashboard.study.analysis.simulation import Truth, simulate_preferences, simulate_study
 from tests.dashboard.study.analysis.studies import SMALL, ratings_of
+from tests.support.simulated_studies import Truth, simulate_preferences, simulate_study
 
 pytestmark = pytest.mark.slow
 

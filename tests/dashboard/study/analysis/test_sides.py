@@ -8,7 +8,7 @@ import pytest
 from emorl_dashboard.study.analysis.cells import resamples_of
 from emorl_dashboard.study.analysis.report import pairs_as_answers
 from emorl_dashboard.study.analysis.sides import side_drift, sides
-from emorl_dashboard.study.analysis.simulation import simulate_preferences
+from tests.support.simulated_studies import simulate_preferences
 
 
 def preferences() -> pd.DataFrame:

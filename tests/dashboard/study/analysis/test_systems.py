@@ -8,7 +8,6 @@ import pytest
 
 from emorl_dashboard.study.analysis.bootstrap import Resamples
 from emorl_dashboard.study.analysis.cells import resamples_of, study_ratings
-from emorl_dashboard.study.analysis.simulation import Truth, simulate_study
 from emorl_dashboard.study.analysis.systems import (
     CONTRADICTORY,
     comparisons,
@@ -17,6 +16,7 @@ from emorl_dashboard.study.analysis.systems import (
     system_means,
 )
 from tests.dashboard.study.analysis.studies import ratings_of
+from tests.support.simulated_studies import Truth, simulate_study
 
 
 def analysed(ratings: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, Resamples]:

@@ -22,7 +22,6 @@ from emorl.errors import StudyError
 from emorl_dashboard.study.analysis import replicate
 from emorl_dashboard.study.analysis.records import as_records, differences
 from emorl_dashboard.study.analysis.report import study_tables
-from emorl_dashboard.study.analysis.simulation import Truth, simulate_study
 from emorl_dashboard.study.custody.invites import invite
 from emorl_dashboard.study.custody.unblinding import unblind
 from emorl_dashboard.study.protocol.guidelines import Criterion
@@ -42,6 +41,7 @@ from emorl_dashboard.study.reporting.export import bundle_bytes, export_study
 from emorl_dashboard.study.reporting.material import ratings_path, read_material
 from tests.dashboard.study.analysis.studies import plan_for, write_ratings, write_study
 from tests.dashboard.study.samples import GUIDELINES, rating, shared_plan
+from tests.support.simulated_studies import Truth, simulate_study
 
 pytestmark = pytest.mark.slow
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -96,7 +97,7 @@ def search_weights(
     from emorl.execution.pipeline import search_with
 
     folder = existing_run(Path(artifacts), run_id)
-    changes = [f"search.{key}={value!r}" for key, value in settings.items()]
+    changes = [f"search.{key}={json.dumps(value)}" for key, value in settings.items()]
     chosen = name or searcher.rpartition(":")[2]
     return search_with(folder, NoProgress(), searcher_settings(searcher, changes), chosen)
 

@@ -244,3 +244,32 @@ def _ends(process: int) -> bool:
             return True
         time.sleep(0.05)
     return False
+
+
+def test_an_executor_can_be_used_again_after_a_failure(executor: Executor) -> None:
+    writer = MemoryWriter()
+    with pytest.raises(TrainingError):
+        drive(executor, writer, [*units(1, fails_at=0), *units(3, n=40)[1:]])
+    drive(executor, other := MemoryWriter(), units(2))
+    assert other.counts() == expected(2)
+
+
+def test_workers_that_end_before_they_begin_are_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text("import os; os._exit(1)")
+    writer = MemoryWriter()
+    # Larger than a pipe: sending it meets the end of the worker.
+    monkeypatch.setattr(writer, "checkpoint", lambda _: (b"x" * 10**6, 0))
+    broken = ProcessExecutor([{"PYTHONPATH": str(tmp_path)}])
+    with broken, pytest.raises(WorkerLostError, match="lost their worker 4 times"):
+        drive(broken, writer, units(1))
+
+
+def test_a_killed_worker_is_noticed_though_a_process_that_it_forked_lives_on(
+    processes: ProcessExecutor, tmp_path: Path
+) -> None:
+    writer = MemoryWriter()
+    forking = Unit(Config(name="u0", kills_at=1, kills=1, folder=str(tmp_path), forks=True))
+    drive(processes, writer, [forking])
+    assert writer.counts() == expected(1)

@@ -105,6 +105,15 @@ def test_the_name_of_a_search_stands_for_its_settings(
         (["--searcher", "random", "--as", "hierarchical"], "is the name of another search"),
         (["--searcher", "random", "--seed", "1"], "without --name and --seed"),
         (["--as", "mine"], "it needs --searcher KIND"),
+        (["--searcher", "tests.support.corners:NOTHING"], "ended without asking for weights"),
+        (
+            ["--searcher", "tests.support.corners:KIND", "--set", "search.top=0"],
+            "search: top must be above 0",
+        ),
+        (
+            ["--searcher", "tests.support.corners:KIND", "--set", "search.top=much"],
+            "search.top must be a whole number",
+        ),
     ],
 )
 def test_a_wrong_search_is_refused_in_words(

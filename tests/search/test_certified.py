@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from emorl.atlas.cells import Floats
@@ -156,6 +156,7 @@ def test_a_field_of_open_cells_only_proves_nothing() -> None:
 @pytest.mark.parametrize("n", [2, 3])
 @settings(max_examples=15, deadline=None)
 @given(seed=seeds, levels=st.sampled_from([3, 10**6]), n_objectives=st.integers(2, 3))
+@example(seed=280, levels=3, n_objectives=3)  # a grid point on a border of its region
 def test_the_front_is_that_of_brute_force(
     n: int, seed: int, levels: int, n_objectives: int
 ) -> None:

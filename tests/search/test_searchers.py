@@ -222,6 +222,11 @@ class Scripted:
 GOOD = [Trial(0, (1.0, 0.0))]
 
 
+def _late_error() -> Iterator[Trial]:
+    yield Trial(1, (0.0, 1.0))
+    raise ValueError("late")
+
+
 @pytest.mark.parametrize(
     ("searcher", "words"),
     [
@@ -235,6 +240,7 @@ GOOD = [Trial(0, (1.0, 0.0))]
         (Scripted(GOOD, [Trial(0, (0.0, 1.0))]), "expected 1, got 0"),
         (Scripted(GOOD, [(0.0, 1.0)]), "must return a sequence of Trial"),
         (Scripted(GOOD, 7), "must return a sequence of Trial"),
+        (Scripted(GOOD, _late_error()), r"failed in ask\(\): ValueError: late"),
     ],
 )
 def test_what_a_searcher_does_wrong_is_named_and_earlier_results_are_kept(
@@ -273,7 +279,7 @@ def test_a_utility_that_is_no_number_is_refused() -> None:
 
 def test_a_searcher_that_asks_for_what_is_known_for_ever_is_stopped() -> None:
     endless = Scripted(*([Trial(number, (2.0, 2.0))] for number in range(10 * MOST_IDLE)))
-    with pytest.raises(PlugInError, match="in a row that are measured already"):
+    with pytest.raises(PlugInError, match="times in a row for weight vectors"):
         for _ in run_search(endless, Recorder(), SPACES["2 directions"], name="mine"):
             pass
 
@@ -291,3 +297,26 @@ def test_a_searcher_that_asks_for_what_is_known_for_ever_is_stopped() -> None:
 def test_impossible_settings_are_refused(make: Any, words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         make()
+
+
+def test_a_grid_that_does_not_fit_is_refused_and_one_weight_is_one_direction() -> None:
+    space = WeightSpace(tuple("abcdefgh"))
+    with pytest.raises(ConfigError, match="coarsest grid over 8 weights has 8 points"):
+        grid.load(grid.Config(max_evaluations=7), space, 0)
+    assert grid.load(grid.Config(), WeightSpace(("a",)), 0).n_expected == 1
+
+
+def test_many_points_on_known_rays_do_not_end_a_search() -> None:
+    space = WeightSpace(tuple("abcdefghij"))
+    config = hierarchical.Config(points_per_axis=2, n_rounds=2)
+    evaluations, rounds, _ = searched(config, space, Recorder(), at_once=500)
+    assert (len(evaluations), len(rounds)) == (2 * 2**10, 2)
+
+
+def test_weights_of_any_number_type_become_floats() -> None:
+    searcher = Scripted([Trial(0, cast(Any, (np.float32(0.5), 1)))])
+    [batch] = list(run_search(searcher, Recorder(), SPACES["2 directions"]))
+    assert isinstance(batch, list)
+    [evaluation] = batch
+    assert evaluation.weights == (0.5, 1.0)
+    assert all(type(weight) is float for weight in evaluation.weights)

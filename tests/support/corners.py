@@ -13,9 +13,15 @@ from emorl.weights import WeightSpace
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """Nothing to set."""
+    """What other packages may have: values that can be missing, errors that are Python's."""
 
     kind: str = "tests.support.corners:KIND"
+    top: int | None = None
+    shares: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.top is not None and self.top <= 0:
+            raise ValueError("top must be above 0")
 
 
 class Corners:
@@ -50,3 +56,12 @@ class KIND:
     def load(config: Any, space: WeightSpace, seed: int) -> Corners:
         del config, seed
         return Corners(len(space.names))
+
+
+class NOTHING(KIND):
+    """A searcher that asks for nothing."""
+
+    @staticmethod
+    def load(config: Any, space: WeightSpace, seed: int) -> Corners:
+        del config, seed, space
+        return Corners(0)

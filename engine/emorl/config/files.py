@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, asdict, fields, is_dataclass, replace
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, cast, get_args, get_origin, get_type_hints
+from types import UnionType
+from typing import Annotated, Any, Union, cast, get_args, get_origin, get_type_hints
 
 import tomli_w
 
@@ -159,6 +160,8 @@ def _build(kind: type, table: Mapping[str, Any], prefix: str) -> Any:
         return kind(**values)
     except ConfigError as error:
         raise ConfigError(str(error).replace("rewards.*.", prefix)) from None
+    except (TypeError, ValueError) as error:  # kinds of other packages have errors of their own
+        raise ConfigError(f"{prefix.rstrip('.') or 'the settings'}: {error}") from error
 
 
 def _convert(hint: Any, value: Any, key: str) -> Any:
@@ -174,11 +177,22 @@ def _convert(hint: Any, value: Any, key: str) -> Any:
         }
     if is_dataclass(hint):
         return _build(hint, _table(value, key), f"{key}.")  # type: ignore[arg-type]
-    if get_origin(hint) is tuple:
-        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise ConfigError(f"{key} must be a list of texts, got {value!r}.")
-        return tuple(value)
+    if get_origin(hint) in (Union, UnionType):  # "int | None": None is a key that is left out
+        [hint] = [part for part in get_args(hint) if part is not type(None)][:1]
+        return _convert(hint, value, key)
+    if get_origin(hint) in (tuple, list):
+        return _sequence(hint, value, key)
     return _scalar(hint, value, key)
+
+
+def _sequence(hint: Any, value: Any, key: str) -> Any:
+    item = get_args(hint)[0]
+    words = {str: "texts", float: "numbers", int: "whole numbers"}
+    is_list = isinstance(value, list)
+    if not is_list or (item is str and not all(isinstance(part, str) for part in value)):
+        raise ConfigError(f"{key} must be a list of {words.get(item, 'values')}, got {value!r}.")
+    parts = [_convert(item, part, f"{key}[{place}]") for place, part in enumerate(value)]
+    return tuple(parts) if get_origin(hint) is tuple else parts
 
 
 def _scalar(hint: Any, value: Any, key: str) -> Any:

@@ -77,17 +77,19 @@ def drive(
     for unit in open_units.values():
         executor.submit(_resumed(unit, writer), inputs)
     lost: list[str] = []
-    for event in executor.events():
-        if isinstance(event, Message):
-            _acknowledge(event, ledgers[event.unit], writer)
-            if watch is not None:
-                watch(open_units[event.unit], event)
-        elif event.error is not None:
-            raise event.error
-        elif event.is_lost:
-            _begin_again(event, executor, writer, inputs, tries, retries, lost)
-        else:
-            writer.finish(event.unit.key)
+    try:
+        for event in executor.events():
+            if isinstance(event, Message):
+                _acknowledge(event, ledgers[event.unit], writer)
+                if watch is not None:
+                    watch(open_units[event.unit], event)
+            elif event.is_lost:
+                _begin_again(event, executor, writer, inputs, tries, retries, lost)
+            else:
+                _finish(event, writer)
+    except BaseException:
+        executor.clear()
+        raise
     if lost:
         raise WorkerLostError(
             f"{len(lost)} of {len(open_units)} units of work lost their worker "
@@ -114,6 +116,13 @@ def _acknowledge(message: Message, ledger: dict[int, str], writer: Writer) -> No
             "version of a library rounds differently: go on with the machine that the run was "
             "begun on, or start a run of another name (--name NAME)."
         )
+
+
+def _finish(event: Ended, writer: Writer) -> None:
+    """Store that a unit is done, or raise what it raised."""
+    if event.error is not None:
+        raise event.error
+    writer.finish(event.unit.key)
 
 
 def _begin_again(

@@ -55,6 +55,9 @@ class Executor(Protocol):
         called while events are read.
         """
 
+    def clear(self) -> None:
+        """Give up all submitted units, those that run too; more can be submitted afterwards."""
+
     def close(self) -> None:
         """End the workers; what they had not yielded is given up."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import pickle
 import queue
+import select
 import struct
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import tempfile
 import threading
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Self
@@ -26,6 +28,9 @@ from emorl.execution.executor import Ended, Event, Handle
 from emorl.execution.units import Message, Unit, digest_of
 
 _LENGTH = struct.Struct("<Q")
+
+_PATIENCE_SECONDS = 0.5
+"""How often a reader looks whether the process that it reads from is still there."""
 
 _Received = queue.Queue[tuple["_WorkerProcess", Any]]
 
@@ -77,7 +82,7 @@ class _WorkerProcess:
         """Read what the process sends, in a thread, until it ends; None comes last."""
 
         def receive() -> None:
-            for content in messages(process.stdout):
+            for content in messages(process.stdout, process):
                 received.put((worker, _loaded(content)))
             received.put((worker, None))
 
@@ -121,6 +126,8 @@ class ProcessExecutor:
             if not any(worker.unit for worker in self._workers.values()):
                 return
             worker, received = self._received.get()
+            if worker not in self._workers.values():
+                continue  # it was given up, and its last words with it
             unit = worker.unit
             if received is None:  # the pipe ended: so did the process
                 self._forget(worker)
@@ -131,6 +138,13 @@ class ProcessExecutor:
             elif unit is not None:
                 worker.unit = None
                 yield Ended(unit, received.error)
+
+    def clear(self) -> None:
+        """Drop what waits, and end the workers that are at work."""
+        self._waiting.clear()
+        for worker in list(self._workers.values()):
+            if worker.unit is not None:
+                self._forget(worker)
 
     def close(self) -> None:
         """End the workers at once, and remove what was shared."""
@@ -164,22 +178,15 @@ class ProcessExecutor:
                 unit, inputs = self._waiting.popleft()
                 path = str(self._path(inputs)) if inputs else None
                 worker.unit = unit
-                try:
+                with suppress(OSError):  # it has ended, as its reader will say: the unit is lost
                     send(worker.process.stdin, (unit, path))
-                except OSError:
-                    # It was killed while it was idle, which loses nothing: its end is in the
-                    # queue, and the next round starts another one.
-                    worker.unit = None
-                    self._waiting.appendleft((unit, inputs))
-                    self._forget(worker)
-                    self._start_waiting()
-                    return
 
     def _started(self, place: int) -> _WorkerProcess:
         process = subprocess.Popen(
             [sys.executable, "-m", "emorl.execution.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            bufsize=0,
             env=os.environ | _import_path() | self._environments[place],
         )
         return _WorkerProcess.of(process, self._received)
@@ -206,18 +213,49 @@ def send(pipe: IO[bytes] | None, value: Any) -> None:
     pipe.flush()
 
 
-def messages(pipe: IO[bytes] | None) -> Iterator[bytes]:
-    """Yield what ``send`` wrote, still pickled, until the other side has ended."""
+def messages(
+    pipe: IO[bytes] | None, writer: subprocess.Popen[bytes] | None = None
+) -> Iterator[bytes]:
+    """Yield what ``send`` wrote, still pickled, until the other side has ended.
+
+    Args:
+        pipe: What the other side writes to; unbuffered where ``writer`` is given.
+        writer: The process that writes. The end of the pipe alone does not tell that it is over:
+            processes that it has forked hold the pipe open.
+    """
     assert pipe is not None
     try:
-        while len(head := pipe.read(_LENGTH.size)) == _LENGTH.size:
+        while len(head := _read(pipe, _LENGTH.size, writer)) == _LENGTH.size:
             (length,) = _LENGTH.unpack(head)
-            content = pipe.read(length)
+            content = _read(pipe, length, writer)
             if len(content) < length:
                 return
             yield content
     except (OSError, ValueError):  # closed under us
         return
+
+
+def _read(pipe: IO[bytes], size: int, writer: subprocess.Popen[bytes] | None) -> bytes:
+    """Read so many bytes; fewer where the other side has ended."""
+    found = bytearray()
+    while len(found) < size:
+        if writer is not None and not _is_readable(pipe, writer):
+            break
+        part = pipe.read(size - len(found))
+        if not part:
+            break
+        found += part
+    return bytes(found)
+
+
+def _is_readable(pipe: IO[bytes], writer: subprocess.Popen[bytes]) -> bool:
+    """Wait for something to read, or the pipe's end; False if the writer has ended before."""
+    while True:
+        has_ended = writer.poll() is not None
+        if select.select([pipe], [], [], 0.0 if has_ended else _PATIENCE_SECONDS)[0]:
+            return True
+        if has_ended:
+            return False
 
 
 def _loaded(content: bytes) -> Any:

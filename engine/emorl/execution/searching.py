@@ -13,6 +13,7 @@ from emorl.atlas.cells import PromptAtlas
 from emorl.atlas.rows import ScoredAtlas, reward_field
 from emorl.config.kinds import SEARCHERS
 from emorl.decoding.atlas import AtlasBudget
+from emorl.errors import PlugInError
 from emorl.execution.context import Run
 from emorl.models.adapters import load_adapters
 from emorl.models.policy import Policy, load_policy
@@ -92,20 +93,28 @@ def _search(
         name=settings.kind,
         search=name,
     )
-    best: Weights = ()
+    best: tuple[float, Weights] | None = None
     for event in events:
         if isinstance(event, SearchRound):
-            best = event.best_weights
             if name == OWN_SEARCH:
                 run.store.add_round(event)
             run.heartbeat.say(detail=f"round {event.round} done")
             run.progress.advance(0, f"best mean reward {event.best_mean_reward:.3f}")
         else:
+            for one in event:
+                measured = one.measurement
+                if measured and (best is None or measured.mean_reward > best[0]):
+                    best = measured.mean_reward, one.weights
             run.store.add_evaluations(event)
             run.progress.advance(len(event))
         run.heartbeat.check()
     run.progress.end()
-    return best
+    if best is None:
+        raise PlugInError(
+            f"The searcher {settings.kind!r} ended without asking for weights that can be "
+            "measured. It must ask for at least one vector that is not all 0."
+        )
+    return best[1]
 
 
 def _of_other_searches(run: Run, evaluator: Evaluator) -> Measure:

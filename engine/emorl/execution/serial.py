@@ -55,6 +55,10 @@ class SerialExecutor:
             else:
                 yield Ended(unit)
 
+    def clear(self) -> None:
+        """Drop what waits; nothing runs between two events."""
+        self._waiting.clear()
+
     def close(self) -> None:
         """Drop what is kept."""
         self._waiting.clear()

@@ -26,7 +26,7 @@ from emorl.atlas.polytope import area
 from emorl.config.checks import check_at_least, check_whole
 from emorl.records import Weights
 from emorl.search.overlay import Overlay, Piece
-from emorl.search.pareto import Undominated, fine_grid, supported
+from emorl.search.pareto import EQUAL, Undominated, fine_grid, supported
 
 Floats = NDArray[np.float64]
 
@@ -181,7 +181,7 @@ def exact_front(rewards: RewardField, budget: SearchBudget | None = None) -> Fro
     """
     clock = _Clock(budget or SearchBudget())
     overlay = Overlay(rewards)
-    found = _first_front(rewards)
+    found = _inside_regions(_first_front(rewards), overlay)
     stack = [overlay.whole()]
     beyond: list[Floats] = []
     while stack and clock.within_budget():
@@ -197,15 +197,26 @@ def exact_front(rewards: RewardField, budget: SearchBudget | None = None) -> Fro
             found.add(hope, piece)
         else:
             beyond.append(hope)
-    pieces = [
-        place if isinstance(place, Piece) else overlay.around(place) for place in found.places
-    ]
-    regions = tuple(_region(overlay, piece) for piece in pieces)
+    regions = tuple(_region(overlay, piece) for piece in found.places)
     return Front(
         regions=regions,
         is_supported=tuple(supported(found.means)),
         is_complete=not stack and all(found.dominate(hope) for hope in beyond),
     )
+
+
+def _inside_regions(found: Undominated[Floats], overlay: Overlay) -> Undominated[Piece]:
+    """Keep the points that have the means of the region around them, as that region.
+
+    On a border the look-up at a point is a matter of rounding: what is left out is found again
+    if it has a region.
+    """
+    kept: Undominated[Piece] = Undominated(found.means.shape[1])
+    for point, means in zip(found.places, found.means, strict=True):
+        piece = overlay.around(point)
+        if np.abs(np.array(_region(overlay, piece).means) - means).max() <= EQUAL:
+            kept.add(means, piece)
+    return kept
 
 
 @dataclass(slots=True)
@@ -274,12 +285,12 @@ def _first_guess(rewards: RewardField) -> Floats:
     return guess
 
 
-def _first_front(rewards: RewardField) -> Undominated[Piece | Floats]:
+def _first_front(rewards: RewardField) -> Undominated[Floats]:
     """Return those of some weights that no other ones dominate."""
     tried, means = _tried(rewards)
     closed = ~np.isnan(means).any(axis=1)
     tried, means = tried[closed], means[closed]
-    front = Undominated[Piece | Floats](means.shape[1])
+    front = Undominated[Floats](means.shape[1])
     # In this order nothing that is taken in is dominated later.
     for place in np.argsort(-means.sum(axis=1), kind="stable"):
         if not front.dominate(means[place]):

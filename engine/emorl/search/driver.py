@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
@@ -26,7 +26,7 @@ MOST_TRIALS = 1_000_000
 """Trials of one search: one that asks for more asks for ever."""
 
 MOST_IDLE = 1_000
-"""Trials in a row that may bring nothing new to measure: a searcher that asks on asks for ever."""
+"""Asks in a row that may bring nothing new to measure: a searcher that asks on asks for ever."""
 
 
 def run_search(
@@ -75,10 +75,10 @@ def run_search(
             results += [run.result(evaluation) for evaluation in evaluations]
             yield [evaluation for _, evaluation in evaluations]
         yield from _rounds(name, _call(name, "tell", searcher.tell, results))
-        n_idle = 0 if run.n_measured > before else n_idle + len(trials)
+        n_idle = 0 if run.n_measured > before else n_idle + 1
         if n_idle > MOST_IDLE:
             raise PlugInError(
-                f"The searcher {name!r} asked for {n_idle} weight vectors in a row that are "
+                f"The searcher {name!r} asked {n_idle} times in a row for weight vectors that are "
                 "measured already, and goes on. It must end by returning no trials from ask()."
             )
 
@@ -201,11 +201,7 @@ def _batches(groups: Sequence[list[Trial]], size: int) -> Iterator[Sequence[list
 
 def _checked(name: str, searcher: Searcher, space: WeightSpace, first: int) -> list[Trial]:
     """Ask for trials, and make sure that they are some."""
-    asked: Any = _call(name, "ask", searcher.ask)
-    try:
-        trials = list(islice(asked, MOST_TRIALS - first + 1))
-    except TypeError:
-        trials = [asked]
+    trials: list[Trial] = _call(name, "ask", _asked, searcher, MOST_TRIALS - first + 1)
     if first + len(trials) > MOST_TRIALS:
         raise PlugInError(
             f"The searcher {name!r} asked for more than {MOST_TRIALS:,} weight vectors. It must "
@@ -223,13 +219,19 @@ def _checked(name: str, searcher: Searcher, space: WeightSpace, first: int) -> l
                 f"{first + place}, got {trial.number}."
             )
         try:
-            space.check(trial.weights)
+            weights = space.check(trial.weights)
         except WeightsError as error:
             raise PlugInError(
                 f"The searcher {name!r} asked for trial {trial.number} with weights that the "
                 f"system does not take. {error}"
             ) from error
+        trials[place] = replace(trial, weights=weights or ())  # plain floats, whatever they were
     return trials
+
+
+def _asked(searcher: Searcher, most: int) -> list[Any]:
+    asked: Any = searcher.ask()
+    return list(islice(asked, most)) if hasattr(asked, "__iter__") else [asked]
 
 
 def _rounds(name: str, told: Any) -> list[SearchRound]:

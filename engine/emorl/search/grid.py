@@ -14,6 +14,7 @@ from math import comb
 
 from emorl.atlas.field import simplex_grid
 from emorl.config.checks import check_at_least
+from emorl.errors import ConfigError
 from emorl.records import SearchRound, Weights
 from emorl.search.protocol import Best, Result, Trial
 from emorl.weights import WeightSpace
@@ -77,16 +78,31 @@ def n_grid_points(n: int, intervals: int, *, scale_free: bool) -> int:
     return comb(intervals + n - 1, n - 1) if scale_free else (intervals + 1) ** n
 
 
+def _finest(n: int, most: int, scale_free: bool) -> int:
+    """Return the most intervals whose grid has no more than so many points."""
+    fitting = [
+        intervals
+        for intervals in range(1, most + 1)
+        if n_grid_points(n, intervals, scale_free=scale_free) <= most
+    ]
+    if not fitting:
+        coarsest = n_grid_points(n, 1, scale_free=scale_free)
+        raise ConfigError(
+            f"The coarsest grid over {n} weights has {coarsest} points, and "
+            f"search.max_evaluations is {most}. Raise it, or set search.intervals = 1."
+        )
+    return max(fitting)
+
+
 def load(config: Config, space: WeightSpace, seed: int) -> FixedSearch:
-    """Return the search; nothing about it is random."""
+    """Return the search; nothing about it is random.
+
+    Raises:
+        ConfigError: If even the coarsest grid has more points than are allowed.
+    """
     del seed
     n = len(space.names)
-    intervals = config.intervals or 1
-    if not config.intervals:
-        while n_grid_points(n, intervals + 1, scale_free=space.scale_free) <= (
-            config.max_evaluations
-        ):
-            intervals += 1
+    intervals = config.intervals or _finest(n, config.max_evaluations, space.scale_free)
     if space.scale_free:
         return FixedSearch([tuple(point) for point in simplex_grid(n, intervals).tolist()])
     axis = [step / intervals for step in range(intervals + 1)]

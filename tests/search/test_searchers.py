@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from emorl.config.kinds import SEARCHERS
-from emorl.errors import ConfigError, PlugInError
+from emorl.errors import ConfigError, DivergedError, PlugInError
 from emorl.records import Evaluation, Measurement, SearchRound, Weights
 from emorl.search import bayesian, grid, hierarchical, random
 from emorl.search.driver import MOST_IDLE, run_search
@@ -320,3 +320,14 @@ def test_weights_of_any_number_type_become_floats() -> None:
     [evaluation] = batch
     assert evaluation.weights == (0.5, 1.0)
     assert all(type(weight) is float for weight in evaluation.weights)
+
+
+def test_a_resumed_search_that_asks_for_other_weights_is_refused() -> None:
+    space = SPACES["2 directions"]
+    known = {(1, 0): formula((1.0, 3.0)), (1, 1): formula((1.0, 1.0))}
+    same = Scripted([Trial(0, (2.0, 6.0)), Trial(1, (1.0, 1.0))])  # the same directions
+    assert len(list(run_search(same, measure := Recorder(), space, known=known))) == 1
+    assert measure.measured == []
+    other = Scripted([Trial(0, (1.0, 3.0)), Trial(1, (1.0, 2.0))])
+    with pytest.raises(DivergedError, match=r"asks for .* now: it has changed"):
+        list(run_search(other, Recorder(), space, known=known))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
-from emorl.errors import EmorlError, PlugInError, WeightsError
+from emorl.errors import DivergedError, EmorlError, PlugInError, WeightsError
 from emorl.records import OWN_SEARCH, Evaluation, EvaluationKind, Measurement, SearchRound, Weights
 from emorl.search.protocol import Result, Searcher, Trial, Utility, mean_reward
 from emorl.weights import WeightSpace
@@ -21,6 +21,9 @@ Known = Mapping[tuple[int, int], Measurement]
 
 AT_ONCE = 9
 """Weight vectors that are measured, and stored, together."""
+
+_SAME_WEIGHTS = 1e-9
+"""Largest difference between stored weights and those that a resumed search asks for again."""
 
 MOST_TRIALS = 1_000_000
 """Trials of one search: one that asks for more asks for ever."""
@@ -62,6 +65,7 @@ def run_search(
         ``SearchRound`` at the end of each round.
 
     Raises:
+        DivergedError: If a resumed search asks for other weights than it did before.
         PlugInError: If the searcher raises, asks for something that are no weights, or asks for
             ever; what was yielded before is complete.
     """
@@ -163,10 +167,23 @@ class _Run:
         missing = [trial for trial in trials if places[trial.number] not in self.known]
         new = iter(self.measure([trial.weights for trial in missing]) if missing else ())
         self.n_measured += len(trials)
-        return [
-            self.known[place] if (place := places[trial.number]) in self.known else next(new)
-            for trial in trials
-        ]
+        measured = []
+        for trial in trials:
+            place = places[trial.number]
+            measured.append(self._stored(trial, place) if place in self.known else next(new))
+        return measured
+
+    def _stored(self, trial: Trial, place: tuple[int, int]) -> Measurement:
+        """Return what an interrupted search has measured here, if it is of these weights."""
+        stored = self.known[place]
+        before, now = (self.space.canonical(w) for w in (stored.direction, trial.weights))
+        if max(abs(one - other) for one, other in zip(before, now, strict=True)) > _SAME_WEIGHTS:
+            raise DivergedError(
+                f"The search that is stored measured the weights {list(before)} where the "
+                f"searcher asks for {list(now)} now: it has changed, or a library that it uses. "
+                "What is stored is kept. Do the changed search under another name (--as NAME)."
+            )
+        return stored
 
     def _point(self, trial: Trial) -> int:
         point = self._n_of_round.get(trial.round, 0)
@@ -254,5 +271,6 @@ def _call(name: str, method: str, function: Callable[..., Any], *arguments: Any)
     except Exception as error:
         raise PlugInError(
             f"The searcher {name!r} failed in {method}(): {type(error).__name__}: {error}. What "
-            "was measured before is stored; mend the searcher, and the same command goes on."
+            "was measured before is stored. Once it is mended, the same command goes on if it "
+            "asks for the same weights again."
         ) from error

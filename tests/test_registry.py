@@ -85,7 +85,11 @@ def test_an_installed_package_adds_a_kind(registry: Registry) -> None:
 def test_a_kind_can_be_named_by_module_and_attribute(registry: Registry) -> None:
     with pytest.raises(ConfigError, match=r"must have 'Config'.*docs/extending\.md"):
         registry.kind(f"{registry.name}_more:load")
-    assert registry.kind(f"{registry.name}_more:KIND").Config().size == 99
+    name = f"{registry.name}_more:KIND"
+    assert registry.kind(name).Config().size == 99
+    # Settings made from Python name what they were made by, so that a file of them reads back.
+    assert registry.config(name, size=4).kind == name
+    assert registry.load(registry.config(name, size=4)) == "4 "
 
 
 @pytest.mark.parametrize(

@@ -82,12 +82,12 @@ class Registry:
         )
 
     def config(self, name: str, **settings: Any) -> Any:
-        """Return settings of a kind.
+        """Return settings of a kind, under the name that was given.
 
         Raises:
             ConfigError: If there is no such kind, or a setting is impossible.
         """
-        return self.kind(name).Config(**settings)
+        return self.kind(name).Config(**{**settings, "kind": name})
 
     def load(self, config: Any, *arguments: Any, **options: Any) -> Any:
         """Make the thing that settings describe; what is passed along is the owner's affair."""

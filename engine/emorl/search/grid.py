@@ -1,8 +1,8 @@
 """The standard grid: all weights in steps of ``1 / intervals``, without a choice.
 
 Where only directions count, the grid is that of the simplex (weights of sum one): the cube's
-``(intervals + 1)^n`` points hold the same directions many times (EMORL, arXiv:2505.02579, figure 9
-compares with 32,768 points, which are 561 directions of three objectives at this step).
+``(intervals + 1)^n`` points hold the same directions many times. Three objectives in steps of
+1/32 have 561 directions; EMORL (arXiv:2505.02579, figure 9) compares with 32,768 grid points.
 """
 
 from __future__ import annotations
